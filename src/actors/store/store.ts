@@ -1,0 +1,203 @@
+/**
+ * The store contract: the truth about every task. A gateway is stateless beside it; it claims work for the nodes
+ * attached to it and tells the store what came of it.
+ *
+ * - Every mutating promise resolves after the change is durable (for the memory store: after it is made), and each call
+ *   is atomic. Calls take effect in the order in which they were made.
+ * - The fence is (taskId, attempt): `attempt` strictly increases, only `claim` increases it, and what names another
+ *   attempt than the present one changes nothing and is answered `stale`.
+ * - A gateway's lease decides when its tasks may be taken over, never whether a result counts.
+ *
+ * test/conformance/store.ts is this page as a suite; every implementation passes it, answer by answer.
+ * @see docs/decisions/0002-shared-queue.md
+ */
+
+import type { Failure } from '../../protocol/failure.ts';
+import type { AttemptRef } from '../../protocol/identifier.ts';
+import type { HistoryEntry, OutcomeStatus, TaskStatus } from '../../protocol/task.ts';
+
+/** A task to be kept. The store gives it its place: rank = now + (priority − 5) × agingMs, then order of submit. */
+export interface NewTask {
+  readonly taskId: string;
+  readonly type: string;
+  /** The requirement class in which it waits. */
+  readonly queue: string;
+  readonly needs: readonly string[];
+  readonly priority: number;
+  readonly timeoutMs: number;
+  readonly attemptsMax: number;
+  readonly key?: string | undefined;
+  readonly payload: Uint8Array;
+  /** Wall-clock milliseconds, for people. */
+  readonly createdAt: number;
+  /** Not claimable before this much time has passed. Default 0. */
+  readonly delayMs?: number | undefined;
+}
+
+/** What the store keeps of a task. Times named `…At` are wall-clock, for people; durations are measured by the store's clock. */
+export interface TaskRecord {
+  readonly taskId: string;
+  readonly type: string;
+  readonly queue: string;
+  readonly needs: readonly string[];
+  readonly priority: number;
+  readonly timeoutMs: number;
+  readonly attemptsMax: number;
+  readonly key: string | null;
+  /** `assigned` and `running` are one durable state, told apart by `startedAt`. */
+  readonly status: TaskStatus;
+  /** The number of the last attempt, 0 before the first. */
+  readonly attempt: number;
+  /** Attempts that were started: what people call "attempts". */
+  readonly attemptsStarted: number;
+  /** Failures of the handler (timeouts too). */
+  readonly failures: number;
+  /** Losses of a node or gateway under the task. */
+  readonly crashes: number;
+  readonly cancelRequested: boolean;
+  readonly owner: string | null;
+  readonly node: string | null;
+  readonly createdAt: number;
+  /** When the last attempt was started. */
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+  readonly queuedMs: number;
+  readonly runMs: number;
+  readonly error: Failure | null;
+}
+
+export type SubmitVerdict =
+  | { readonly taskId: string; readonly created: boolean; readonly status: TaskStatus }
+  | {
+      readonly taskId: string;
+      readonly refused: 'QUEUE_FULL' | 'KEY_CONFLICT';
+      readonly message: string;
+      readonly retryAfterMs?: number;
+    };
+
+/** How many tasks of one class may be claimed. */
+export interface Want {
+  readonly queue: string;
+  readonly limit: number;
+}
+
+/** A task that now belongs to the claiming gateway, under a fresh attempt number. */
+export interface Claimed {
+  readonly record: TaskRecord;
+  readonly payload: Uint8Array;
+  readonly checkpoint: Uint8Array | null;
+}
+
+/** How an attempt ended for good. */
+export interface Completion extends AttemptRef {
+  readonly status: OutcomeStatus;
+  readonly result?: Uint8Array | undefined;
+  readonly error?: Failure | undefined;
+  readonly node?: string | undefined;
+  readonly runMs: number;
+}
+
+/** `accepted`: it counts. `duplicate`: the same attempt already settled it. `stale`: another attempt holds it or did. `unknown`: no such task. */
+export type CompletionVerdict = 'accepted' | 'duplicate' | 'stale' | 'unknown';
+
+/** An attempt that is over while its task is not: the task waits again, keeping its rank. */
+export interface Release extends AttemptRef {
+  /** Which counter it costs: a failure of the handler, a crash under it, or nothing (it was never delivered). */
+  readonly costs: 'failure' | 'crash' | 'nothing';
+  readonly delayMs: number;
+  readonly error?: Failure | undefined;
+  readonly node?: string | undefined;
+}
+
+/** What a release made of the task. A task whose cancel was requested becomes `cancelled` instead of waiting again. */
+export type ReleaseVerdict = 'pending' | 'delayed' | 'cancelled' | 'stale';
+
+export type CancelVerdict = 'cancelled' | 'cancelling' | 'settled' | 'unknown';
+
+export interface ListFilter {
+  readonly status?: readonly TaskStatus[] | undefined;
+  readonly type?: string | undefined;
+  readonly node?: string | undefined;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+export interface TaskPage {
+  readonly items: readonly TaskRecord[];
+  /** How many match the filter in all, not only on this page. */
+  readonly total: number;
+  readonly cursor?: string;
+}
+
+export interface StoreStats {
+  /** Tasks by status. Every status is present. */
+  readonly byStatus: Readonly<Record<TaskStatus, number>>;
+  /** Classes with claimable tasks, and how many. */
+  readonly ready: ReadonlyMap<string, number>;
+}
+
+export interface Sweep {
+  /** Gateways whose lease had lapsed, and that were removed. */
+  readonly dead: readonly string[];
+  /** Tasks of dead gateways that wait again. */
+  readonly requeued: number;
+  /** Delayed tasks whose time has come. */
+  readonly due: number;
+}
+
+export interface Store {
+  /** What it is, for `stats` and logs: `memory`, `lmdb`, `postgresql`. */
+  readonly kind: string;
+  open(): Promise<void>;
+  /** Waits for what is under way. Idempotent. */
+  close(): Promise<void>;
+
+  /** A new claim on work, for `ttlMs` from now. The id is unique for ever: one gateway process that joins twice gets two. */
+  join(name: string, ttlMs: number): Promise<string>;
+  /** False: the lease was swept; join anew and adopt. True as long as it was not, however late. */
+  renew(gateway: string, ttlMs: number): Promise<boolean>;
+  /** Ends the claim; tasks still owned wait again at once, at no cost. */
+  leave(gateway: string): Promise<void>;
+
+  /** Idempotent by taskId, and by key where one is given: the same key and type is the same task. Verdicts in order. */
+  submit(tasks: readonly NewTask[]): Promise<readonly SubmitVerdict[]>;
+  /** The first tasks by rank, at most `want.limit` of each class and `limit` in all; each gets attempt + 1. Null = fenced. */
+  claim(gateway: string, wants: readonly Want[], limit: number): Promise<readonly Claimed[] | null>;
+  /** Notes that attempts were placed on a node or have started: history, not durability. Unknown and stale ones are ignored. */
+  note(entries: readonly (AttemptRef & { readonly event: 'assigned' | 'started'; readonly node: string })[]): void;
+  /** What the gateway owns, to reconcile with what it knows of. */
+  owned(gateway: string): Promise<readonly AttemptRef[]>;
+  /** Takes running attempts over from whichever gateway held them; same attempt number. False: the attempt is not the present one. Null = fenced. */
+  adopt(gateway: string, node: string, refs: readonly AttemptRef[]): Promise<readonly boolean[] | null>;
+  complete(completions: readonly Completion[]): Promise<readonly CompletionVerdict[]>;
+  /** Only by the owner; anything else is `stale`. */
+  release(gateway: string, releases: readonly Release[]): Promise<readonly ReleaseVerdict[]>;
+  /** Bytes that the next attempt gets. False: the attempt is not the present one. */
+  checkpoint(entries: readonly (AttemptRef & { readonly data: Uint8Array })[]): Promise<readonly boolean[]>;
+  /** A waiting task is cancelled at once; one that an attempt holds is marked, and never claimed again. */
+  cancel(taskIds: readonly string[]): Promise<readonly CancelVerdict[]>;
+  /** Looks for due delays and for gateways whose lease has lapsed. At most `limit` tasks are moved. */
+  sweep(limit: number): Promise<Sweep>;
+
+  /** A named lock with a fencing token that strictly increases per key, or null while another holder has it. */
+  lease(key: string, holder: string, ttlMs: number): Promise<{ readonly token: number } | null>;
+  unlease(key: string, token: number): Promise<void>;
+
+  get(taskId: string): Promise<TaskRecord | null>;
+  /** The result bytes of a completed task, or null. */
+  result(taskId: string): Promise<Uint8Array | null>;
+  history(taskId: string): Promise<readonly HistoryEntry[]>;
+  /** How many claimable tasks of its class stand before this one; null if it is not pending. */
+  ahead(taskId: string): Promise<number | null>;
+  /** Newest first. Filters apply before the limit. */
+  list(filter: ListFilter): Promise<TaskPage>;
+  stats(): Promise<StoreStats>;
+  /** Forgets settled tasks that finished more than `olderThanMs` ago. Returns how many. */
+  purge(olderThanMs: number, limit: number): Promise<number>;
+
+  /** Hints between gateways, at most once; a poll must suffice without them. */
+  publish(topic: string, bytes: Uint8Array): void;
+  subscribe(topic: string, receive: (bytes: Uint8Array) => void): () => void;
+  /** Called with the classes that have just got claimable tasks. A hint, never awaited. */
+  onReady(notify: (queues: readonly string[]) => void): () => void;
+}

@@ -1,0 +1,212 @@
+/**
+ * Every way in which Pincer says no: one table of codes, and the one error class that carries them. docs/failures.md has
+ * a row for each code; a test compares both.
+ */
+
+interface FailureKind {
+  /** Whether the same request, sent again unchanged, may succeed. */
+  readonly retryable: boolean;
+  readonly means: string;
+  /** What the reader can do about it. */
+  readonly hint: string;
+  /** The WebSocket close code, where the failure ends a link (RFC 6455, private range). */
+  readonly close?: number;
+}
+
+export const FAILURES = {
+  // Tasks
+  HANDLER_FAILED: kind(true, 'the handler threw', 'Read the message; it is the handler’s own.'),
+  HANDLER_REFUSED: kind(
+    false,
+    'the handler threw an error that says it is not retryable',
+    'Read the message; it is the handler’s own.',
+  ),
+  TASK_TIMED_OUT: kind(
+    true,
+    'one attempt took longer than the task’s timeout',
+    'Give the task more time with `timeoutMs` or `--timeout`.',
+  ),
+  TASK_CANCELLED: kind(false, 'the task was cancelled', 'Submit it again if it is still wanted.'),
+  NODE_LOST: kind(
+    true,
+    'the node of the attempt went away before it reported',
+    'Nothing: the task is placed on another node.',
+  ),
+  UNDELIVERED: kind(
+    true,
+    'the assignment never reached its node',
+    'Nothing: the task is placed again, at no cost to its attempts.',
+  ),
+  NO_HANDLER: kind(
+    true,
+    'the node has no handler for the type of the task',
+    'Start a node with a handler for the type, or declare the capability it needs.',
+  ),
+  NODE_FULL: kind(true, 'the node had no free slot for the assignment', 'Nothing: the task is placed again.'),
+  NODE_DRAINING: kind(true, 'the node takes no new work', 'Nothing: the task is placed elsewhere.'),
+  PAYLOAD_INVALID: kind(
+    false,
+    'the payload does not fit the task’s input',
+    'Correct the payload; the message names the field.',
+  ),
+  PAYLOAD_TOO_LARGE: kind(
+    false,
+    'the payload is larger than payloadBytesMax',
+    'Send a reference (a path, a URL) instead of the content.',
+  ),
+  RESULT_INVALID: kind(
+    false,
+    'the result does not fit the task’s output',
+    'Correct the handler, or the output schema.',
+  ),
+  RESULT_TOO_LARGE: kind(
+    false,
+    'the result is larger than payloadBytesMax',
+    'Return a reference instead of the content.',
+  ),
+  TASK_UNKNOWN: kind(
+    false,
+    'no task with that id is known',
+    'Check the id with `pincer tasks ls`; finished tasks are forgotten after a while.',
+  ),
+  KEY_CONFLICT: kind(false, 'the idempotency key belongs to a task of another type', 'Use another key.'),
+  QUEUE_FULL: kind(true, 'too many tasks are waiting', 'Submit again after `retryAfterMs`, or add nodes.'),
+  NODE_UNKNOWN: kind(false, 'no node with that id is known', 'Check the id with `pincer nodes ls`.'),
+
+  // Links and sessions
+  UNAUTHENTICATED: kind(
+    false,
+    'no token, or a wrong one',
+    'Pass the gateway’s token with `--token-file FILE` or PINCER_TOKEN.',
+    4401,
+  ),
+  FORBIDDEN: kind(false, 'the connection is not allowed to do that', 'Use an identity that is.', 4403),
+  IDENTITY_MISMATCH: kind(
+    false,
+    'a message names another sender than the connection proved',
+    'Leave `from` out, or name yourself.',
+    4403,
+  ),
+  PROTOCOL_VERSION: kind(false, 'both sides share no protocol version', 'Upgrade the older side.', 4406),
+  FRAME_INVALID: kind(false, 'a frame is not well-formed', 'See docs/protocol.md, “Frames”.', 4400),
+  FRAME_TOO_LARGE: kind(false, 'a frame is larger than frameBytesMax', 'Send less at once.', 4413),
+  MESSAGE_INVALID: kind(
+    false,
+    'a message does not fit its schema',
+    'See docs/protocol.md; the message names the field.',
+    4400,
+  ),
+  MESSAGE_UNEXPECTED: kind(
+    false,
+    'a message is not legal in the present state of its session',
+    'See docs/protocol.md, “Sessions”.',
+    4400,
+  ),
+  SESSION_GAP: kind(true, 'a sequence number is missing', 'Nothing: the session resumes and replays.', 4409),
+  SESSION_UNKNOWN: kind(true, 'the session to resume is over', 'Nothing: a new session starts.'),
+  SUPERSEDED: kind(
+    false,
+    'another process registered with the same id',
+    'Give each node an id of its own with `--id`.',
+    4410,
+  ),
+  HANDSHAKE_TIMEOUT: kind(
+    true,
+    'no valid register within handshakeMs',
+    'Check that the peer is a Pincer node or client.',
+    4408,
+  ),
+  RATE_EXCEEDED: kind(true, 'too much of something at once', 'Slow down; the message names the limit.', 4429),
+  SLOW_CONSUMER: kind(true, 'the peer does not read what it is sent', 'Check the peer’s event loop and network.', 4429),
+  LINK_CLOSED: kind(true, 'the link closed before the answer came', 'Nothing: the peer dials again.'),
+  GATEWAY_UNREACHABLE: kind(true, 'no gateway answers at the address', 'Check the URL and that `pincer gateway` runs.'),
+  GATEWAY_DRAINING: kind(true, 'the gateway is about to stop', 'Use another gateway, or come back later.', 4412),
+  TIMED_OUT: kind(true, 'no answer within the time given', 'Ask again with more time.'),
+  STOPPED: kind(false, 'the gateway, node or client was stopped', 'Start it again.'),
+
+  // Set-up and everything else
+  OPTION_INVALID: kind(false, 'an option has a value it cannot have', 'The message names the option and its range.'),
+  BIND_REFUSED: kind(
+    false,
+    'the gateway would be open to the network without a token',
+    'Bind to 127.0.0.1, or set a token with `--token-file FILE` or PINCER_TOKEN.',
+  ),
+  STORE_UNAVAILABLE: kind(true, 'the store cannot be written now', 'Nothing is lost; check its disk or server.'),
+  FENCED: kind(true, 'the gateway’s claim on its tasks has lapsed', 'Nothing: it joins again.'),
+  INTERNAL: kind(true, 'a fault in Pincer itself', 'Please report it with the message.', 4500),
+} as const satisfies Record<string, FailureKind>;
+
+/** A failure code; stable, for programs. */
+export type FailureCode = keyof typeof FAILURES;
+
+/** A failure as it travels: plain data. */
+export interface Failure {
+  readonly code: FailureCode | (string & {});
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+/**
+ * The error that every rejected promise and thrown failure of Pincer is.
+ * `code` is for programs, `message` names the thing and the number, `hint` says what to do, `retryable` whether the same
+ * call may succeed later, `retryAfterMs` when, if that is known.
+ */
+export class PincerError extends Error {
+  override readonly name = 'PincerError';
+  readonly code: string;
+  readonly retryable: boolean;
+  readonly hint: string;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    code: FailureCode | (string & {}),
+    message: string,
+    options: { cause?: unknown; retryable?: boolean; hint?: string; retryAfterMs?: number } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    const known = Object.hasOwn(FAILURES, code) ? (FAILURES[code as FailureCode] as FailureKind) : undefined;
+    this.code = code;
+    this.retryable = options.retryable ?? known?.retryable ?? false;
+    this.hint = options.hint ?? known?.hint ?? '';
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  /** The failure as plain data, without stack or cause. */
+  toFailure(): Failure {
+    return { code: this.code, message: this.message, retryable: this.retryable };
+  }
+
+  /** The error for a failure that arrived as data. */
+  static from(failure: {
+    code: string;
+    message: string;
+    retryable?: boolean;
+    hint?: string;
+    retryAfterMs?: number;
+  }): PincerError {
+    const { code, message, ...options } = failure;
+    return new PincerError(code, message, options);
+  }
+}
+
+/** The failure that any thrown value amounts to; a PincerError keeps its code, anything else gets `fallback`. */
+export function toFailure(thrown: unknown, fallback: FailureCode): Failure {
+  if (thrown instanceof PincerError) return thrown.toFailure();
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const claim = thrown instanceof Error && 'retryable' in thrown ? thrown.retryable : undefined;
+  return {
+    code: fallback,
+    message: message.slice(0, 2_000),
+    retryable: typeof claim === 'boolean' ? claim : FAILURES[fallback].retryable,
+  };
+}
+
+/** The close code of a failure that ends a link; 4500 for one that has none of its own. */
+export function closeCodeOf(code: string): number {
+  const known: FailureKind | undefined = Object.hasOwn(FAILURES, code) ? FAILURES[code as FailureCode] : undefined;
+  return known?.close ?? 4500;
+}
+
+function kind(retryable: boolean, means: string, hint: string, close?: number): FailureKind {
+  return close === undefined ? { retryable, means, hint } : { retryable, means, hint, close };
+}

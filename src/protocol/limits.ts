@@ -1,0 +1,279 @@
+/**
+ * Every limit and default of Pincer, in one place: its value, its unit, why it is what it is, and what happens when it
+ * is reached. An option of the same name overrides a limit where a docstring says so; nothing else does.
+ */
+
+interface Limit {
+  readonly value: number;
+  readonly unit: 'ms' | 'bytes' | 'count' | 'per second' | 'ratio';
+  readonly why: string;
+  readonly reached: string;
+}
+
+export const LIMITS = {
+  // The wire
+  frameBytesMax: limit(
+    1_048_576,
+    'bytes',
+    'One frame must fit in memory many times over.',
+    'The link is closed with FRAME_TOO_LARGE.',
+  ),
+  frameBytesTarget: limit(
+    65_536,
+    'bytes',
+    'Messages of one turn share a frame until it is this large.',
+    'The next message opens a new frame.',
+  ),
+  payloadBytesMax: limit(
+    786_432,
+    'bytes',
+    'An application payload or result must fit in one frame.',
+    'PAYLOAD_TOO_LARGE or RESULT_TOO_LARGE, before anything is sent.',
+  ),
+  frameDepthMax: limit(
+    32,
+    'count',
+    'Nesting of arrays and maps in a frame or payload.',
+    'The link is closed with FRAME_INVALID; a payload fails with PAYLOAD_INVALID.',
+  ),
+  frameItemsMax: limit(
+    65_536,
+    'count',
+    'Values in one frame or payload, counted before any is made.',
+    'As frameDepthMax.',
+  ),
+  keyBytesMax: limit(128, 'bytes', 'A map key in a frame or payload.', 'As frameDepthMax.'),
+  messagesPerFrameMax: limit(4_096, 'count', 'Messages in one frame.', 'As frameDepthMax.'),
+  framesPerSecondMax: limit(
+    20_000,
+    'per second',
+    'One peer must not starve the others of the event loop.',
+    'The link is not read until the bucket has refilled.',
+  ),
+  bytesPerSecondMax: limit(268_435_456, 'per second', 'As framesPerSecondMax, for bytes.', 'As framesPerSecondMax.'),
+  sendBytesHigh: limit(
+    1_048_576,
+    'bytes',
+    'Unsent bytes of one link above which new work is held back.',
+    'No assignment goes to that node; progress is conflated and telemetry dropped, until sendBytesLow.',
+  ),
+  sendBytesLow: limit(262_144, 'bytes', 'Unsent bytes below which a held link takes work again.', 'Work flows again.'),
+  sendBytesMax: limit(
+    16_777_216,
+    'bytes',
+    'Unsent bytes of one link at which its peer counts as not reading.',
+    'The link is cut with SLOW_CONSUMER; its session may resume.',
+  ),
+  sendStallMs: limit(
+    10_000,
+    'ms',
+    'How long unsent bytes may stay above sendBytesHigh without shrinking.',
+    'As sendBytesMax.',
+  ),
+  unacknowledgedMax: limit(
+    65_536,
+    'count',
+    'Messages kept for replay until the peer acknowledges them.',
+    'The link is cut with SLOW_CONSUMER and the session starts anew.',
+  ),
+  handshakeMs: limit(
+    10_000,
+    'ms',
+    'From an open socket to a valid register.',
+    'The link is closed with HANDSHAKE_TIMEOUT.',
+  ),
+  linksMax: limit(10_000, 'count', 'Open links of one gateway.', 'The upgrade is answered 503 with Retry-After.'),
+
+  // Liveness
+  heartbeatMs: limit(
+    10_000,
+    'ms',
+    'A node reports its load this often, ± 10 %. Any frame counts as a sign of life.',
+    '–',
+  ),
+  suspectAfterMs: limit(
+    15_000,
+    'ms',
+    'Silence after which a node gets no new work.',
+    'The node is unhealthy; it is online again with its next frame.',
+  ),
+  offlineAfterMs: limit(
+    30_000,
+    'ms',
+    'Silence after which a node counts as lost.',
+    'Its attempts are lost and placed elsewhere with the next attempt number.',
+  ),
+  removeAfterMs: limit(60_000, 'ms', 'Absence after which a node is forgotten.', 'The node disappears from the lists.'),
+  resumeWindowMs: limit(
+    3_000,
+    'ms',
+    'How long a session waits for its node after a link closed.',
+    'The session is closed and the attempts of its node are lost.',
+  ),
+  lagBusyMs: limit(
+    1_000,
+    'ms',
+    'Event-loop lag at which a node reports itself busy.',
+    'The node is busy: no new work until a heartbeat reports less.',
+  ),
+
+  // Reconnecting
+  reconnectMinMs: limit(50, 'ms', 'First wait before dialling again, with full jitter.', '–'),
+  reconnectMaxMs: limit(5_000, 'ms', 'Longest wait before dialling again.', '–'),
+
+  // Tasks
+  taskTimeoutMs: limit(
+    300_000,
+    'ms',
+    'How long one attempt may run when its task does not say.',
+    'The attempt is told to stop and counts as TASK_TIMED_OUT.',
+  ),
+  taskTimeoutMsMax: limit(
+    2_592_000_000,
+    'ms',
+    'The longest timeout a task may ask for (30 days).',
+    'The submit is refused with MESSAGE_INVALID.',
+  ),
+  cancelGraceMs: limit(
+    5_000,
+    'ms',
+    'How long an attempt that was told to stop may take to end.',
+    'Its task settles without it; the slot stays taken until the work has really ended.',
+  ),
+  timeoutSlackMs: limit(
+    2_000,
+    'ms',
+    'How much later than the node the gateway gives up on an attempt.',
+    'The gateway tells the node to stop the attempt.',
+  ),
+  assignMs: limit(
+    10_000,
+    'ms',
+    'How long an assignment may stay unanswered by its node.',
+    'The assignment is withdrawn and the task placed elsewhere, at no cost to its attempts.',
+  ),
+  attemptsDefault: limit(
+    3,
+    'count',
+    'How many failures a task may have before it is failed.',
+    'The task is failed with its last error.',
+  ),
+  attemptsMax: limit(
+    100,
+    'count',
+    'The most attempts a task may ask for.',
+    'The submit is refused with MESSAGE_INVALID.',
+  ),
+  retryBaseMs: limit(
+    1_000,
+    'ms',
+    'Wait before the second attempt, doubled for each further one, with full jitter.',
+    '–',
+  ),
+  retryMaxMs: limit(60_000, 'ms', 'Longest wait between two attempts.', '–'),
+  undeliveredRetryMs: limit(100, 'ms', 'Wait before a task is placed again that never reached its node.', '–'),
+  agingMs: limit(
+    60_000,
+    'ms',
+    'What one level of priority is worth, as waiting time: priority 10 overtakes a newer priority 1 after nine times this.',
+    '–',
+  ),
+  classesMax: limit(
+    10_000,
+    'count',
+    'Distinct requirement classes (type and needs) with waiting tasks.',
+    'The submit is refused with QUEUE_FULL.',
+  ),
+  waitingTasksMax: limit(
+    1_000_000,
+    'count',
+    'Waiting tasks of one store.',
+    'The submit is refused with QUEUE_FULL, which says when to come back.',
+  ),
+  waitingBytesMax: limit(
+    1_073_741_824,
+    'bytes',
+    'Payload bytes of all waiting tasks of the memory store.',
+    'As waitingTasksMax.',
+  ),
+  submitBatchMax: limit(1_000, 'count', 'Tasks written to the store in one step.', 'The rest goes into the next step.'),
+  settledTasksMax: limit(100_000, 'count', 'Finished tasks that can still be asked for.', 'The oldest are forgotten.'),
+  settledBytesMax: limit(
+    268_435_456,
+    'bytes',
+    'Result bytes of finished tasks that can still be asked for.',
+    'As settledTasksMax.',
+  ),
+  historyMax: limit(
+    400,
+    'count',
+    'Entries in one task’s history; enough for attemptsMax attempts.',
+    'The oldest entries but the first are forgotten.',
+  ),
+  listMax: limit(
+    1_000,
+    'count',
+    'Rows in one answer to a list query.',
+    'The answer says how many there are in all and gives a cursor.',
+  ),
+  watchMax: limit(100_000, 'count', 'Tasks one client may watch.', 'The watch is refused with RATE_EXCEEDED.'),
+  progressWaitingMax: limit(
+    256,
+    'count',
+    'Progress reports that wait for a reader of `handle.progress`.',
+    'The oldest is dropped.',
+  ),
+
+  // Nodes
+  maxTasks: limit(5, 'count', 'Slots of a node that does not say.', '–'),
+  maxTasksMax: limit(10_000, 'count', 'Slots one node may grant.', 'The registration is refused with MESSAGE_INVALID.'),
+  capabilitiesMax: limit(64, 'count', 'Capabilities of a node or needs of a task.', 'As maxTasksMax.'),
+  nodesMax: limit(5_000, 'count', 'Nodes known to one gateway.', 'The registration is refused with RATE_EXCEEDED.'),
+  drainMs: limit(
+    30_000,
+    'ms',
+    'How long a draining gateway or node waits for running attempts.',
+    'What still runs is handed back and placed elsewhere.',
+  ),
+
+  // Store leases (a gateway's claim on the work of its nodes)
+  leaseMs: limit(
+    10_000,
+    'ms',
+    'How long a gateway’s claim on its tasks lasts without a renewal.',
+    'Another gateway may take its tasks over.',
+  ),
+  leaseRenewMs: limit(3_000, 'ms', 'How often a gateway renews its claim.', '–'),
+  sweepMs: limit(1_000, 'ms', 'How often a gateway looks for due delays and dead gateways.', '–'),
+
+  // tool-execution
+  toolOutputBytesMax: limit(
+    262_144,
+    'bytes',
+    'Kept of a command’s stdout, and of its stderr.',
+    'The rest is read and dropped; the result says truncated.',
+  ),
+  toolStdinBytesMax: limit(524_288, 'bytes', 'What a command may be given on stdin.', 'PAYLOAD_INVALID.'),
+  toolArgumentsMax: limit(256, 'count', 'Arguments of one command.', 'PAYLOAD_INVALID.'),
+  toolKillGraceMs: limit(
+    2_000,
+    'ms',
+    'From SIGTERM to SIGKILL for a command that is told to stop.',
+    'The whole process tree gets SIGKILL.',
+  ),
+} as const;
+
+/** The name of a limit. */
+export type LimitName = keyof typeof LIMITS;
+
+/** The value of every limit, by name. */
+export type Limits = { readonly [Name in LimitName]: number };
+
+/** Every limit at its default. */
+export const defaultLimits: Limits = Object.freeze(
+  Object.fromEntries(Object.entries(LIMITS).map(([name, { value }]) => [name, value])) as Limits,
+);
+
+function limit(value: number, unit: Limit['unit'], why: string, reached: string): Limit {
+  return { value, unit, why, reached };
+}

@@ -1,0 +1,56 @@
+/** What a node is: what it says of itself, what it is granted, how it fares. */
+import { z } from 'zod';
+import { AttemptRef, Capabilities, Identifier, TaskType } from './identifier.ts';
+import { defaultLimits } from './limits.ts';
+
+/** Who dials a gateway. Agents run tasks, channels connect platforms, clients submit and ask. */
+export const PEER_KINDS = ['agent', 'channel', 'client'] as const;
+export const PeerKind = z.enum(PEER_KINDS);
+export type PeerKind = z.infer<typeof PeerKind>;
+
+export const NodeKind = z.enum(['agent', 'channel']);
+export type NodeKind = z.infer<typeof NodeKind>;
+
+/** The states of a node as the gateway sees it. */
+export const NODE_STATUSES = ['online', 'busy', 'unhealthy', 'draining', 'offline', 'removed'] as const;
+export const NodeStatus = z.enum(NODE_STATUSES);
+export type NodeStatus = z.infer<typeof NodeStatus>;
+
+/** How a node fares. `cpu` and `memory` are shares in [0, 1] of what its container or host has; `tasks` counts running attempts. */
+export const Load = z.strictObject({
+  cpu: z.number().min(0).max(1),
+  memory: z.number().min(0).max(1),
+  tasks: z.int().min(0),
+  /** The 99th percentile of event-loop delay since the last heartbeat, in milliseconds. */
+  lagMs: z.number().min(0).optional(),
+});
+export type Load = z.infer<typeof Load>;
+
+export const MaxTasks = z.int().min(0).max(defaultLimits.maxTasksMax);
+export const TaskTypes = z.array(TaskType).max(1_024);
+export const Labels = z.record(Identifier, z.string().max(256));
+
+/** A node as lists show it. Ages are milliseconds; nothing here is a wall-clock time of another machine. */
+export const NodeView = z.strictObject({
+  nodeId: Identifier,
+  type: NodeKind,
+  status: NodeStatus,
+  /** Why the status is what it is, in words; absent when it is online. */
+  reason: z.string().optional(),
+  address: z.string(),
+  incarnation: Identifier,
+  capabilities: Capabilities,
+  taskTypes: TaskTypes.optional(),
+  labels: Labels.optional(),
+  maxTasks: MaxTasks,
+  /** Slots taken, by the gateway’s own count. */
+  tasks: z.int().min(0),
+  load: Load.optional(),
+  /** Milliseconds since anything was heard of the node. */
+  silentMs: z.number().min(0),
+  /** Attempts that hold a slot. */
+  running: z.array(AttemptRef),
+  /** Attempts that were told to stop, and whose tasks have settled without them. */
+  overdue: z.array(AttemptRef),
+});
+export type NodeView = z.infer<typeof NodeView>;

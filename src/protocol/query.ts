@@ -1,0 +1,67 @@
+/** Questions a client may ask a gateway, and the shape of each answer. */
+import { z } from 'zod';
+import { Identifier, TaskType } from './identifier.ts';
+import { defaultLimits } from './limits.ts';
+import { NodeStatus, NodeView } from './node.ts';
+import { HistoryEntry, Opaque, TaskStatus, TaskView } from './task.ts';
+
+const Page = { limit: z.int().min(1).max(defaultLimits.listMax).optional(), cursor: z.string().max(128).optional() };
+
+/** Which tasks to list. Filters apply before the limit; newest first. */
+export const TaskFilter = z.strictObject({
+  status: z.array(TaskStatus).optional(),
+  type: TaskType.optional(),
+  node: Identifier.optional(),
+  ...Page,
+});
+export type TaskFilter = z.infer<typeof TaskFilter>;
+
+export const Query = z.discriminatedUnion('what', [
+  z.strictObject({ what: z.literal('tasks'), filter: TaskFilter }),
+  z.strictObject({ what: z.literal('task'), taskId: Identifier }),
+  z.strictObject({ what: z.literal('why'), taskId: Identifier }),
+  z.strictObject({ what: z.literal('nodes'), status: z.array(NodeStatus).optional() }),
+  z.strictObject({ what: z.literal('node'), nodeId: Identifier }),
+  z.strictObject({ what: z.literal('stats') }),
+]);
+export type Query = z.infer<typeof Query>;
+
+/** Why one node does not run a task, or that it could. */
+export const Verdict = z.strictObject({
+  nodeId: Identifier,
+  /** True: nothing but its place in the queue keeps the task from this node. */
+  fits: z.boolean(),
+  reason: z.string(),
+});
+export type Verdict = z.infer<typeof Verdict>;
+
+/** Why a task is where it is. */
+export const Why = z.strictObject({
+  taskId: Identifier,
+  status: TaskStatus,
+  /** One sentence. */
+  summary: z.string(),
+  needs: z.array(Identifier),
+  /** How many tasks of its class stand before it; absent unless it is pending. */
+  ahead: z.int().min(0).optional(),
+  nodes: z.array(Verdict),
+});
+export type Why = z.infer<typeof Why>;
+
+export const ANSWERS = {
+  tasks: z.strictObject({ items: z.array(TaskView), total: z.int(), cursor: z.string().optional() }),
+  task: z.strictObject({ task: TaskView, result: Opaque.optional(), history: z.array(HistoryEntry) }),
+  why: Why,
+  nodes: z.strictObject({ items: z.array(NodeView) }),
+  node: z.strictObject({ node: NodeView }),
+  stats: z.strictObject({
+    gatewayId: Identifier,
+    status: z.string(),
+    scheduler: z.string(),
+    upMs: z.number(),
+    tasks: z.record(z.string(), z.number()),
+    nodes: z.record(z.string(), z.number()),
+    counters: z.record(z.string(), z.number()),
+  }),
+} as const;
+export type Answer<What extends keyof typeof ANSWERS> = z.infer<(typeof ANSWERS)[What]>;

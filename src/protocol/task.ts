@@ -1,0 +1,131 @@
+/** What a task is: what was asked, the states it goes through, and how it may end. */
+import { z } from 'zod';
+import { Capabilities, Identifier, TaskType, Text } from './identifier.ts';
+import { defaultLimits } from './limits.ts';
+
+/** The states of a task, in the order of its life. The last three are its outcomes. */
+export const TASK_STATUSES = [
+  'delayed',
+  'pending',
+  'assigned',
+  'running',
+  'cancelling',
+  'completed',
+  'failed',
+  'cancelled',
+] as const;
+export const TaskStatus = z.enum(TASK_STATUSES);
+export type TaskStatus = z.infer<typeof TaskStatus>;
+
+export const OUTCOME_STATUSES = ['completed', 'failed', 'cancelled'] as const;
+export type OutcomeStatus = (typeof OUTCOME_STATUSES)[number];
+
+/** The capability that each task type of the specification needs. Any other type needs what its task declares. */
+export const NEEDS_OF_TYPE: Readonly<Record<string, string>> = Object.freeze({
+  __proto__: null as never,
+  'agent-turn': 'llm',
+  'tool-execution': 'tools',
+  'memory-search': 'memory',
+  'image-analysis': 'vision',
+  'speech-transcription': 'speech',
+});
+
+/** Application data as it travels: msgpack inside `bin`. The gateway routes it without decoding it. */
+export const Opaque = z.instanceof(Uint8Array).refine((bytes) => bytes.byteLength <= defaultLimits.payloadBytesMax, {
+  message: `must be at most ${defaultLimits.payloadBytesMax} bytes`,
+});
+
+/** 1 (first) to 10 (last); first in, first out within one priority. Default 5. */
+export const Priority = z.int().min(1).max(10);
+
+/** How long one attempt may run, in milliseconds. */
+export const TimeoutMs = z.int().min(1).max(defaultLimits.taskTimeoutMsMax);
+
+/** What was asked: the part of a task that never changes. */
+export const TaskSpec = z.strictObject({
+  taskId: Identifier,
+  type: TaskType,
+  payload: Opaque,
+  priority: Priority,
+  /** How long one attempt may run, in milliseconds. */
+  timeout: TimeoutMs,
+  /** Capabilities the node must have, beyond the one its type needs. */
+  needs: Capabilities.optional(),
+  /** How many failures the task may have before it is failed; crashes of nodes count apart. */
+  attempts: z.int().min(1).max(defaultLimits.attemptsMax).optional(),
+  /** The same key is the same task: a second submit gets the first’s id and outcome. */
+  key: z.string().min(1).max(128).optional(),
+});
+export type TaskSpec = z.infer<typeof TaskSpec>;
+
+/** Why an attempt or a task failed, as it travels. */
+export const FailureShape = z.strictObject({
+  code: z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/),
+  message: Text,
+  retryable: z.boolean(),
+});
+
+/** How a task ended. */
+export const Outcome = z.strictObject({
+  taskId: Identifier,
+  status: z.enum(OUTCOME_STATUSES),
+  result: Opaque.optional(),
+  error: FailureShape.optional(),
+  /** The node of the attempt that decided; absent if none ran. */
+  node: Identifier.optional(),
+  /** How many attempts were started, 0 if it was cancelled while it waited. */
+  attempts: z.int().min(0),
+  /** From submit to the start of the last attempt, in milliseconds. */
+  queuedMs: z.number().min(0),
+  /** The duration of the last attempt, in milliseconds. */
+  runMs: z.number().min(0),
+});
+export type Outcome = z.infer<typeof Outcome>;
+
+/** A task as lists show it. Times are wall-clock milliseconds since 1970, for people. */
+export const TaskView = z.strictObject({
+  taskId: Identifier,
+  type: TaskType,
+  priority: Priority,
+  status: TaskStatus,
+  needs: Capabilities,
+  attempts: z.int().min(0),
+  failures: z.int().min(0),
+  crashes: z.int().min(0),
+  timeout: z.number(),
+  node: Identifier.optional(),
+  key: z.string().optional(),
+  createdAt: z.number(),
+  startedAt: z.number().optional(),
+  finishedAt: z.number().optional(),
+  queuedMs: z.number().optional(),
+  runMs: z.number().optional(),
+  error: FailureShape.optional(),
+});
+export type TaskView = z.infer<typeof TaskView>;
+
+/** One entry in the history of a task: what happened, when (wall clock), to which attempt. */
+export const HistoryEntry = z.strictObject({
+  at: z.number(),
+  event: z.string(),
+  attempt: z.int().min(0),
+  node: Identifier.optional(),
+  detail: Text.optional(),
+});
+export type HistoryEntry = z.infer<typeof HistoryEntry>;
+
+/** Every capability a task needs, sorted: its type’s and its own. */
+export function needsOf(task: {
+  readonly type: string;
+  readonly needs?: readonly string[] | undefined;
+}): readonly string[] {
+  const ofType = NEEDS_OF_TYPE[task.type];
+  const declared = task.needs ?? [];
+  if (declared.length === 0) return ofType === undefined ? [] : [ofType];
+  return [...new Set(ofType === undefined ? declared : [ofType, ...declared])].sort();
+}
+
+/** Whether a status is an outcome: the task will not change any more. */
+export function isOutcome(status: TaskStatus): status is OutcomeStatus {
+  return (OUTCOME_STATUSES as readonly string[]).includes(status);
+}

@@ -13,6 +13,7 @@ interface FailureKind {
   readonly close?: number;
 }
 
+/** Every failure code: whether the same request may succeed later, what it means, and what to do about it. */
 export const FAILURES = {
   // Tasks
   HANDLER_FAILED: kind(true, 'the handler threw', 'Read the message; it is the handler’s own.'),
@@ -72,6 +73,16 @@ export const FAILURES = {
   KEY_CONFLICT: kind(false, 'the idempotency key belongs to a task of another type', 'Use another key.'),
   QUEUE_FULL: kind(true, 'too many tasks are waiting', 'Submit again after `retryAfterMs`, or add nodes.'),
   NODE_UNKNOWN: kind(false, 'no node with that id is known', 'Check the id with `pincer nodes ls`.'),
+  COMMAND_NOT_ALLOWED: kind(
+    false,
+    'the node does not allow the command of a tool-execution',
+    'Use a command that the message names, or start the node with yours allowed.',
+  ),
+  COMMAND_KILLED: kind(
+    true,
+    'a signal that Pincer did not send ended the command',
+    'Look for a crash of the program, or for a node that is short of memory.',
+  ),
 
   // Links and sessions
   UNAUTHENTICATED: kind(
@@ -161,7 +172,12 @@ export class PincerError extends Error {
   constructor(
     code: FailureCode | (string & {}),
     message: string,
-    options: { cause?: unknown; retryable?: boolean; hint?: string; retryAfterMs?: number } = {},
+    options: {
+      cause?: unknown;
+      retryable?: boolean | undefined;
+      hint?: string | undefined;
+      retryAfterMs?: number | undefined;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     const known = Object.hasOwn(FAILURES, code) ? (FAILURES[code as FailureCode] as FailureKind) : undefined;
@@ -180,9 +196,9 @@ export class PincerError extends Error {
   static from(failure: {
     code: string;
     message: string;
-    retryable?: boolean;
-    hint?: string;
-    retryAfterMs?: number;
+    retryable?: boolean | undefined;
+    hint?: string | undefined;
+    retryAfterMs?: number | undefined;
   }): PincerError {
     const { code, message, ...options } = failure;
     return new PincerError(code, message, options);

@@ -10,6 +10,7 @@ interface Limit {
   readonly reached: string;
 }
 
+/** Every limit: its value, its unit, why it is what it is, and what happens when it is reached. */
 export const LIMITS = {
   // The wire
   frameBytesMax: limit(
@@ -83,6 +84,22 @@ export const LIMITS = {
     'The link is closed with HANDSHAKE_TIMEOUT.',
   ),
   linksMax: limit(10_000, 'count', 'Open links of one gateway.', 'The upgrade is answered 503 with Retry-After.'),
+  closeMs: limit(2_000, 'ms', 'How long a closing link waits for its peer to answer.', 'The connection is cut.'),
+  frameFragmentsMax: limit(
+    16,
+    'count',
+    'WebSocket fragments of one frame; Pincer never fragments, other libraries may.',
+    'The link is closed with 1008.',
+  ),
+  frameChunksMax: limit(
+    4_096,
+    'count',
+    'Network packets one frame may arrive in: 1 MiB in packets of 1 400 bytes takes 750.',
+    'The link is closed with 1008.',
+  ),
+  httpHeadersMs: limit(5_000, 'ms', 'From an open connection to the end of its HTTP headers.', 'It is answered 408.'),
+  httpRequestMs: limit(10_000, 'ms', 'From an open connection to the end of its HTTP request.', 'It is answered 408.'),
+  httpHeaderBytesMax: limit(8_192, 'bytes', 'All HTTP headers of one request.', 'It is answered 431.'),
 
   // Liveness
   heartbeatMs: limit(
@@ -164,6 +181,12 @@ export const LIMITS = {
     'The most attempts a task may ask for.',
     'The submit is refused with MESSAGE_INVALID.',
   ),
+  crashesMax: limit(
+    5,
+    'count',
+    'How many nodes a task may lose under itself: what kills every node it runs on is not run for ever.',
+    'The task is failed with NODE_LOST.',
+  ),
   retryBaseMs: limit(
     1_000,
     'ms',
@@ -205,7 +228,7 @@ export const LIMITS = {
     'As settledTasksMax.',
   ),
   historyMax: limit(
-    400,
+    512,
     'count',
     'Entries in one task’s history; enough for attemptsMax attempts.',
     'The oldest entries but the first are forgotten.',

@@ -31,9 +31,11 @@ export const NEEDS_OF_TYPE: Readonly<Record<string, string>> = Object.freeze({
 });
 
 /** Application data as it travels: msgpack inside `bin`. The gateway routes it without decoding it. */
-export const Opaque = z.instanceof(Uint8Array).refine((bytes) => bytes.byteLength <= defaultLimits.payloadBytesMax, {
-  message: `must be at most ${defaultLimits.payloadBytesMax} bytes`,
-});
+export const Opaque: z.ZodType<Uint8Array> = z
+  .instanceof(Uint8Array)
+  .refine((bytes) => bytes.byteLength <= defaultLimits.payloadBytesMax, {
+    message: `must be at most ${defaultLimits.payloadBytesMax} bytes`,
+  });
 
 /** 1 (first) to 10 (last); first in, first out within one priority. Default 5. */
 export const Priority = z.int().min(1).max(10);

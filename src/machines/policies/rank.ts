@@ -1,0 +1,31 @@
+/**
+ * The place of a task in its line: one integer that gives priority, first in first out, and a bound on waiting. A level
+ * of priority is worth `agingMs` of waiting and no more, so an old task of low priority is overtaken for a while, never
+ * for ever.
+ */
+
+/** What a place depends on. It is given once, at submit, and kept through every retry. */
+export interface RankFacts {
+  /** When the task was submitted, by the clock that ranks all tasks of one store. */
+  readonly nowMs: number;
+  /** 1 (first) to 10 (last). */
+  readonly priority: number;
+  /** What one level of priority is worth, as waiting time. */
+  readonly agingMs: number;
+}
+
+/** A place: lower ranks first, and of equal ranks the one submitted first. `seq` is unique, so no two places are equal. */
+export interface Place {
+  readonly rank: number;
+  readonly seq: number;
+}
+
+/** Priority 5 ranks at its time of submit; each level above or below moves it `agingMs` forward or back. */
+export function rankOf({ nowMs, priority, agingMs }: RankFacts): number {
+  return Math.floor(nowMs) + (priority - 5) * agingMs;
+}
+
+/** Orders places: negative if `a` comes first. */
+export function comparePlaces(a: Place, b: Place): number {
+  return a.rank - b.rank || a.seq - b.seq;
+}

@@ -1,0 +1,168 @@
+/**
+ * Reliable delivery within one session, across links. Outward, reliable messages are numbered from 1 and kept until the
+ * peer acknowledges them; inward, a number seen before is dropped and a missing one is a gap. A message is acknowledged
+ * when its receiver is done with it (a result: when it is stored), so an acknowledgement is a promise.
+ */
+import { PincerError } from '../protocol/failure.ts';
+import type { Limits } from '../protocol/limits.ts';
+import { MESSAGES, type Message, type MessageType, type Payload } from '../protocol/message.ts';
+import type { Post } from './post.ts';
+
+interface Kept {
+  readonly message: Message;
+  readonly onAcknowledged: (() => void) | undefined;
+}
+
+export interface SendOptions {
+  /** The message this one answers. */
+  readonly re?: number | undefined;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+  readonly timestamp?: number | undefined;
+  /** Called once, when the peer has acknowledged a reliable message. */
+  readonly onAcknowledged?: () => void;
+}
+
+export class Delivery {
+  readonly #limits: Pick<Limits, 'unacknowledgedMax'>;
+  readonly #kept: Kept[] = [];
+  /** Where `#kept` begins: what lies before it was acknowledged. */
+  #keptFrom = 0;
+  #lastId = 0;
+  #acknowledged = 0;
+  #accepted = 0;
+  #received = 0;
+  readonly #doneAhead = new Set<number>();
+  #isAckDue = false;
+  #post: Post | null = null;
+  /** Duplicates dropped, for the counters. */
+  duplicates = 0;
+
+  constructor(limits: Pick<Limits, 'unacknowledgedMax'>) {
+    this.#limits = limits;
+  }
+
+  /** Every number up to this one has been received and dealt with. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Reliable messages that the peer has not acknowledged. */
+  get unacknowledged(): number {
+    return this.#lastId - this.#acknowledged;
+  }
+
+  get isAttached(): boolean {
+    return this.#post !== null;
+  }
+
+  /**
+   * Sends a message. Without a link, a reliable one waits for the next and any other is dropped. Returns its number, 0 if unreliable.
+   * @throws PincerError `SLOW_CONSUMER` when more than `unacknowledgedMax` would be kept.
+   */
+  send<Type extends MessageType>(type: Type, payload: Payload<Type>, options: SendOptions = {}): number {
+    const { re, from, to, timestamp, onAcknowledged } = options;
+    const isReliable = MESSAGES[type].reliable;
+    if (isReliable && this.unacknowledged >= this.#limits.unacknowledgedMax) {
+      throw new PincerError('SLOW_CONSUMER', `${this.unacknowledged} messages wait to be acknowledged`);
+    }
+    const message = {
+      type,
+      ...(isReliable ? { id: ++this.#lastId } : {}),
+      ...(re === undefined ? {} : { re }),
+      ...(from === undefined ? {} : { from }),
+      ...(to === undefined ? {} : { to }),
+      ...(timestamp === undefined ? {} : { timestamp }),
+      payload,
+    } as unknown as Message;
+    if (isReliable) this.#kept.push({ message, onAcknowledged });
+    this.#post?.send(message);
+    return isReliable ? this.#lastId : 0;
+  }
+
+  /**
+   * The messages that are new, in order. Acknowledgements are dealt with here.
+   * @throws PincerError `SESSION_GAP` when a number is missing.
+   */
+  accept(messages: readonly Message[]): readonly Message[] {
+    const fresh: Message[] = [];
+    for (const message of messages) {
+      if (message.type === 'ack') this.#acknowledge(message.payload.received);
+      else if (message.id === undefined) fresh.push(message);
+      else if (message.id <= this.#accepted) {
+        this.duplicates += 1;
+        // The peer may be replaying because it missed the acknowledgement.
+        if (message.id <= this.#received) this.#oweAck();
+      } else if (message.id === this.#accepted + 1) {
+        this.#accepted = message.id;
+        fresh.push(message);
+      } else {
+        throw new PincerError('SESSION_GAP', `message ${message.id} came after ${this.#accepted}`);
+      }
+    }
+    return fresh;
+  }
+
+  /** Says that an accepted message has been dealt with for good. Harmless for unreliable ones. */
+  done(message: Message): void {
+    const { id } = message;
+    if (id === undefined) return;
+    if (id === this.#received + 1) {
+      this.#received = id;
+      while (this.#doneAhead.delete(this.#received + 1)) this.#received += 1;
+    } else this.#doneAhead.add(id);
+    this.#oweAck();
+  }
+
+  /** Joins a link: replays what the peer has not received, of a session that resumes. */
+  attach(post: Post, peerReceived: number): void {
+    this.#post = post;
+    this.#isAckDue = false;
+    this.#acknowledge(peerReceived);
+    for (let index = this.#keptFrom; index < this.#kept.length; index += 1) {
+      const kept = this.#kept[index];
+      if (kept !== undefined) post.send(kept.message);
+    }
+  }
+
+  detach(): void {
+    this.#post = null;
+  }
+
+  /** Sends the acknowledgement that is owed, if any. The post calls it right before each flush. */
+  flushAck(): void {
+    if (!this.#isAckDue || this.#post === null) return;
+    this.#isAckDue = false;
+    this.#post.send({ type: 'ack', payload: { received: this.#received } });
+  }
+
+  /** Sends an acknowledgement even if none is owed: a sign of life. */
+  sendSignOfLife(): void {
+    this.#isAckDue = true;
+    this.#post?.wake();
+  }
+
+  #oweAck(): void {
+    this.#isAckDue = true;
+    this.#post?.wake();
+  }
+
+  #acknowledge(received: number): void {
+    // A peer can only acknowledge what was sent.
+    const upTo = Math.min(received, this.#lastId);
+    while (this.#acknowledged < upTo) {
+      this.#acknowledged += 1;
+      const kept = this.#kept[this.#keptFrom];
+      this.#keptFrom += 1;
+      kept?.onAcknowledged?.();
+    }
+    // Cut off the acknowledged head now and then: shifting an array once a message would be O(n) each.
+    if (this.#keptFrom > 1_024 && this.#keptFrom * 2 > this.#kept.length) {
+      this.#kept.splice(0, this.#keptFrom);
+      this.#keptFrom = 0;
+    } else if (this.#keptFrom === this.#kept.length) {
+      this.#kept.length = 0;
+      this.#keptFrom = 0;
+    }
+  }
+}

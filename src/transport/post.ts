@@ -1,0 +1,273 @@
+/**
+ * Messages over one link. Outward: gathered during a turn of the event loop and flushed as few frames; progress is
+ * conflated and telemetry dropped while the peer does not drain. Inward: rate → preflight → decode → schema, a frame at
+ * a time. Knows nothing of sessions: numbers and acknowledgements are delivery.ts.
+ */
+import { closeCodeOf, PincerError } from '../protocol/failure.ts';
+import type { Limits } from '../protocol/limits.ts';
+import { type Lane, MESSAGES, type Message, parseMessage } from '../protocol/message.ts';
+import type { Clock } from '../protocol/ports.ts';
+import { decodeFrame, encodeMessage, joinFrame } from './codec.ts';
+import type { Identity, Link } from './link.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+export interface PostEvents {
+  /** The messages of one frame, in order, each checked against its schema. */
+  onMessages(messages: readonly Message[]): void;
+  /** The peer broke the protocol or does not read; the link is about to close with the error’s code. */
+  onFault(error: PincerError): void;
+  /** Exactly once, and last. */
+  onClose(code: number, reason: string): void;
+  /** The peer has become, or has ceased to be, too slow to be given more work. */
+  onFlow?(isFull: boolean): void;
+  /** Asked right before each flush for messages that ride along. */
+  beforeFlush?(): void;
+}
+
+export interface PostCounters {
+  framesIn: number;
+  framesOut: number;
+  bytesIn: number;
+  bytesOut: number;
+  messagesIn: number;
+  messagesOut: number;
+  telemetryDropped: number;
+  progressConflated: number;
+}
+
+export class Post {
+  readonly #link: Link;
+  readonly #clock: Clock;
+  readonly #limits: Limits;
+  readonly #events: PostEvents;
+  readonly #counters: PostCounters;
+  readonly #frames: TokenBucket;
+  readonly #bytes: TokenBucket;
+  #parts: Uint8Array[] = [];
+  #partBytes = 0;
+  /** Progress held back while the link is full: the latest of each attempt. */
+  readonly #progress = new Map<string, Message<'task_progress'>>();
+  #isFlushDue = false;
+  #isFull = false;
+  #isFaulty = false;
+  #cancelStall: (() => void) | null = null;
+  #lastHeardAt: number;
+  #lastSentAt: number;
+
+  constructor(options: { link: Link; clock: Clock; limits: Limits; events: PostEvents; counters: PostCounters }) {
+    const { link, clock, limits, events, counters } = options;
+    this.#link = link;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#events = events;
+    this.#counters = counters;
+    const { framesPerSecondMax, bytesPerSecondMax } = limits;
+    const now = clock.now();
+    this.#lastHeardAt = now;
+    this.#lastSentAt = now;
+    this.#frames = new TokenBucket(framesPerSecondMax, now);
+    this.#bytes = new TokenBucket(bytesPerSecondMax, now);
+    link.attach({
+      onFrame: (frame) => this.#receive(frame),
+      onClose: (code, reason) => {
+        this.#cancelStall?.();
+        events.onClose(code, reason);
+      },
+      onDrain: () => this.#watchFlow(),
+    });
+  }
+
+  get remoteAddress(): string {
+    return this.#link.remoteAddress;
+  }
+
+  get identity(): Identity {
+    return this.#link.identity;
+  }
+
+  /** Monotonic time of the last frame from the peer, and to it. */
+  get lastHeardAt(): number {
+    return this.#lastHeardAt;
+  }
+
+  get lastSentAt(): number {
+    return this.#lastSentAt;
+  }
+
+  /** True while the peer does not drain: give it no new work. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** Takes a message for the next flush. Dropped once the link is closed. */
+  send(message: Message): void {
+    if (!this.#link.isOpen) return;
+    const lane = MESSAGES[message.type].lane as Lane;
+    if (this.#isFull && lane === 'telemetry') {
+      this.#counters.telemetryDropped += 1;
+      return;
+    }
+    if (this.#isFull && message.type === 'task_progress') {
+      const { taskId, attempt } = message.payload;
+      const key = `${taskId} ${attempt}`;
+      if (this.#progress.has(key)) this.#counters.progressConflated += 1;
+      this.#progress.set(key, message);
+      return;
+    }
+    const part = encodeMessage(message);
+    this.#parts.push(part);
+    this.#partBytes += part.byteLength;
+    this.wake();
+    // Much at once does not wait for the end of the turn: it would only grow.
+    if (this.#partBytes >= this.#limits.sendBytesLow) this.#writeParts();
+  }
+
+  /** Makes sure that a flush comes at the end of this turn. */
+  wake(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    this.#clock.soon(() => this.flush());
+  }
+
+  /** Sends what was gathered. */
+  flush(): void {
+    this.#isFlushDue = false;
+    if (!this.#link.isOpen) return;
+    this.#events.beforeFlush?.();
+    this.#isFlushDue = false;
+    this.#writeParts();
+  }
+
+  /** Says why, where that is still possible, and closes in order. */
+  close(error: PincerError): void {
+    this.#writeParts();
+    this.#link.close(closeCodeOf(error.code), reasonOf(error));
+  }
+
+  /** Closes in order, without a complaint. */
+  end(): void {
+    this.flush();
+    this.#link.close(1000, '');
+  }
+
+  terminate(): void {
+    this.#link.terminate();
+  }
+
+  #writeParts(): void {
+    const parts = this.#parts;
+    if (parts.length === 0 || !this.#link.isOpen) return;
+    this.#parts = [];
+    this.#partBytes = 0;
+    const { frameBytesTarget, messagesPerFrameMax } = this.#limits;
+    let start = 0;
+    let bytes = 0;
+    for (let index = 0; index < parts.length; index += 1) {
+      const size = parts[index]?.byteLength ?? 0;
+      if (index > start && (bytes + size > frameBytesTarget || index - start >= messagesPerFrameMax)) {
+        this.#write(parts.slice(start, index));
+        start = index;
+        bytes = 0;
+      }
+      bytes += size;
+    }
+    this.#write(start === 0 ? parts : parts.slice(start));
+    this.#lastSentAt = this.#clock.now();
+    this.#watchFlow();
+  }
+
+  #write(parts: readonly Uint8Array[]): void {
+    const frame = joinFrame(parts);
+    this.#counters.framesOut += 1;
+    this.#counters.messagesOut += parts.length;
+    this.#counters.bytesOut += frame.byteLength;
+    this.#link.send(frame);
+  }
+
+  #watchFlow(): void {
+    const { sendBytesHigh, sendBytesLow, sendBytesMax, sendStallMs } = this.#limits;
+    const waiting = this.#link.bufferedBytes;
+    if (waiting > sendBytesMax) {
+      this.#fault(
+        new PincerError('SLOW_CONSUMER', `${waiting} bytes wait for the peer, more than ${sendBytesMax}`),
+        true,
+      );
+    } else if (!this.#isFull && waiting > sendBytesHigh) {
+      this.#isFull = true;
+      this.#events.onFlow?.(true);
+      this.#watchStall(waiting, sendStallMs);
+    } else if (this.#isFull && waiting <= sendBytesLow) {
+      this.#isFull = false;
+      this.#cancelStall?.();
+      this.#cancelStall = null;
+      for (const message of this.#progress.values()) this.send(message);
+      this.#progress.clear();
+      this.#events.onFlow?.(false);
+    }
+  }
+
+  #watchStall(before: number, stallMs: number): void {
+    this.#cancelStall?.();
+    this.#cancelStall = this.#clock.schedule(stallMs, () => {
+      if (!this.#link.isOpen || !this.#isFull) return;
+      const waiting = this.#link.bufferedBytes;
+      if (waiting >= before) {
+        this.#fault(
+          new PincerError('SLOW_CONSUMER', `${waiting} bytes have waited for the peer for ${stallMs} ms`),
+          true,
+        );
+      } else this.#watchStall(waiting, stallMs);
+    });
+  }
+
+  #receive(frame: Uint8Array): void {
+    if (this.#isFaulty) return;
+    const now = this.#clock.now();
+    this.#lastHeardAt = now;
+    this.#counters.framesIn += 1;
+    this.#counters.bytesIn += frame.byteLength;
+    const waitMs = Math.max(this.#frames.take(1, now), this.#bytes.take(frame.byteLength, now));
+    if (waitMs > 0) {
+      this.#link.pause();
+      this.#clock.schedule(waitMs, () => this.#link.resume());
+    }
+    let messages: readonly Message[];
+    try {
+      messages = decodeFrame(frame, this.#limits).map(parseMessage);
+    } catch (error) {
+      this.#fault(
+        error instanceof PincerError ? error : new PincerError('FRAME_INVALID', 'the frame cannot be decoded'),
+      );
+      return;
+    }
+    this.#counters.messagesIn += messages.length;
+    this.#events.onMessages(messages);
+  }
+
+  #fault(error: PincerError, isDeaf = false): void {
+    if (this.#isFaulty) return;
+    this.#isFaulty = true;
+    this.#events.onFault(error);
+    if (isDeaf) this.#link.terminate();
+    else this.close(error);
+  }
+}
+
+/** `CODE: message`, within the 123 bytes that a WebSocket close frame has room for. */
+function reasonOf(error: PincerError): string {
+  const text = `${error.code}: ${error.message}`.replace(/[^\x20-\x7e]/g, '?');
+  return text.length > 123 ? `${text.slice(0, 120)}...` : text;
+}
+
+export function createPostCounters(): PostCounters {
+  return {
+    framesIn: 0,
+    framesOut: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    telemetryDropped: 0,
+    progressConflated: 0,
+  };
+}

@@ -86,6 +86,8 @@ export interface Claimed {
   readonly record: TaskRecord;
   readonly payload: Uint8Array;
   readonly checkpoint: Uint8Array | null;
+  /** Milliseconds since its submit, by the store’s clock. */
+  readonly waitedMs: number;
 }
 
 /** How an attempt ended for good. */
@@ -176,8 +178,12 @@ export interface Store {
   checkpoint(entries: readonly (AttemptRef & { readonly data: Uint8Array })[]): Promise<readonly boolean[]>;
   /** A waiting task is cancelled at once; one that an attempt holds is marked, and never claimed again. */
   cancel(taskIds: readonly string[]): Promise<readonly CancelVerdict[]>;
-  /** Looks for due delays and for gateways whose lease has lapsed. At most `limit` tasks are moved. */
-  sweep(limit: number): Promise<Sweep>;
+  /**
+   * Looks for gateways whose lease has lapsed and for due delays. At most `limit` tasks are moved; the rest waits for the
+   * next sweep. Only a gateway that has itself renewed without a gap for one full TTL may find another dead: after an
+   * outage of the store every lease has lapsed, and nobody is. What a dead gateway owned waits again and costs a crash.
+   */
+  sweep(gateway: string, limit: number): Promise<Sweep>;
 
   /** A named lock with a fencing token that strictly increases per key, or null while another holder has it. */
   lease(key: string, holder: string, ttlMs: number): Promise<{ readonly token: number } | null>;

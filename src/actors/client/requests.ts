@@ -1,0 +1,67 @@
+/** Requests that wait for their answer. They outlive links and sessions: a new session is asked again. */
+import { PincerError } from '../../protocol/failure.ts';
+import type { Message, MessageType, Payload } from '../../protocol/message.ts';
+import type { Connection } from '../connection.ts';
+
+interface Request {
+  readonly type: MessageType;
+  readonly payload: unknown;
+  readonly onAnswer: (message: Message) => void;
+  readonly onError: (error: PincerError) => void;
+}
+
+export class Requests {
+  readonly #connection: () => Connection;
+  /** By the number their message has in the present session. */
+  #sent = new Map<number, Request>();
+  /** Made while there was no session. */
+  #unsent: Request[] = [];
+
+  constructor(connection: () => Connection) {
+    this.#connection = connection;
+  }
+
+  get size(): number {
+    return this.#sent.size + this.#unsent.length;
+  }
+
+  ask<Type extends MessageType>(
+    type: Type,
+    payload: Payload<Type>,
+    onAnswer: (message: Message) => void,
+    onError: (error: PincerError) => void,
+  ): void {
+    this.#send({ type, payload, onAnswer, onError });
+  }
+
+  /** Whether a message answered a request of ours. */
+  answer(message: Message): boolean {
+    const request = message.re === undefined ? undefined : this.#sent.get(message.re);
+    if (request === undefined || message.re === undefined) return false;
+    this.#sent.delete(message.re);
+    if (message.type === 'error') request.onError(PincerError.from(message.payload));
+    else request.onAnswer(message);
+    return true;
+  }
+
+  /** A session has begun: what the old one left open is asked again, in order. */
+  askAgain(): void {
+    const open = [...this.#sent.values(), ...this.#unsent];
+    this.#sent = new Map();
+    this.#unsent = [];
+    for (const request of open) this.#send(request);
+  }
+
+  failAll(error: PincerError): void {
+    const open = [...this.#sent.values(), ...this.#unsent];
+    this.#sent = new Map();
+    this.#unsent = [];
+    for (const request of open) request.onError(error);
+  }
+
+  #send(request: Request): void {
+    const id = this.#connection().send(request.type, request.payload as never);
+    if (id === 0) this.#unsent.push(request);
+    else this.#sent.set(id, request);
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * Places work: runs the scheduler chart, claims from the store what there is room for, and hands each claimed task to a
+ * node. Event-driven, one claim at a time; a class of tasks that nobody can do now costs nothing.
+ */
+import type { Actor, AnyActorRef } from 'xstate';
+import type { Candidate, Strategy } from '../../machines/policies/placement/placement.ts';
+import { type Requirement, requirementOf } from '../../machines/policies/requirement-class.ts';
+import { type Leftover, type SchedulerCommand, schedulerMachine } from '../../machines/scheduler.ts';
+import { startActor } from '../start-actor.ts';
+import type { Claimed, Store, Want } from '../store/store.ts';
+import type { World } from '../world.ts';
+import type { Node, Nodes } from './nodes.ts';
+
+export interface DispatchOwner {
+  place(claimed: Claimed, nodeId: string): void;
+  /** The gateway’s claim has lapsed. */
+  onFenced(): void;
+  onStoreFailed(error: unknown): void;
+}
+
+interface Waiting {
+  readonly requirement: Requirement;
+  /** Nodes that could ever do it, as of `version`. */
+  fitting: readonly Node[];
+  version: number;
+}
+
+export class Dispatch {
+  readonly #world: World;
+  readonly #store: Store;
+  readonly #nodes: Nodes;
+  readonly #owner: DispatchOwner;
+  readonly #strategy: Strategy;
+  readonly #gatewayId: () => string;
+  readonly #actor: Actor<typeof schedulerMachine>;
+  /** Classes that may have claimable tasks. */
+  readonly #waiting = new Map<string, Waiting>();
+  /** Classes heard of while a claim was under way: an empty answer does not speak for them. */
+  readonly #heardSince = new Set<string>();
+  #isWorkHeard = false;
+  #isRoomHeard = false;
+
+  constructor(
+    world: World,
+    options: {
+      parent: AnyActorRef;
+      store: Store;
+      nodes: Nodes;
+      strategy: Strategy;
+      gatewayId: () => string;
+      owner: DispatchOwner;
+    },
+  ) {
+    this.#world = world;
+    this.#store = options.store;
+    this.#nodes = options.nodes;
+    this.#owner = options.owner;
+    this.#strategy = options.strategy;
+    this.#gatewayId = options.gatewayId;
+    this.#actor = startActor(schedulerMachine, {
+      id: 'scheduler',
+      parent: options.parent,
+      onCommand: (command) => this.#run(command),
+      onError: (error) => world.log.error('scheduler.crashed', { error: String(error) }),
+    });
+  }
+
+  /** What the scheduler is doing: idle, dispatching, saturated, starved, paused, draining, stopped. */
+  get status(): string {
+    return this.#actor.getSnapshot().value as string;
+  }
+
+  /** Classes have got claimable tasks. Taken up once this turn is over. */
+  hear(queues: readonly string[]): void {
+    for (const queue of queues) {
+      this.#heardSince.add(queue);
+      if (!this.#waiting.has(queue)) {
+        this.#waiting.set(queue, { requirement: requirementOf(queue), fitting: [], version: -1 });
+      }
+    }
+    if (this.#isWorkHeard) return;
+    this.#isWorkHeard = true;
+    this.#world.clock.soon(() => {
+      this.#isWorkHeard = false;
+      this.#actor.send({ type: 'work.arrived' });
+    });
+  }
+
+  /** Slots or nodes have changed. Taken up at once with `now`, else once this turn is over. */
+  roomChanged(now = false): void {
+    if (now) {
+      this.#actor.send({ type: 'room.changed' });
+      return;
+    }
+    if (this.#isRoomHeard) return;
+    this.#isRoomHeard = true;
+    this.#world.clock.soon(() => {
+      this.#isRoomHeard = false;
+      this.#actor.send({ type: 'room.changed' });
+    });
+  }
+
+  pause(): void {
+    this.#actor.send({ type: 'scheduler.pause' });
+  }
+
+  resume(): void {
+    this.#actor.send({ type: 'scheduler.resume' });
+  }
+
+  drain(): void {
+    this.#actor.send({ type: 'scheduler.drain' });
+  }
+
+  stop(): void {
+    this.#actor.send({ type: 'scheduler.stop' });
+  }
+
+  /** Nodes that could ever do the work of a class. */
+  fitting(queue: string): readonly Node[] {
+    const waiting = this.#waiting.get(queue);
+    if (waiting === undefined) {
+      const requirement = requirementOf(queue);
+      return [...this.#nodes.all()].filter((node) => this.#nodes.fits(node, requirement));
+    }
+    if (waiting.version !== this.#nodes.version) {
+      waiting.version = this.#nodes.version;
+      waiting.fitting = [...this.#nodes.all()].filter((node) => this.#nodes.fits(node, waiting.requirement));
+    }
+    return waiting.fitting;
+  }
+
+  #run(command: SchedulerCommand): void {
+    switch (command.type) {
+      case 'work.claim':
+        void this.#claim();
+        break;
+      default:
+        unexpected(command.type);
+    }
+  }
+
+  async #claim(): Promise<void> {
+    const { wants, room } = this.#plan();
+    this.#heardSince.clear();
+    if (wants.length === 0) {
+      this.#actor.send({ type: 'claim.returned', leftover: this.#leftover() });
+      return;
+    }
+    try {
+      const claimed = await this.#store.claim(this.#gatewayId(), wants, room);
+      if (claimed === null) {
+        this.#owner.onFenced();
+        this.#actor.send({ type: 'claim.failed' });
+        return;
+      }
+      this.#forgetDry(wants, room, claimed);
+      this.#place(claimed);
+      this.#actor.send({ type: 'claim.returned', leftover: this.#leftover() });
+    } catch (error) {
+      this.#owner.onStoreFailed(error);
+      this.#actor.send({ type: 'claim.failed' });
+    }
+  }
+
+  /** What to ask for: of each class as much as the nodes that can do it have room for. */
+  #plan(): { wants: Want[]; room: number } {
+    const wants: Want[] = [];
+    let room = 0;
+    for (const node of this.#nodes.all()) room += this.#nodes.freeSlots(node);
+    for (const queue of this.#waiting.keys()) {
+      const fitting = this.fitting(queue);
+      let limit = 0;
+      for (const node of fitting) limit += this.#nodes.freeSlots(node);
+      if (limit > 0) wants.push({ queue, limit });
+    }
+    return { wants, room };
+  }
+
+  #leftover(): Leftover {
+    if (this.#waiting.size === 0) return 'nothing';
+    for (const queue of this.#waiting.keys()) {
+      if (this.fitting(queue).some((node) => node.status !== 'offline')) return 'full';
+    }
+    return 'unfit';
+  }
+
+  /** A class that gave less than was asked for is empty, unless the total was what ran out. */
+  #forgetDry(wants: readonly Want[], room: number, claimed: readonly Claimed[]): void {
+    if (claimed.length >= room) return;
+    const counts = new Map<string, number>();
+    for (const { record } of claimed) counts.set(record.queue, (counts.get(record.queue) ?? 0) + 1);
+    for (const { queue, limit } of wants) {
+      if ((counts.get(queue) ?? 0) < limit && !this.#heardSince.has(queue)) this.#waiting.delete(queue);
+    }
+  }
+
+  /** The most constrained tasks first, so that what can go anywhere does not take the only place of what cannot. */
+  #place(claimed: readonly Claimed[]): void {
+    const homeless: Claimed[] = [];
+    const byFit = claimed.map((task) => ({ task, fitting: this.fitting(task.record.queue) }));
+    byFit.sort((one, other) => one.fitting.length - other.fitting.length);
+    for (const { task, fitting } of byFit) {
+      const candidates: Candidate[] = [];
+      for (const node of fitting) {
+        if (!this.#nodes.hasRoom(node)) continue;
+        const { nodeId, slots, maxTasks, capabilities } = node;
+        // Another node than the one that failed it, where there is one.
+        candidates.push({ nodeId, running: slots.size, slots: maxTasks, capabilities: capabilities.size });
+      }
+      const others = candidates.filter((candidate) => candidate.nodeId !== task.record.node);
+      const nodeId = this.#strategy(others.length > 0 ? others : candidates);
+      const node = nodeId === undefined ? undefined : this.#nodes.get(nodeId);
+      if (node === undefined) homeless.push(task);
+      else {
+        const { taskId, attempt } = task.record;
+        this.#nodes.take(node, { taskId, attempt });
+        this.#owner.place(task, node.nodeId);
+      }
+    }
+    this.#nodes.tellSlots();
+    if (homeless.length > 0) this.#giveBack(homeless);
+  }
+
+  /** Room has gone between the question and the answer: the tasks wait again, at no cost. */
+  #giveBack(homeless: readonly Claimed[]): void {
+    const releases = homeless.map(({ record: { taskId, attempt } }) => ({
+      taskId,
+      attempt,
+      costs: 'nothing' as const,
+      delayMs: 0,
+    }));
+    this.#store.release(this.#gatewayId(), releases).catch((error: unknown) => this.#owner.onStoreFailed(error));
+  }
+}
+
+function unexpected(command: never): never {
+  throw new Error(`unexpected command ${JSON.stringify(command)}`);
+}

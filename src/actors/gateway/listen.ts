@@ -1,0 +1,36 @@
+/** Where a gateway listens, and whom it lets in there. An open bind without a token is refused. */
+import { PincerError } from '../../protocol/failure.ts';
+import type { Listen } from '../../transport/link.ts';
+import { isLoopback, loopbackVerifier, tokenVerifier } from '../../transport/upgrade.ts';
+import { listenWebSocket } from '../../transport/websocket.ts';
+import type { World } from '../world.ts';
+
+/**
+ * @throws PincerError `OPTION_INVALID` for a malformed address, `BIND_REFUSED` for any bind but loopback without a token.
+ */
+export function listenAt(address: string, token: string | undefined, world: World): Listen {
+  const { host, port } = parseAddress(address);
+  if (token === undefined && !isLoopback(host)) {
+    throw new PincerError('BIND_REFUSED', `listening at ${address} without a token would let anyone in`);
+  }
+  const { clock, limits, log } = world;
+  return listenWebSocket({
+    host,
+    port,
+    verifier: token === undefined ? loopbackVerifier() : tokenVerifier(token),
+    limits,
+    clock,
+    onRefused: (refusal) => log.warn('link.refused', { code: refusal.code, message: refusal.message }),
+  });
+}
+
+/** `host:port`, `[v6]:port` or `:port` (all interfaces). */
+function parseAddress(address: string): { host: string; port: number } {
+  const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(address);
+  const port = Number(parts?.[3]);
+  if (parts === null || port > 65_535) {
+    throw new PincerError('OPTION_INVALID', `listen is '${address}', must be host:port with a port from 0 to 65535`);
+  }
+  const host = parts[1] ?? parts[2] ?? '';
+  return { host: host === '' ? '0.0.0.0' : host, port };
+}

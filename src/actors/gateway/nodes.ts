@@ -1,0 +1,279 @@
+/**
+ * The nodes of a gateway: what each claimed and was granted, which slots are taken, and a node chart for its liveness.
+ * A slot is taken the moment a task is placed, by the gateway’s own count; heartbeats only report.
+ */
+import type { AnyActorRef } from 'xstate';
+import { type NodeCommand, type NodeEvent, nodeMachine } from '../../machines/node.ts';
+import type { Requirement } from '../../machines/policies/requirement-class.ts';
+import type { AttemptRef } from '../../protocol/identifier.ts';
+import type { Payload } from '../../protocol/message.ts';
+import type { Load, NodeKind, NodeStatus, NodeView } from '../../protocol/node.ts';
+import { createHost, type Host } from '../actor-host.ts';
+import type { Deadline } from '../deadlines.ts';
+import type { World } from '../world.ts';
+import type { Session } from './sessions.ts';
+
+/** What the gateway knows of one node. */
+export interface Node {
+  readonly nodeId: string;
+  readonly kind: NodeKind;
+  incarnation: string;
+  /** Granted capabilities. */
+  capabilities: ReadonlySet<string>;
+  taskTypes: ReadonlySet<string> | null;
+  labels: Readonly<Record<string, string>> | undefined;
+  maxTasks: number;
+  load: Load | undefined;
+  session: Session | null;
+  address: string;
+  status: NodeStatus;
+  reason: string | null;
+  isLagging: boolean;
+  /** Attempts that hold a slot, by key; the value says whether its task has settled without it. */
+  readonly slots: Map<string, { readonly ref: AttemptRef; isOverdue: boolean }>;
+  /** What the chart was last told about its slots. */
+  wasFull: boolean;
+  absence: Deadline | null;
+}
+
+export interface NodesOwner {
+  /** A node has come, gone, or changed what it can do: placements are to be thought over. */
+  onChanged(): void;
+  /** A node is lost, with every attempt it held. */
+  onLost(node: Node, reason: string): void;
+}
+
+export class Nodes {
+  readonly #world: World;
+  readonly #owner: NodesOwner;
+  readonly #host: Host<typeof nodeMachine>;
+  readonly #nodes = new Map<string, Node>();
+  readonly #slotsChanged = new Set<Node>();
+  /** Raised whenever who can do what may have changed. */
+  version = 0;
+
+  constructor(world: World, options: { parent: AnyActorRef; owner: NodesOwner }) {
+    this.#world = world;
+    this.#owner = options.owner;
+    this.#host = createHost(nodeMachine, {
+      parent: options.parent,
+      id: 'nodes',
+      owner: {
+        onCommand: (nodeId, command) => this.#run(nodeId, command),
+        onDone: (nodeId) => this.#forget(nodeId),
+        onError: (nodeId, error) => {
+          world.log.error('node.crashed', { nodeId, error: String(error) });
+          this.#forget(nodeId);
+        },
+      },
+    });
+  }
+
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  get(nodeId: string): Node | undefined {
+    return this.#nodes.get(nodeId);
+  }
+
+  all(): IterableIterator<Node> {
+    return this.#nodes.values();
+  }
+
+  /** A node has a session: a new node, or one that returns. */
+  attach(session: Session, claim: Payload<'register'>, granted: readonly string[]): Node {
+    const { nodeId } = claim;
+    const known = this.#nodes.get(nodeId);
+    const node: Node = known ?? {
+      nodeId,
+      kind: claim.nodeType === 'channel' ? 'channel' : 'agent',
+      incarnation: claim.incarnation,
+      capabilities: new Set(),
+      taskTypes: null,
+      labels: undefined,
+      maxTasks: 0,
+      load: undefined,
+      session: null,
+      address: '',
+      status: 'online',
+      reason: null,
+      isLagging: false,
+      slots: new Map(),
+      wasFull: false,
+      absence: null,
+    };
+    node.absence?.clear();
+    node.absence = null;
+    node.incarnation = claim.incarnation;
+    node.session = session;
+    node.address = session.remoteAddress;
+    node.labels = claim.labels;
+    this.#nodes.set(nodeId, node);
+    if (known === undefined) this.#host.spawn(nodeId, { nodeId });
+    this.update(node, claim, granted);
+    this.tell(node, { type: 'session.attached' });
+    return node;
+  }
+
+  /** Takes over what a register or heartbeat says of the node itself. */
+  update(
+    node: Node,
+    claim: { maxTasks?: number | undefined; taskTypes?: readonly string[] | undefined; load?: Load | undefined },
+    granted: readonly string[],
+  ): void {
+    node.load = claim.load ?? node.load;
+    const isSame =
+      (claim.maxTasks ?? node.maxTasks) === node.maxTasks &&
+      equals(node.capabilities, granted) &&
+      (claim.taskTypes === undefined || (node.taskTypes !== null && equals(node.taskTypes, claim.taskTypes)));
+    if (isSame) return;
+    node.maxTasks = claim.maxTasks ?? node.maxTasks;
+    node.capabilities = new Set(granted);
+    if (claim.taskTypes !== undefined) node.taskTypes = new Set(claim.taskTypes);
+    this.version += 1;
+    this.#slotsChanged.add(node);
+    this.#owner.onChanged();
+  }
+
+  tell(node: Node, event: NodeEvent): void {
+    if (event.type === 'heartbeat.received') node.isLagging = event.isLagging;
+    this.#host.tell(node.nodeId, event);
+    const snapshot = this.#host.snapshot(node.nodeId);
+    if (snapshot === undefined) return;
+    const status = snapshot.value as NodeStatus;
+    if (status === node.status) return;
+    this.#world.log.info('node.changed', { nodeId: node.nodeId, from: node.status, to: status, reason: node.reason });
+    node.status = status;
+    this.version += 1;
+    this.#owner.onChanged();
+  }
+
+  /** Whether a node may be given one more attempt. */
+  hasRoom(node: Node): boolean {
+    return this.freeSlots(node) > 0;
+  }
+
+  freeSlots(node: Node): number {
+    if (node.status !== 'online' && (node.status !== 'busy' || node.isLagging)) return 0;
+    if (node.session === null || node.session.isFull) return 0;
+    return Math.max(0, node.maxTasks - node.slots.size);
+  }
+
+  /** Whether a node could ever do the work of a class: its kind, its handlers and what it was granted. */
+  fits(node: Node, requirement: Requirement): boolean {
+    return this.misfit(node, requirement) === null;
+  }
+
+  /** Why a node cannot do the work of a class, or null. */
+  misfit(node: Node, requirement: Requirement): string | null {
+    if (node.kind !== 'agent') return `is a ${node.kind}, not an agent`;
+    const missing = requirement.needs.filter((need) => !node.capabilities.has(need));
+    if (missing.length > 0) return `lacks ${missing.map((need) => `'${need}'`).join(', ')}`;
+    if (node.taskTypes !== null && !node.taskTypes.has(requirement.type))
+      return `has no handler for '${requirement.type}'`;
+    return null;
+  }
+
+  take(node: Node, ref: AttemptRef): void {
+    node.slots.set(keyOf(ref), { ref, isOverdue: false });
+    this.#slotsChanged.add(node);
+  }
+
+  /** Frees a slot; false if it was not taken. */
+  free(node: Node, ref: AttemptRef): boolean {
+    const wasTaken = node.slots.delete(keyOf(ref));
+    if (wasTaken) this.#slotsChanged.add(node);
+    return wasTaken;
+  }
+
+  /** The task of an attempt has settled without it: the slot stays taken until the node says that the work has ended. */
+  markOverdue(node: Node, ref: AttemptRef): void {
+    const slot = node.slots.get(keyOf(ref));
+    if (slot !== undefined) slot.isOverdue = true;
+  }
+
+  /** Tells the charts what became of their slots: once a turn, not once a task. */
+  tellSlots(): void {
+    if (this.#slotsChanged.size === 0) return;
+    for (const node of this.#slotsChanged) {
+      const isFull = node.slots.size >= node.maxTasks;
+      if (isFull === node.wasFull) continue;
+      node.wasFull = isFull;
+      this.tell(node, { type: isFull ? 'slots.filled' : 'slots.freed' });
+    }
+    this.#slotsChanged.clear();
+  }
+
+  view(node: Node): NodeView {
+    const held = [...node.slots.values()];
+    return {
+      nodeId: node.nodeId,
+      type: node.kind,
+      status: node.status,
+      ...(node.reason === null || node.status === 'online' ? {} : { reason: node.reason }),
+      address: node.address,
+      incarnation: node.incarnation,
+      capabilities: [...node.capabilities].sort(),
+      ...(node.taskTypes === null ? {} : { taskTypes: [...node.taskTypes].sort() }),
+      ...(node.labels === undefined ? {} : { labels: node.labels }),
+      maxTasks: node.maxTasks,
+      tasks: node.slots.size,
+      ...(node.load === undefined ? {} : { load: node.load }),
+      silentMs: Math.max(
+        0,
+        Math.round(this.#world.clock.now() - (node.session?.lastHeardAt ?? this.#world.clock.now())),
+      ),
+      running: held.filter((slot) => !slot.isOverdue).map((slot) => slot.ref),
+      overdue: held.filter((slot) => slot.isOverdue).map((slot) => slot.ref),
+    };
+  }
+
+  #run(nodeId: string, command: NodeCommand): void {
+    const node = this.#nodes.get(nodeId);
+    if (node === undefined) return;
+    switch (command.type) {
+      case 'node.available':
+      case 'node.withheld':
+        this.version += 1;
+        this.#owner.onChanged();
+        break;
+      case 'node.lost': {
+        node.session = null;
+        node.slots.clear();
+        node.wasFull = false;
+        node.absence = this.#world.deadlines.set(
+          Math.max(0, this.#world.limits.removeAfterMs - this.#world.limits.offlineAfterMs),
+          () => this.tell(node, { type: 'absence.passed' }),
+        );
+        this.#owner.onLost(node, node.reason ?? 'the node is gone');
+        break;
+      }
+      case 'node.removed':
+        break;
+      default:
+        unexpected(command);
+    }
+  }
+
+  #forget(nodeId: string): void {
+    const node = this.#nodes.get(nodeId);
+    if (node === undefined) return;
+    node.absence?.clear();
+    this.#nodes.delete(nodeId);
+    this.version += 1;
+    this.#owner.onChanged();
+  }
+}
+
+function keyOf(ref: AttemptRef): string {
+  return `${ref.taskId} ${ref.attempt}`;
+}
+
+function equals(set: ReadonlySet<string>, list: readonly string[]): boolean {
+  return set.size === list.length && list.every((item) => set.has(item));
+}
+
+function unexpected(command: never): never {
+  throw new Error(`unexpected command ${JSON.stringify(command)}`);
+}

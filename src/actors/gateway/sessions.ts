@@ -1,0 +1,435 @@
+/**
+ * Who is connected: a session chart per peer, its link of the moment, and its delivery across links. Decides who may come
+ * in and which session a link belongs to; what the messages mean is the inbox’s business.
+ */
+import type { AnyActorRef } from 'xstate';
+import { type SessionCommand, type SessionEvent, sessionMachine } from '../../machines/session.ts';
+import { type FailureCode, PincerError } from '../../protocol/failure.ts';
+import { MESSAGES, type Message, type MessageType, type Payload, type Policy } from '../../protocol/message.ts';
+import type { PeerKind } from '../../protocol/node.ts';
+import { Delivery, type SendOptions } from '../../transport/delivery.ts';
+import { agreeOnVersion, expectRegister, rejectMessage } from '../../transport/handshake.ts';
+import type { Link } from '../../transport/link.ts';
+import { Post, type PostCounters } from '../../transport/post.ts';
+import { createHost, type Host } from '../actor-host.ts';
+import type { Deadline } from '../deadlines.ts';
+import type { World } from '../world.ts';
+
+/** A peer’s presence. `post` is null while it is detached. */
+export class Session {
+  readonly id: string;
+  readonly delivery: Delivery;
+  post: Post | null;
+  peerId = '';
+  kind: PeerKind = 'client';
+  incarnation = '';
+  wait: Deadline | null = null;
+  silence: Deadline | null = null;
+  isSuspect = false;
+  /** Set once the register was accepted; messages before that are a fault. */
+  isAttached = false;
+  /** While the register is being decided on, what comes behind it waits here. */
+  held: Message[] | null = null;
+  fault: PincerError | null = null;
+
+  constructor(id: string, delivery: Delivery, post: Post | null) {
+    this.id = id;
+    this.delivery = delivery;
+    this.post = post;
+  }
+
+  get remoteAddress(): string {
+    return this.post?.remoteAddress ?? '';
+  }
+
+  get lastHeardAt(): number | undefined {
+    return this.post?.lastHeardAt;
+  }
+
+  /** True while the peer does not drain, or is away: give it no new work. */
+  get isFull(): boolean {
+    return this.post === null || this.post.isFull;
+  }
+
+  send<Type extends MessageType>(type: Type, payload: Payload<Type>, options?: SendOptions): void {
+    try {
+      this.delivery.send(type, payload, options);
+    } catch (error) {
+      // Nobody reads at the other end: the link goes, and with it the session.
+      this.fault = error as PincerError;
+      this.post?.terminate();
+    }
+  }
+}
+
+export interface SessionsOwner {
+  /** Decides on a register. Throws what the peer is refused with. */
+  onRegister(
+    session: Session,
+    claim: Payload<'register'>,
+  ): Promise<{ capabilities: readonly string[]; drop: Payload<'welcome'>['drop'] }>;
+  onAttached(session: Session, claim: Payload<'register'>): void;
+  onDetached(session: Session): void;
+  onResumed(session: Session): void;
+  onClosed(session: Session, code: FailureCode | null): void;
+  onSilence(session: Session, event: 'suspected' | 'broken' | 'passed'): void;
+  /** New messages of one frame, each legal for the kind of peer. */
+  onMessages(session: Session, messages: readonly Message[]): void;
+  onFlow(session: Session): void;
+}
+
+export class Sessions {
+  readonly #world: World;
+  readonly #owner: SessionsOwner;
+  readonly #gatewayId: string;
+  readonly #host: Host<typeof sessionMachine>;
+  readonly #sessions = new Map<string, Session>();
+  /** Whose link a post is now: a link that resumes an older session changes hands. */
+  readonly #byPost = new WeakMap<Post, Session>();
+  readonly counters: PostCounters;
+  /** Links closed for a fault, by code. */
+  readonly faults = new Map<string, number>();
+  #isClosing = false;
+
+  constructor(
+    world: World,
+    options: { parent: AnyActorRef; owner: SessionsOwner; gatewayId: string; counters: PostCounters },
+  ) {
+    this.#world = world;
+    this.#owner = options.owner;
+    this.#gatewayId = options.gatewayId;
+    this.counters = options.counters;
+    this.#host = createHost(sessionMachine, {
+      parent: options.parent,
+      id: 'sessions',
+      owner: {
+        onCommand: (id, command) => this.#run(id, command),
+        onDone: (id) => this.#forget(id),
+        onError: (id, error) => {
+          world.log.error('session.crashed', { session: id, error: String(error) });
+          this.#sessions.get(id)?.post?.terminate();
+          this.#forget(id);
+        },
+      },
+    });
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  all(): IterableIterator<Session> {
+    return this.#sessions.values();
+  }
+
+  /** A link has come in. */
+  open(link: Link): void {
+    const { clock, ids, limits, deadlines } = this.#world;
+    if (this.#isClosing) {
+      link.close(4412, 'GATEWAY_DRAINING: the gateway is about to stop');
+      return;
+    }
+    const id = ids();
+    const post: Post = new Post({
+      link,
+      clock,
+      limits,
+      counters: this.counters,
+      events: {
+        onMessages: (messages) => this.#receive(post, messages),
+        onFault: (error) => {
+          this.#countFault(error.code);
+          const session = this.#ownerOf(post);
+          if (session !== undefined) session.fault = error;
+        },
+        onClose: () => this.#onLinkClosed(post),
+        onFlow: () => {
+          const session = this.#ownerOf(post);
+          if (session !== undefined) this.#owner.onFlow(session);
+        },
+        beforeFlush: () => this.#ownerOf(post)?.delivery.flushAck(),
+      },
+    });
+    const session = new Session(id, new Delivery(limits), post);
+    this.#byPost.set(post, session);
+    this.#sessions.set(id, session);
+    this.#host.spawn(id, undefined as never);
+    session.wait = deadlines.set(limits.handshakeMs, () => this.tell(session, { type: 'handshake.expired' }));
+  }
+
+  tell(session: Session, event: SessionEvent): void {
+    this.#host.tell(session.id, event);
+  }
+
+  /** Ends every session and takes no more. */
+  stop(): void {
+    this.#isClosing = true;
+    for (const session of [...this.#sessions.values()]) this.tell(session, { type: 'session.stop' });
+  }
+
+  #ownerOf(post: Post): Session | undefined {
+    const session = this.#byPost.get(post);
+    return session?.post === post ? session : undefined;
+  }
+
+  #receive(post: Post, messages: readonly Message[]): void {
+    const session = this.#ownerOf(post);
+    if (session === undefined) return;
+    if (session.held !== null) session.held.push(...messages);
+    else if (session.isAttached) this.#pass(session, messages);
+    else {
+      const [first, ...rest] = messages;
+      if (first === undefined) return;
+      session.held = rest;
+      void this.#register(session, post, first);
+    }
+  }
+
+  #pass(session: Session, messages: readonly Message[]): void {
+    if (session.isSuspect) {
+      session.isSuspect = false;
+      this.#owner.onSilence(session, 'broken');
+    }
+    try {
+      const fresh = session.delivery.accept(messages);
+      for (const message of fresh) this.#checkSender(session, message);
+      this.#owner.onMessages(session, fresh);
+    } catch (error) {
+      if (!(error instanceof PincerError)) throw error;
+      this.#countFault(error.code);
+      session.fault = error;
+      // A gap is mended by resuming over a new link; anything else ends the session.
+      if (error.code === 'SESSION_GAP') session.post?.close(error);
+      else this.tell(session, { type: 'protocol.violated', code: error.code as FailureCode });
+    }
+  }
+
+  #checkSender(session: Session, message: Message): void {
+    const senders: readonly string[] = MESSAGES[message.type].from;
+    if (!senders.includes(session.kind) || message.type === 'register') {
+      throw new PincerError('MESSAGE_UNEXPECTED', `${message.type} is not for a ${session.kind} to send now`);
+    }
+    if (message.from !== undefined && message.from !== session.peerId) {
+      throw new PincerError(
+        'IDENTITY_MISMATCH',
+        `${message.type} says it is from ${message.from}, over the link of ${session.peerId}`,
+      );
+    }
+  }
+
+  async #register(session: Session, post: Post, message: Message): Promise<void> {
+    try {
+      const claim = expectRegister(message);
+      const protocol = agreeOnVersion(claim.protocol);
+      if (this.#isClosing)
+        throw new PincerError('GATEWAY_DRAINING', 'the gateway is about to stop', { retryAfterMs: 1_000 });
+      session.peerId = claim.nodeId;
+      session.kind = claim.nodeType;
+      session.incarnation = claim.incarnation;
+      const older = this.#resumable(session, claim);
+      if (older !== null) return this.#resume(session, older, post, claim, protocol);
+      this.#supersede(session, claim);
+      const { capabilities, drop } = await this.#owner.onRegister(session, claim);
+      if (session.post !== post) return;
+      post.send({ type: 'welcome', payload: this.#welcome(session, protocol, false, capabilities, drop) });
+      session.delivery.attach(post, 0);
+      session.isAttached = true;
+      session.wait?.clear();
+      this.#host.tell(session.id, { type: 'register.accepted' });
+      this.#watchSilence(session);
+      this.#owner.onAttached(session, claim);
+      this.#release(session);
+    } catch (error) {
+      const refusal =
+        error instanceof PincerError ? error : new PincerError('INTERNAL', 'the register failed', { cause: error });
+      if (refusal.code === 'INTERNAL') this.#world.log.error('register.failed', { error: String(error) });
+      session.fault = refusal;
+      this.#countFault(refusal.code);
+      this.#host.tell(session.id, { type: 'register.refused', code: refusal.code as FailureCode });
+    }
+  }
+
+  /** The session that a register asks to resume, if it is this peer’s and still open. */
+  #resumable(session: Session, claim: Payload<'register'>): Session | null {
+    const wanted = claim.resume === undefined ? undefined : this.#sessions.get(claim.resume.session);
+    if (wanted === undefined || wanted === session || !wanted.isAttached) return null;
+    const isSame =
+      wanted.peerId === claim.nodeId && wanted.kind === claim.nodeType && wanted.incarnation === claim.incarnation;
+    return isSame ? wanted : null;
+  }
+
+  #resume(newer: Session, session: Session, post: Post, claim: Payload<'register'>, protocol: number): void {
+    session.post?.terminate();
+    session.post = post;
+    this.#byPost.set(post, session);
+    newer.post = null;
+    session.held = newer.held;
+    session.wait?.clear();
+    session.fault = null;
+    session.isSuspect = false;
+    this.#host.tell(newer.id, { type: 'register.merged' });
+    post.send({ type: 'welcome', payload: this.#welcome(session, protocol, true, claim.capabilities, []) });
+    session.delivery.attach(post, claim.resume?.received ?? 0);
+    this.#host.tell(session.id, { type: 'link.resumed' });
+    this.#watchSilence(session);
+    this.#release(session);
+  }
+
+  /** Another process with the same id, or the same one without its session: the newest counts. */
+  #supersede(session: Session, claim: Payload<'register'>): void {
+    for (const other of [...this.#sessions.values()]) {
+      if (other === session || other.peerId !== claim.nodeId || !other.isAttached) continue;
+      other.fault = new PincerError('SUPERSEDED', `another process registered as ${claim.nodeId}`);
+      this.tell(
+        other,
+        other.incarnation === claim.incarnation ? { type: 'peer.left' } : { type: 'session.superseded' },
+      );
+    }
+  }
+
+  #release(session: Session): void {
+    const held = session.held ?? [];
+    session.held = null;
+    if (held.length > 0) this.#pass(session, held);
+  }
+
+  #welcome(
+    session: Session,
+    protocol: number,
+    resumed: boolean,
+    capabilities: readonly string[],
+    drop: Payload<'welcome'>['drop'],
+  ): Payload<'welcome'> {
+    const { heartbeatMs, offlineAfterMs, resumeWindowMs, frameBytesMax, payloadBytesMax } = this.#world.limits;
+    const policy: Policy = { heartbeatMs, offlineAfterMs, resumeWindowMs, frameBytesMax, payloadBytesMax };
+    const { id, delivery } = session;
+    return {
+      protocol,
+      gatewayId: this.#gatewayId,
+      session: id,
+      resumed,
+      received: resumed ? delivery.received : 0,
+      capabilities: [...capabilities],
+      policy,
+      drop,
+    };
+  }
+
+  #onLinkClosed(post: Post): void {
+    const session = this.#ownerOf(post);
+    if (session === undefined) return;
+    session.post = null;
+    session.held = null;
+    session.delivery.detach();
+    session.silence?.clear();
+    if (
+      session.fault?.code === 'SLOW_CONSUMER' &&
+      session.delivery.unacknowledged >= this.#world.limits.unacknowledgedMax
+    ) {
+      this.tell(session, { type: 'peer.left' });
+      return;
+    }
+    // A peer that broke the protocol has no session to come back to.
+    if (session.fault !== null && !session.fault.retryable && session.isAttached) {
+      this.tell(session, { type: 'protocol.violated', code: session.fault.code as FailureCode });
+      return;
+    }
+    this.tell(session, { type: 'link.closed' });
+  }
+
+  #run(id: string, command: SessionCommand): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
+    switch (command.type) {
+      case 'session.opened':
+        this.#world.log.info('session.opened', { session: id, peer: session.peerId, kind: session.kind });
+        break;
+      case 'session.resumed':
+        this.#world.log.info('session.resumed', { session: id, peer: session.peerId });
+        this.#owner.onResumed(session);
+        break;
+      case 'session.detached': {
+        const { resumeWindowMs } = this.#world.limits;
+        session.wait = this.#world.deadlines.set(resumeWindowMs, () => this.tell(session, { type: 'resume.expired' }));
+        this.#owner.onDetached(session);
+        break;
+      }
+      case 'session.closed':
+        this.#world.log.info('session.closed', { session: id, peer: session.peerId, code: command.code });
+        this.#owner.onClosed(session, command.code);
+        break;
+      case 'peer.refuse':
+        this.#refuse(session, command.code);
+        break;
+      default:
+        unexpected(command);
+    }
+  }
+
+  #refuse(session: Session, code: FailureCode): void {
+    const error = session.fault?.code === code ? session.fault : new PincerError(code, messageOf(code, this.#world));
+    const { post } = session;
+    if (post === null) return;
+    if (session.isAttached) {
+      post.send({
+        type: 'goodbye',
+        payload: {
+          code: error.code,
+          message: error.message.slice(0, 2_000),
+          ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+        },
+      });
+    } else post.send(rejectMessage(error));
+    post.close(error);
+  }
+
+  /** Follows how long the peer has been silent; any frame counts as a sign of life. */
+  #watchSilence(session: Session): void {
+    const { clock, deadlines, limits } = this.#world;
+    session.silence?.clear();
+    const silentMs = clock.now() - (session.post?.lastHeardAt ?? clock.now());
+    const nextMs = session.isSuspect ? limits.offlineAfterMs : Math.min(limits.suspectAfterMs, limits.offlineAfterMs);
+    session.silence = deadlines.set(Math.max(1, nextMs - silentMs), () => {
+      const { post } = session;
+      if (post === null) return;
+      const silent = clock.now() - post.lastHeardAt;
+      if (silent >= limits.offlineAfterMs) {
+        this.#owner.onSilence(session, 'passed');
+        session.fault = new PincerError('LINK_CLOSED', `silent for ${Math.round(silent)} ms`);
+        post.terminate();
+        return;
+      }
+      if (silent >= limits.suspectAfterMs && !session.isSuspect) {
+        session.isSuspect = true;
+        this.#owner.onSilence(session, 'suspected');
+      }
+      this.#watchSilence(session);
+    });
+  }
+
+  #countFault(code: string): void {
+    this.faults.set(code, (this.faults.get(code) ?? 0) + 1);
+  }
+
+  #forget(id: string): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
+    session.wait?.clear();
+    session.silence?.clear();
+    session.delivery.detach();
+    const { post } = session;
+    session.post = null;
+    post?.end();
+    this.#sessions.delete(id);
+  }
+}
+
+function messageOf(code: FailureCode, { limits }: World): string {
+  if (code === 'HANDSHAKE_TIMEOUT') return `no valid register within ${limits.handshakeMs} ms`;
+  if (code === 'GATEWAY_DRAINING') return 'the gateway is about to stop';
+  return code;
+}
+
+function unexpected(command: never): never {
+  throw new Error(`unexpected command ${JSON.stringify(command)}`);
+}

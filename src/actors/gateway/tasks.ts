@@ -1,0 +1,373 @@
+/**
+ * The live tasks of a gateway: one actor per task that is claimed, from its placement to its outcome. Runs the task
+ * chart’s commands; what the store must know is gathered during a turn and written in one step. A task that waits is its
+ * record in the store, not an actor here.
+ */
+import type { AnyActorRef } from 'xstate';
+import { backoffMs } from '../../machines/policies/retry.ts';
+import { type TaskCommand, type TaskEvent, taskMachine } from '../../machines/task.ts';
+import { type Failure, PincerError } from '../../protocol/failure.ts';
+import type { AttemptRef } from '../../protocol/identifier.ts';
+import type { Outcome } from '../../protocol/task.ts';
+import { createHost, type Host } from '../actor-host.ts';
+import type { Deadline } from '../deadlines.ts';
+import type { Claimed, Completion, CompletionVerdict, Release, Store, TaskRecord } from '../store/store.ts';
+import type { World } from '../world.ts';
+import { Batch } from './batch.ts';
+
+interface LiveTask {
+  readonly record: TaskRecord;
+  readonly payload: Uint8Array;
+  readonly attempt: number;
+  readonly nodeId: string;
+  readonly placedAt: number;
+  readonly waitedMs: number;
+  startedAt: number | null;
+  deadline: Deadline | null;
+  /** Called when the store has what came of the attempt. */
+  readonly whenStored: (() => void)[];
+}
+
+export interface TasksOwner {
+  /** Hands an attempt to its node. */
+  assign(nodeId: string, assignment: AttemptRef & { record: TaskRecord; payload: Uint8Array; timeoutMs: number }): void;
+  /** Tells a node to stop an attempt. */
+  withdraw(nodeId: string, ref: AttemptRef, reason: 'cancelled' | 'timeout' | 'withdrawn'): void;
+  /** A task settled while its attempt still holds a slot. */
+  onOverdue(nodeId: string, ref: AttemptRef): void;
+  onSettled(outcome: Outcome): void;
+  onStoreFailed(error: unknown): void;
+}
+
+export class Tasks {
+  readonly #world: World;
+  readonly #store: Store;
+  readonly #owner: TasksOwner;
+  readonly #gatewayId: () => string;
+  readonly #host: Host<typeof taskMachine>;
+  readonly #live = new Map<string, LiveTask>();
+  readonly #completions: Batch<{ live: LiveTask; completion: Completion }>;
+  readonly #releases: Batch<{ live: LiveTask; release: Release }>;
+  #whenIdle: (() => void)[] = [];
+  /** Late, duplicate and foreign reports that changed nothing. */
+  readonly dropped = { late: 0, foreign: 0 };
+
+  constructor(
+    world: World,
+    options: { parent: AnyActorRef; store: Store; gatewayId: () => string; owner: TasksOwner },
+  ) {
+    this.#world = world;
+    this.#store = options.store;
+    this.#owner = options.owner;
+    this.#gatewayId = options.gatewayId;
+    this.#host = createHost(taskMachine, {
+      parent: options.parent,
+      id: 'tasks',
+      owner: {
+        onCommand: (taskId, command) => this.#run(taskId, command),
+        onDone: (taskId) => this.#reap(taskId),
+        onError: (taskId, error) => this.#crash(taskId, error),
+      },
+    });
+    const { clock, deadlines, limits } = world;
+    const batchOptions = {
+      clock,
+      deadlines,
+      sizeMax: limits.submitBatchMax,
+      retryMs: limits.undeliveredRetryMs,
+      onFailed: (error: unknown) => options.owner.onStoreFailed(error),
+    };
+    this.#completions = new Batch({ ...batchOptions, write: (entries) => this.#complete(entries) });
+    this.#releases = new Batch({ ...batchOptions, write: (entries) => this.#release(entries) });
+  }
+
+  /** How many tasks are claimed. */
+  get size(): number {
+    return this.#live.size;
+  }
+
+  /** The attempts that this gateway holds. */
+  *refs(): IterableIterator<AttemptRef> {
+    for (const [taskId, { attempt }] of this.#live) yield { taskId, attempt };
+  }
+
+  /** Resolves when no task is live any more. */
+  whenIdle(): Promise<void> {
+    if (this.#live.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  /** The chart’s own word for what the task does now, if it is live. */
+  status(taskId: string): string | undefined {
+    return this.#host.snapshot(taskId)?.value as string | undefined;
+  }
+
+  nodeOf(taskId: string): string | undefined {
+    return this.#live.get(taskId)?.nodeId;
+  }
+
+  /** A claimed task has a node. */
+  place(claimed: Claimed, nodeId: string): void {
+    this.#spawn(claimed, nodeId);
+    this.#host.tell(claimed.record.taskId, { type: 'task.placed', nodeId, attempt: claimed.record.attempt });
+  }
+
+  /** A node came with an attempt that it has been running for another gateway, or for this one before a restart. */
+  adopt(claimed: Claimed, nodeId: string): void {
+    this.#spawn(claimed, nodeId);
+    this.#host.tell(claimed.record.taskId, { type: 'task.adopted', nodeId, attempt: claimed.record.attempt });
+  }
+
+  /** Whether an attempt is held here by that node. Anything else is late or foreign: counted, and nothing more. */
+  isHeld(nodeId: string, ref: AttemptRef): boolean {
+    const live = this.#live.get(ref.taskId);
+    if (live !== undefined && live.nodeId === nodeId && live.attempt === ref.attempt) return true;
+    if (live !== undefined && live.nodeId !== nodeId) this.dropped.foreign += 1;
+    else this.dropped.late += 1;
+    return false;
+  }
+
+  /** What a node reports of an attempt it holds; `done` is called when the store has what came of it. */
+  report(ref: AttemptRef, event: TaskEvent, done?: () => void): void {
+    const live = this.#live.get(ref.taskId);
+    if (live === undefined) return done?.();
+    if (event.type === 'attempt.started') this.#noteStart(ref.taskId, live);
+    if (done !== undefined) live.whenStored.push(done);
+    this.#host.tell(ref.taskId, event);
+  }
+
+  /** Tells the actor of a task, if it is live. */
+  tell(taskId: string, event: TaskEvent): boolean {
+    return this.#host.tell(taskId, event);
+  }
+
+  /** Every attempt of a node is lost, but those in `kept`. */
+  lose(nodeId: string, failure: Failure, kept: (ref: AttemptRef) => boolean = () => false): void {
+    this.#tellHeldBy(nodeId, { type: 'node.lost', failure }, kept);
+  }
+
+  /** A node leaves in order and hands back what it has: placed elsewhere, at no cost. */
+  handBack(nodeId: string): void {
+    this.#tellHeldBy(nodeId, { type: 'attempt.stopped', runMs: 0 }, () => false);
+  }
+
+  /** Attempts held by a node, to reconcile with what it says. */
+  heldBy(nodeId: string): AttemptRef[] {
+    const refs: AttemptRef[] = [];
+    for (const [taskId, live] of this.#live) if (live.nodeId === nodeId) refs.push({ taskId, attempt: live.attempt });
+    return refs;
+  }
+
+  #tellHeldBy(nodeId: string, event: TaskEvent, kept: (ref: AttemptRef) => boolean): void {
+    for (const [taskId, live] of [...this.#live]) {
+      if (live.nodeId === nodeId && !kept({ taskId, attempt: live.attempt })) this.#host.tell(taskId, event);
+    }
+  }
+
+  /** Writes what was gathered: at the end of each frame, or of the turn. */
+  flush(): void {
+    this.#completions.flush();
+    this.#releases.flush();
+  }
+
+  /** Forgets every live task without a word to the store: their claim has lapsed, or the gateway stops. */
+  dropAll(): void {
+    for (const taskId of [...this.#live.keys()]) {
+      this.#host.drop(taskId);
+      this.#reap(taskId);
+    }
+  }
+
+  #spawn({ record, payload, waitedMs }: Claimed, nodeId: string): void {
+    const { taskId, attempt, failures, crashes, attemptsMax } = record;
+    if (this.#live.has(taskId)) {
+      this.#host.drop(taskId);
+      this.#reap(taskId);
+    }
+    this.#live.set(taskId, {
+      record,
+      payload,
+      attempt,
+      nodeId,
+      placedAt: this.#world.clock.now(),
+      waitedMs,
+      startedAt: null,
+      deadline: null,
+      whenStored: [],
+    });
+    const { crashesMax } = this.#world.limits;
+    this.#host.spawn(taskId, {
+      taskId,
+      attempt: attempt - 1,
+      failures,
+      crashes,
+      attemptsMax,
+      crashesMax,
+      isDelayed: false,
+    });
+  }
+
+  #run(taskId: string, command: TaskCommand): void {
+    const live = this.#live.get(taskId);
+    if (live === undefined) return;
+    switch (command.type) {
+      case 'attempt.assign': {
+        const { nodeId, attempt } = command;
+        this.#store.note([{ taskId, attempt, event: 'assigned', node: nodeId }]);
+        this.#arm(taskId, live, this.#world.limits.assignMs, 'deadline.passed');
+        const { record, payload } = live;
+        this.#owner.assign(nodeId, { taskId, attempt, record, payload, timeoutMs: record.timeoutMs });
+        break;
+      }
+      case 'attempt.withdraw':
+        this.#owner.withdraw(command.nodeId, { taskId, attempt: command.attempt }, command.reason);
+        break;
+      case 'deadline.set': {
+        // The node keeps the time; the gateway is the backstop, and so a little later.
+        const { cancelGraceMs, timeoutSlackMs } = this.#world.limits;
+        const isGrace = command.span === 'grace';
+        const spanMs = (isGrace ? cancelGraceMs : live.record.timeoutMs) + timeoutSlackMs;
+        this.#arm(taskId, live, spanMs, isGrace ? 'grace.passed' : 'deadline.passed');
+        break;
+      }
+      case 'task.settle': {
+        const { status, attempt, nodeId, result, failure } = command;
+        const runMs = command.runMs || (live.startedAt === null ? 0 : this.#world.clock.now() - live.startedAt);
+        live.deadline?.clear();
+        this.#completions.add({
+          live,
+          completion: {
+            taskId,
+            attempt,
+            status,
+            runMs,
+            ...(result === null ? {} : { result }),
+            ...(failure === null ? {} : { error: failure }),
+            ...(nodeId === null ? {} : { node: nodeId }),
+          },
+        });
+        break;
+      }
+      case 'task.release': {
+        const { attempt, costs, failures, failure, nodeId } = command;
+        const { retryBaseMs, retryMaxMs, undeliveredRetryMs } = this.#world.limits;
+        // A lost node’s tasks run elsewhere at once; what failed waits, jittered; what was never delivered, a moment.
+        const delayMs =
+          costs === 'crash'
+            ? 0
+            : costs === 'nothing'
+              ? undeliveredRetryMs
+              : backoffMs(failures, { baseMs: retryBaseMs, maxMs: retryMaxMs }, this.#world.random());
+        live.deadline?.clear();
+        this.#releases.add({
+          live,
+          release: {
+            taskId,
+            attempt,
+            costs,
+            delayMs,
+            ...(failure === null ? {} : { error: failure }),
+            ...(nodeId === null ? {} : { node: nodeId }),
+          },
+        });
+        break;
+      }
+      default:
+        unexpected(command);
+    }
+  }
+
+  #arm(taskId: string, live: LiveTask, delayMs: number, type: 'deadline.passed' | 'grace.passed'): void {
+    live.deadline?.clear();
+    live.deadline = this.#world.deadlines.set(delayMs, () => {
+      if (type === 'grace.passed') this.#owner.onOverdue(live.nodeId, { taskId, attempt: live.attempt });
+      this.#host.tell(taskId, { type });
+      this.flush();
+    });
+  }
+
+  #noteStart(taskId: string, live: LiveTask): void {
+    if (live.startedAt !== null) return;
+    live.startedAt = this.#world.clock.now();
+    this.#store.note([{ taskId, attempt: live.attempt, event: 'started', node: live.nodeId }]);
+  }
+
+  async #complete(entries: readonly { live: LiveTask; completion: Completion }[]): Promise<void> {
+    const verdicts = await this.#store.complete(entries.map((entry) => entry.completion));
+    for (const [index, { live, completion }] of entries.entries()) {
+      const verdict: CompletionVerdict = verdicts[index] ?? 'unknown';
+      if (verdict === 'accepted') {
+        this.#owner.onSettled(this.#outcomeOf(live, completion));
+        this.#host.tell(completion.taskId, { type: 'outcome.stored' });
+      } else {
+        this.dropped.late += 1;
+        this.#host.tell(completion.taskId, { type: 'task.superseded' });
+      }
+    }
+  }
+
+  async #release(entries: readonly { live: LiveTask; release: Release }[]): Promise<void> {
+    const verdicts = await this.#store.release(
+      this.#gatewayId(),
+      entries.map((entry) => entry.release),
+    );
+    for (const [index, { live, release }] of entries.entries()) {
+      const { taskId } = release;
+      if (this.#live.get(taskId) !== live) continue;
+      this.#host.drop(taskId);
+      this.#reap(taskId);
+      if (verdicts[index] === 'cancelled') {
+        this.#owner.onSettled(
+          this.#outcomeOf(live, {
+            ...release,
+            status: 'cancelled',
+            runMs: 0,
+            error: new PincerError('TASK_CANCELLED', 'the task was cancelled').toFailure(),
+          }),
+        );
+      }
+    }
+  }
+
+  #outcomeOf(live: LiveTask, completion: Completion): Outcome {
+    const { record, startedAt, placedAt, waitedMs } = live;
+    const hasStarted = startedAt !== null || completion.status === 'completed';
+    return {
+      taskId: record.taskId,
+      status: completion.status,
+      ...(completion.result === undefined ? {} : { result: completion.result }),
+      ...(completion.error === undefined ? {} : { error: completion.error }),
+      node: live.nodeId,
+      attempts: record.attemptsStarted + (hasStarted ? 1 : 0),
+      queuedMs: Math.max(0, waitedMs + ((startedAt ?? placedAt) - placedAt)),
+      runMs: completion.runMs,
+    };
+  }
+
+  #reap(taskId: string): void {
+    const live = this.#live.get(taskId);
+    if (live === undefined) return;
+    live.deadline?.clear();
+    this.#live.delete(taskId);
+    for (const done of live.whenStored) done();
+    if (this.#live.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+
+  /** A chart that throws fails its task, never the gateway. */
+  #crash(taskId: string, error: unknown): void {
+    this.#world.log.error('task.crashed', { taskId, error: String(error) });
+    const live = this.#live.get(taskId);
+    if (live === undefined) return;
+    const failure = new PincerError('INTERNAL', 'the task’s own machine failed').toFailure();
+    this.#completions.add({
+      live,
+      completion: { taskId, attempt: live.attempt, status: 'failed', runMs: 0, error: failure, node: live.nodeId },
+    });
+    this.#completions.flush();
+    this.#reap(taskId);
+  }
+}
+
+function unexpected(command: never): never {
+  throw new Error(`unexpected command ${JSON.stringify(command)}`);
+}

@@ -1,0 +1,258 @@
+/**
+ * The attempts of a node: one actor each, from its assignment until its report was acknowledged. Runs the attempt chart’s
+ * commands; a slot is free only when its handler has really ended.
+ */
+import type { AnyActorRef } from 'xstate';
+import { type AttemptCommand, type AttemptStop, attemptMachine } from '../../machines/attempt.ts';
+import { PincerError } from '../../protocol/failure.ts';
+import type { AttemptRef } from '../../protocol/identifier.ts';
+import type { Payload } from '../../protocol/message.ts';
+import { createHost, type Host } from '../actor-host.ts';
+import type { Connection } from '../connection.ts';
+import type { Deadline } from '../deadlines.ts';
+import type { World } from '../world.ts';
+import { type Registration, runHandler } from './runner.ts';
+
+interface Attempt {
+  readonly ref: AttemptRef;
+  readonly assignment: Payload<'task_assign'>;
+  readonly abort: AbortController;
+  readonly arrivedAt: number;
+  deadline: Deadline | null;
+  hasSlot: boolean;
+  isStarted: boolean;
+  /** What was last reported and is not acknowledged: said again in a new session. */
+  report: { type: 'task_result'; payload: Payload<'task_result'> } | { type: 'task_ended'; payload: AttemptRef } | null;
+}
+
+export interface AttemptsOptions {
+  readonly parent: AnyActorRef;
+  readonly connection: () => Connection;
+  readonly handlers: ReadonlyMap<string, Registration>;
+  readonly maxTasks: () => number;
+  readonly isDraining: () => boolean;
+  /** Slots were taken or freed. */
+  onSlots(): void;
+}
+
+export class Attempts {
+  readonly #world: World;
+  readonly #options: AttemptsOptions;
+  readonly #host: Host<typeof attemptMachine>;
+  readonly #attempts = new Map<string, Attempt>();
+  #slots = 0;
+
+  constructor(world: World, options: AttemptsOptions) {
+    this.#world = world;
+    this.#options = options;
+    this.#host = createHost(attemptMachine, {
+      parent: options.parent,
+      id: 'attempts',
+      owner: {
+        onCommand: (key, command) => this.#run(key, command),
+        onDone: (key) => this.#forget(key),
+        onError: (key, error) => {
+          world.log.error('attempt.crashed', { attempt: key, error: String(error) });
+          this.#forget(key);
+        },
+      },
+    });
+  }
+
+  /** Slots taken. */
+  get running(): number {
+    return this.#slots;
+  }
+
+  /** Attempts that hold a slot or whose report is not acknowledged. */
+  get size(): number {
+    return this.#attempts.size;
+  }
+
+  refs(): AttemptRef[] {
+    return [...this.#attempts.values()].map((attempt) => attempt.ref);
+  }
+
+  assign(assignment: Payload<'task_assign'>): void {
+    const { taskId, attempt, type } = assignment;
+    const ref = { taskId, attempt };
+    const key = keyOf(ref);
+    if (this.#attempts.has(key)) return;
+    const connection = this.#options.connection();
+    const refusal = this.#refusal();
+    if (refusal !== null) {
+      connection.send('task_reject', { ...ref, code: refusal.code, message: refusal.message });
+      return;
+    }
+    const registration = this.#options.handlers.get(type) ?? this.#options.handlers.get('*');
+    if (registration === undefined) {
+      const error = new PincerError('NO_HANDLER', `this node has no handler for '${type}'`).toFailure();
+      connection.send('task_result', { ...ref, status: 'failed', error, duration: 0 });
+      return;
+    }
+    const started: Attempt = {
+      ref,
+      assignment,
+      abort: new AbortController(),
+      arrivedAt: this.#world.clock.now(),
+      deadline: this.#world.deadlines.set(assignment.timeout, () => this.#host.tell(key, { type: 'deadline.passed' })),
+      hasSlot: true,
+      isStarted: false,
+      report: null,
+    };
+    this.#attempts.set(key, started);
+    this.#slots += 1;
+    this.#host.spawn(key, undefined as never);
+    this.#options.onSlots();
+    void this.#handle(key, started, registration);
+  }
+
+  cancel({ taskId, attempt, reason }: Payload<'task_cancel'>): void {
+    if (attempt === undefined) return;
+    const ref = { taskId, attempt };
+    const isKnown = this.#host.tell(keyOf(ref), { type: reason === 'timeout' ? 'deadline.passed' : 'attempt.cancel' });
+    // Never heard of it: it does not run here, and the gateway may stop waiting.
+    if (!isKnown) this.#options.connection().send('task_result', { ...ref, status: 'cancelled', duration: 0 });
+  }
+
+  /** The gateway has given these attempts to others. */
+  drop(refs: readonly AttemptRef[]): void {
+    for (const ref of refs) this.#host.tell(keyOf(ref), { type: 'attempt.drop' });
+  }
+
+  /** Says again what a new session does not know: starts, and reports that were not acknowledged. */
+  sayAgain(): void {
+    for (const [key, attempt] of this.#attempts) {
+      if (attempt.report !== null) this.#send(key, attempt);
+      else if (attempt.isStarted) this.#options.connection().send('task_started', attempt.ref);
+    }
+  }
+
+  /** Tells every handler to stop. */
+  stopAll(): void {
+    for (const key of [...this.#attempts.keys()]) this.#host.tell(key, { type: 'attempt.cancel' });
+  }
+
+  /** Why nothing new is taken now, or null. */
+  #refusal(): PincerError | null {
+    if (this.#options.isDraining()) return new PincerError('NODE_DRAINING', 'this node takes no new work');
+    const maxTasks = this.#options.maxTasks();
+    if (this.#slots >= maxTasks) return new PincerError('NODE_FULL', `all ${maxTasks} slots of this node are taken`);
+    return null;
+  }
+
+  async #handle(key: string, attempt: Attempt, registration: Registration): Promise<void> {
+    const { ref, assignment, abort } = attempt;
+    const ended = await runHandler(registration, {
+      ...ref,
+      payload: assignment.payload,
+      signal: abort.signal,
+      limits: this.#world.limits,
+      onStarted: () => {
+        attempt.isStarted = true;
+        this.#host.tell(key, { type: 'handler.started' });
+      },
+      onProgress: async (payload) => {
+        const connection = this.#options.connection();
+        if (!abort.signal.aborted) connection.send('task_progress', { ...ref, payload });
+        if (connection.isFull) await connection.whenRoom();
+      },
+    });
+    if ('result' in ended) this.#host.tell(key, { type: 'handler.returned', result: ended.result });
+    else this.#host.tell(key, { type: 'handler.threw', failure: ended.failure });
+  }
+
+  #run(key: string, command: AttemptCommand): void {
+    const attempt = this.#attempts.get(key);
+    if (attempt === undefined) return;
+    switch (command.type) {
+      case 'report.started':
+        this.#options.connection().send('task_started', attempt.ref);
+        break;
+      case 'report.result': {
+        const { status, result, failure, isOverdue } = command;
+        attempt.deadline?.clear();
+        attempt.report = {
+          type: 'task_result',
+          payload: {
+            ...attempt.ref,
+            status,
+            duration: Math.max(0, this.#world.clock.now() - attempt.arrivedAt),
+            ...(result === null ? {} : { result }),
+            ...(failure === null ? {} : { error: failure }),
+            ...(isOverdue ? { overdue: true } : {}),
+          },
+        };
+        this.#send(key, attempt);
+        break;
+      }
+      case 'report.ended':
+        attempt.report = { type: 'task_ended', payload: attempt.ref };
+        this.#send(key, attempt);
+        break;
+      case 'handler.abort': {
+        attempt.deadline?.clear();
+        attempt.deadline = this.#world.deadlines.set(this.#world.limits.cancelGraceMs, () =>
+          this.#host.tell(key, { type: 'grace.passed' }),
+        );
+        attempt.abort.abort(reasonOf(command.reason, attempt.assignment));
+        break;
+      }
+      case 'slot.free':
+        attempt.deadline?.clear();
+        if (attempt.hasSlot) {
+          attempt.hasSlot = false;
+          this.#slots -= 1;
+          this.#options.onSlots();
+        }
+        break;
+      default:
+        unexpected(command);
+    }
+  }
+
+  #send(key: string, attempt: Attempt): void {
+    const { report } = attempt;
+    if (report === null) return;
+    const onAcknowledged = (): void => {
+      if (attempt.report === report) attempt.report = null;
+      this.#host.tell(key, { type: 'report.acknowledged' });
+    };
+    const connection = this.#options.connection();
+    if (report.type === 'task_result') connection.send('task_result', report.payload, { onAcknowledged });
+    else connection.send('task_ended', report.payload, { onAcknowledged });
+  }
+
+  #forget(key: string): void {
+    const attempt = this.#attempts.get(key);
+    if (attempt === undefined) return;
+    attempt.deadline?.clear();
+    this.#attempts.delete(key);
+    if (attempt.hasSlot) {
+      attempt.hasSlot = false;
+      this.#slots -= 1;
+    }
+    this.#options.onSlots();
+  }
+}
+
+function keyOf(ref: AttemptRef): string {
+  return `${ref.taskId} ${ref.attempt}`;
+}
+
+function reasonOf(reason: AttemptStop, { timeout }: Payload<'task_assign'>): PincerError {
+  switch (reason) {
+    case 'timeout':
+      return new PincerError('TASK_TIMED_OUT', `the attempt took longer than ${timeout} ms`);
+    case 'cancelled':
+      return new PincerError('TASK_CANCELLED', 'the task was cancelled');
+    case 'dropped':
+      return new PincerError('NODE_LOST', 'the gateway has given the task to another node');
+    default:
+      return unexpected(reason);
+  }
+}
+
+function unexpected(value: never): never {
+  throw new Error(`unexpected ${JSON.stringify(value)}`);
+}

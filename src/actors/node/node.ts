@@ -1,0 +1,275 @@
+/**
+ * A node: joins a gateway, takes attempts into its slots, reports. Composes the connection, the attempts and the load
+ * meter, and runs the node-life chart.
+ */
+import { type NodeLifeCommand, nodeLifeMachine } from '../../machines/node-life.ts';
+import { spreadMs } from '../../machines/policies/retry.ts';
+import { PincerError } from '../../protocol/failure.ts';
+import { Capabilities, Identifier } from '../../protocol/identifier.ts';
+import { MaxTasks, type NodeKind } from '../../protocol/node.ts';
+import { type Connection, connect } from '../connection.ts';
+import type { Deadline } from '../deadlines.ts';
+import { dialsOf, type Target } from '../dials.ts';
+import { realPorts } from '../real-ports.ts';
+import { startActor } from '../start-actor.ts';
+import type { Handler, TaskDefinition } from '../task-definition.ts';
+import { createWorld, type WorldOptions } from '../world.ts';
+import { Attempts } from './attempts.ts';
+import { createLoadMeter, type LoadMeter } from './load.ts';
+import { defineHandler, type Registration } from './runner.ts';
+
+export interface NodeOptions extends WorldOptions {
+  /** The gateway to join: `ws://host:port`, several of one store, or `gateway.dial` of one in this process. */
+  readonly join: Target;
+  /** The gateway’s token, if it asks for one. */
+  readonly token?: string;
+  /** The node’s name; the newest process with a name supersedes the older. Default: a fresh one. */
+  readonly id?: string;
+  /** `agent` runs tasks; `channel` connects a platform and is never given agent work. Default `agent`. */
+  readonly type?: NodeKind;
+  /** What it can do, such as `llm` or `tools`. A claim: the gateway grants. Default: none. */
+  readonly capabilities?: readonly string[];
+  /** Slots: how many attempts run at once, 0–10 000. Default 5. */
+  readonly maxTasks?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Handlers that are there from the start; more can be added with `handle`. */
+  readonly handlers?: readonly Registration[];
+  /** How the load is measured. Default: this machine. */
+  readonly load?: LoadMeter;
+  /** Gives up joining. */
+  readonly signal?: AbortSignal;
+}
+
+/** A running node. Dispose it (`await using`) or `stop()` it. */
+export interface Node extends AsyncDisposable {
+  readonly id: string;
+  /** joining, online, busy, draining or stopped. */
+  readonly status: string;
+  /** Slots taken. */
+  readonly running: number;
+  /** Resolves when the node has stopped, whoever stopped it; with the reason if the gateway refused it. */
+  readonly stopped: Promise<PincerError | null>;
+  /** Adds a handler. The gateway is told at once. */
+  handle<Definition extends TaskDefinition>(definition: Definition, handler: Handler<Definition>): void;
+  /** Takes nothing new, finishes what runs (at most `drainMs`), says goodbye, stops. */
+  drain(): Promise<void>;
+  /** Stops at once: handlers are told to stop, and what they had is placed elsewhere. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a node and resolves with its first welcome; it keeps trying until then, and after every loss of its gateway.
+ * @throws PincerError `OPTION_INVALID`, or what the gateway refuses it with: `UNAUTHENTICATED`, `PROTOCOL_VERSION` …
+ */
+export async function createNode(options: NodeOptions): Promise<Node> {
+  const world = createWorld(options, realPorts());
+  const { ids, limits, deadlines, random, clock, log } = world;
+  const { type = 'agent', capabilities = [], maxTasks = limits.maxTasks, labels } = options;
+  const id = options.id ?? `node-${ids().slice(0, 8)}`;
+  check(Identifier.safeParse(id).success, `id '${id}' must be 1–64 of A-Z a-z 0-9 . _ : -`);
+  check(Capabilities.safeParse(capabilities).success, 'capabilities must be at most 64 names of A-Z a-z 0-9 . _ : -');
+  check(
+    MaxTasks.safeParse(maxTasks).success,
+    `maxTasks is ${maxTasks}, must be a whole number from 0 to ${limits.maxTasksMax}`,
+  );
+  const incarnation = ids();
+  const dials = dialsOf(options.join, options.token, world);
+  const meter = options.load ?? createLoadMeter();
+  const handlers = new Map<string, Registration>();
+  for (const registration of options.handlers ?? []) handlers.set(registration.definition.type, registration);
+  let announced: 'healthy' | 'busy' | 'offline' = 'healthy';
+  let wasFull = false;
+  let beat: Deadline | null = null;
+  let drainDeadline: Deadline | null = null;
+  let refusal: PincerError | null = null;
+  let isStopping = false;
+  let resolveWelcomed: () => void = () => {};
+  const welcomed = new Promise<void>((resolve) => {
+    resolveWelcomed = resolve;
+  });
+  let resolveStopped: (reason: PincerError | null) => void = () => {};
+  const stopped = new Promise<PincerError | null>((resolve) => {
+    resolveStopped = resolve;
+  });
+
+  const life = startActor(nodeLifeMachine, {
+    id: 'node',
+    onCommand: run,
+    onError: (error) => log.error('node.crashed', { error: String(error) }),
+  });
+  const attempts: Attempts = new Attempts(world, {
+    parent: life,
+    connection: () => connection,
+    handlers,
+    maxTasks: () => maxTasks,
+    isDraining: () => life.getSnapshot().matches('draining') || isStopping,
+    onSlots: () => {
+      const isFull = attempts.running >= maxTasks;
+      if (isFull !== wasFull) {
+        wasFull = isFull;
+        life.send({ type: isFull ? 'slots.filled' : 'slots.freed' });
+      }
+      if (attempts.size === 0) life.send({ type: 'attempts.ended' });
+    },
+  });
+  const connection: Connection = connect(world, {
+    dials,
+    parent: life,
+    owner: {
+      register: () => ({
+        nodeId: id,
+        nodeType: type,
+        incarnation,
+        capabilities: [...capabilities],
+        maxTasks,
+        taskTypes: taskTypes(),
+        running: attempts.refs(),
+        load: { ...meter.sample(), tasks: attempts.running },
+        ...(labels === undefined ? {} : { labels }),
+      }),
+      onUp: (welcome) => {
+        attempts.drop(welcome.drop);
+        if (!welcome.resumed) attempts.sayAgain();
+        life.send({ type: 'link.connected' });
+        resolveWelcomed();
+        startBeat(welcome.policy.heartbeatMs);
+      },
+      onDown: () => {
+        beat?.clear();
+        life.send({ type: 'link.lost' });
+      },
+      onMessage: (message, done) => {
+        switch (message.type) {
+          case 'task_assign':
+            attempts.assign(message.payload);
+            break;
+          case 'task_cancel':
+            attempts.cancel(message.payload);
+            break;
+          case 'drain':
+            life.send({ type: 'node.drain' });
+            break;
+          case 'error':
+            log.warn('gateway.error', { code: message.payload.code, message: message.payload.message });
+            break;
+          default:
+            log.warn('message.unexpected', { type: message.type });
+        }
+        done();
+      },
+      onRefused: (error) => {
+        refusal = error;
+        life.send({ type: 'link.refused' });
+      },
+    },
+  });
+
+  function run(command: NodeLifeCommand): void {
+    switch (command.type) {
+      case 'node.announce':
+        announced = command.status;
+        // The gateway counts slots itself; only that a node leaves must not wait for the next heartbeat.
+        if (announced === 'offline') heartbeat();
+        break;
+      case 'drain.start':
+        drainDeadline = deadlines.set(limits.drainMs, () => life.send({ type: 'deadline.passed' }));
+        if (attempts.size === 0) queueMicrotask(() => life.send({ type: 'attempts.ended' }));
+        break;
+      case 'attempts.hand-back':
+        log.warn('drain.expired', { running: attempts.running });
+        break;
+      case 'node.leave':
+        // Not within the command: the last reports go first.
+        queueMicrotask(() => void leave());
+        break;
+      default:
+        unexpected(command);
+    }
+  }
+
+  async function leave(): Promise<void> {
+    if (isStopping) return;
+    isStopping = true;
+    beat?.clear();
+    drainDeadline?.clear();
+    attempts.stopAll();
+    if (connection.isUp) connection.send('unregister', { reason: refusal === null ? 'stopped' : refusal.code });
+    await connection.stop();
+    meter.stop();
+    deadlines.stop();
+    resolveStopped(refusal);
+    resolveWelcomed();
+  }
+
+  function startBeat(everyMs: number): void {
+    beat?.clear();
+    beat = deadlines.set(spreadMs(everyMs, random()), () => {
+      heartbeat();
+      startBeat(everyMs);
+    });
+  }
+
+  function heartbeat(): void {
+    if (!connection.isUp) return;
+    connection.send(
+      'heartbeat',
+      {
+        nodeId: id,
+        status: announced,
+        load: { ...meter.sample(), tasks: attempts.running },
+        capabilities: [...capabilities],
+        maxTasks,
+        taskTypes: taskTypes(),
+      },
+      { timestamp: Math.round(clock.wallTime()) },
+    );
+  }
+
+  function taskTypes(): string[] {
+    return [...handlers.keys()];
+  }
+
+  const node: Node = {
+    id,
+    stopped,
+    get status() {
+      return life.getSnapshot().value as string;
+    },
+    get running() {
+      return attempts.running;
+    },
+    handle(definition, handler) {
+      handlers.set(definition.type, defineHandler(definition, handler));
+      heartbeat();
+    },
+    async drain() {
+      life.send({ type: 'node.drain' });
+      await stopped;
+    },
+    async stop() {
+      life.send({ type: 'node.stop' });
+      await stopped;
+    },
+    async [Symbol.asyncDispose]() {
+      life.send({ type: 'node.stop' });
+      await stopped;
+    },
+  };
+  const abandon = (): void => life.send({ type: 'node.stop' });
+  options.signal?.addEventListener('abort', abandon, { once: true });
+  if (options.signal?.aborted === true) abandon();
+  await welcomed;
+  options.signal?.removeEventListener('abort', abandon);
+  const refused = refusal as PincerError | null;
+  if (refused !== null) throw refused;
+  options.signal?.throwIfAborted();
+  return node;
+}
+
+function check(holds: boolean, what: string): void {
+  if (!holds) throw new PincerError('OPTION_INVALID', `createNode: ${what}`);
+}
+
+function unexpected(command: never): never {
+  throw new Error(`unexpected command ${JSON.stringify(command)}`);
+}

@@ -1,0 +1,78 @@
+/** Runs one handler: payload in, result out, every value checked by the task’s schemas. Never throws. */
+import { type Failure, PincerError, toFailure } from '../../protocol/failure.ts';
+import type { Limits } from '../../protocol/limits.ts';
+import { decodePayload, encodePayload } from '../../transport/payload.ts';
+import { type Call, checked, type Handler, type TaskDefinition } from '../task-definition.ts';
+
+/** A task type and the function that runs it on this node. */
+export interface Registration {
+  readonly definition: TaskDefinition;
+  readonly handler: (call: Call<never, never>) => unknown;
+}
+
+/**
+ * Binds a handler to its task definition, for `createNode({ handlers })` or a module given to `pincer node`.
+ * The handler’s input, progress and result are typed by the definition.
+ */
+export function defineHandler<Definition extends TaskDefinition>(
+  definition: Definition,
+  handler: Handler<Definition>,
+): Registration {
+  return Object.freeze({ definition, handler: handler as Registration['handler'] });
+}
+
+export interface Run {
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly payload: Uint8Array;
+  readonly signal: AbortSignal;
+  readonly limits: Limits;
+  onStarted(): void;
+  onProgress(payload: Uint8Array): Promise<void>;
+}
+
+export async function runHandler(
+  { definition, handler }: Registration,
+  run: Run,
+): Promise<{ result: Uint8Array } | { failure: Failure }> {
+  const { taskId, attempt, signal, limits } = run;
+  try {
+    const input = await checked(definition.input, decodePayload(run.payload, limits), 'PAYLOAD_INVALID', 'input');
+    if (signal.aborted) throw signal.reason;
+    run.onStarted();
+    const call: Call = {
+      input,
+      signal,
+      taskId,
+      attempt,
+      async progress(report) {
+        const value = await checked(definition.progress, report, 'RESULT_INVALID', 'progress');
+        await run.onProgress(encodePayload(value, limits));
+      },
+    };
+    const returned = await handler(call as Call<never, never>);
+    const output = await checked(definition.output, returned, 'RESULT_INVALID', 'result');
+    return { result: encodeResult(output, limits) };
+  } catch (error) {
+    const isFinal = error instanceof Error && 'retryable' in error && error.retryable === false;
+    return { failure: toFailure(error, isFinal ? 'HANDLER_REFUSED' : 'HANDLER_FAILED') };
+  }
+}
+
+function encodeResult(output: unknown, limits: Limits): Uint8Array {
+  let bytes: Uint8Array;
+  try {
+    bytes = encodePayload(output, limits);
+  } catch (error) {
+    throw new PincerError('RESULT_INVALID', `result: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+  if (bytes.byteLength > limits.payloadBytesMax) {
+    throw new PincerError(
+      'RESULT_TOO_LARGE',
+      `the result has ${bytes.byteLength} bytes, more than ${limits.payloadBytesMax}`,
+    );
+  }
+  return bytes;
+}

@@ -1,0 +1,8 @@
+/** The real ports, for composition roots: the system’s clock, Math.random, crypto.randomUUID. */
+import { randomUUID } from 'node:crypto';
+import type { Clock, Ids, Random } from '../protocol/ports.ts';
+import { systemClock } from './system-clock.ts';
+
+export function realPorts(): { clock: Clock; random: Random; ids: Ids } {
+  return { clock: systemClock(), random: Math.random, ids: randomUUID };
+}

@@ -1,0 +1,85 @@
+/**
+ * Claimable tasks, in one line per requirement class. What nobody wants is never looked at: a claim touches only the
+ * lines it names, and takes O(log n) for each task it gets.
+ */
+import TinyQueue from 'tinyqueue';
+import { comparePlaces } from '../../machines/policies/rank.ts';
+import { LazyHeap } from '../lazy-heap.ts';
+import type { Want } from './store.ts';
+import type { TaskRow } from './task-row.ts';
+
+/** A line that a claim merges: its first task, and how many more it may give. */
+interface Head {
+  row: TaskRow;
+  readonly line: LazyHeap<TaskRow>;
+  left: number;
+}
+
+export class ReadyQueue {
+  readonly #lines = new Map<string, LazyHeap<TaskRow>>();
+
+  has(queue: string): boolean {
+    return this.#lines.has(queue);
+  }
+
+  /** Adds a task that is pending now. */
+  push(row: TaskRow): void {
+    let line = this.#lines.get(row.queue);
+    if (line === undefined) {
+      line = new LazyHeap<TaskRow>(comparePlaces, (each) => each.status === 'pending');
+      this.#lines.set(row.queue, line);
+    }
+    line.push(row);
+  }
+
+  /** Says that a task in its line has just ceased to be pending. */
+  drop(row: TaskRow): void {
+    const line = this.#lines.get(row.queue);
+    line?.drop();
+    if (line?.size === 0) this.#lines.delete(row.queue);
+  }
+
+  /** Takes the first tasks of the wanted classes together: at most `want.limit` of each class and `limit` in all. */
+  take(wants: readonly Want[], limit: number): TaskRow[] {
+    const taken: TaskRow[] = [];
+    const heads = new TinyQueue<Head>([], (a, b) => comparePlaces(a.row, b.row));
+    for (const [queue, left] of limitsByQueue(wants)) {
+      const line = this.#lines.get(queue);
+      const row = left > 0 ? line?.first() : undefined;
+      if (line !== undefined && row !== undefined) heads.push({ row, line, left });
+    }
+    while (taken.length < limit) {
+      const head = heads.pop();
+      if (head === undefined) break;
+      head.line.take();
+      taken.push(head.row);
+      head.left -= 1;
+      const next = head.line.first();
+      if (next === undefined) this.#lines.delete(head.row.queue);
+      else if (head.left > 0) {
+        head.row = next;
+        heads.push(head);
+      }
+    }
+    return taken;
+  }
+
+  /** How many tasks of its class stand before this one. O(n) of its class: for a person who asks, not for the hot path. */
+  ahead(row: TaskRow): number {
+    let ahead = 0;
+    for (const other of this.#lines.get(row.queue) ?? []) if (comparePlaces(other, row) < 0) ahead += 1;
+    return ahead;
+  }
+
+  /** How many are claimable, by class. */
+  sizes(): ReadonlyMap<string, number> {
+    return new Map([...this.#lines].map(([queue, line]) => [queue, line.size]));
+  }
+}
+
+/** A class that is wanted twice is wanted that much more. */
+function limitsByQueue(wants: readonly Want[]): Map<string, number> {
+  const limits = new Map<string, number>();
+  for (const { queue, limit } of wants) limits.set(queue, (limits.get(queue) ?? 0) + Math.max(0, limit));
+  return limits;
+}

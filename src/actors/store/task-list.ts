@@ -1,0 +1,70 @@
+/** Every task that the memory store knows, in the order of submit, so that lists can be read newest first, page by page. */
+import { PincerError } from '../../protocol/failure.ts';
+import type { TaskStatus } from '../../protocol/task.ts';
+import type { ListFilter, TaskPage } from './store.ts';
+import { recordOf, type TaskRow } from './task-row.ts';
+
+export class TaskList {
+  #rows: TaskRow[] = [];
+  #forgotten = 0;
+
+  /** Adds the task submitted last. */
+  push(row: TaskRow): void {
+    this.#rows.push(row);
+  }
+
+  /** Says that one task has just been forgotten. */
+  drop(): void {
+    this.#forgotten += 1;
+    if (this.#forgotten <= 1_024 || this.#forgotten * 2 <= this.#rows.length) return;
+    this.#rows = this.#rows.filter((row) => !row.isForgotten);
+    this.#forgotten = 0;
+  }
+
+  /**
+   * One page. The cursor is the place of the last task on it, so what is submitted between two pages never moves a task
+   * from one to the other. A filter by status alone stops reading when the page is full; by type or node it reads all.
+   */
+  page(filter: ListFilter, counts: Readonly<Record<TaskStatus, number>>, limitMax: number): TaskPage {
+    const limit = Math.min(Math.max(1, Math.floor(filter.limit)), limitMax);
+    const before = seqOf(filter.cursor);
+    const statuses = filter.status === undefined ? null : new Set(filter.status);
+    const matches = (row: TaskRow): boolean =>
+      !row.isForgotten &&
+      (statuses === null || statuses.has(row.status)) &&
+      (filter.type === undefined || filter.type === row.type) &&
+      (filter.node === undefined || filter.node === row.node);
+    const isCounted = filter.type === undefined && filter.node === undefined;
+
+    const found: TaskRow[] = [];
+    let total = 0;
+    for (let at = this.#rows.length - 1; at >= 0; at -= 1) {
+      const row = this.#rows[at];
+      if (row === undefined || !matches(row)) continue;
+      total += 1;
+      // One more than fits is looked for, to know whether there is a next page.
+      if (row.seq < before && found.length <= limit) found.push(row);
+      if (isCounted && found.length > limit) break;
+    }
+    if (isCounted) total = countOf(counts, statuses);
+
+    const items = found.slice(0, limit);
+    const last = items.at(-1);
+    const page = { items: items.map(recordOf), total };
+    return found.length > limit && last !== undefined ? { ...page, cursor: String(last.seq) } : page;
+  }
+}
+
+function seqOf(cursor: string | undefined): number {
+  if (cursor === undefined) return Number.POSITIVE_INFINITY;
+  if (!/^\d{1,15}$/.test(cursor)) throw new PincerError('MESSAGE_INVALID', 'filter.cursor is not one that a list gave');
+  return Number(cursor);
+}
+
+function countOf(counts: Readonly<Record<TaskStatus, number>>, statuses: ReadonlySet<TaskStatus> | null): number {
+  let total = 0;
+  for (const [status, count] of Object.entries(counts)) {
+    if (statuses === null || statuses.has(status as TaskStatus)) total += count;
+  }
+  return total;
+}

@@ -1,0 +1,15 @@
+/** The client’s door: submit, follow and ask, without a gateway or a node. */
+export { type Client, type ClientOptions, createClient, type SubmitOptions } from './actors/client/client.ts';
+export type { SettledTask, TaskHandle } from './actors/client/handle.ts';
+export {
+  defineTask,
+  type InputOf,
+  type ProgressOf,
+  type ResultOf,
+  type TaskDefinition,
+  type TaskOptions,
+} from './actors/task-definition.ts';
+export { PincerError } from './protocol/failure.ts';
+export type { NodeView } from './protocol/node.ts';
+export type { Why } from './protocol/query.ts';
+export type { TaskView } from './protocol/task.ts';

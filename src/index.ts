@@ -1,0 +1,21 @@
+/** Pincer’s front door: everything an app needs to run a gateway, a node or a client inside its own process. */
+export { type Client, type ClientOptions, createClient, type SubmitOptions } from './actors/client/client.ts';
+export type { SettledTask, TaskHandle } from './actors/client/handle.ts';
+export { createGateway, type Gateway, type GatewayOptions } from './actors/gateway/gateway.ts';
+export { createNode, type Node, type NodeOptions } from './actors/node/node.ts';
+export { defineHandler, type Registration } from './actors/node/runner.ts';
+export {
+  type Call,
+  defineTask,
+  type Handler,
+  type InputOf,
+  type ParsedInputOf,
+  type ProgressOf,
+  type ResultOf,
+  type ReturnOf,
+  type TaskDefinition,
+  type TaskOptions,
+} from './actors/task-definition.ts';
+export { FAILURES, type Failure, type FailureCode, PincerError } from './protocol/failure.ts';
+export { LIMITS, type Limits } from './protocol/limits.ts';
+export type { Clock, Ids, Log, Random } from './protocol/ports.ts';

@@ -1,0 +1,2 @@
+/** The inspector’s door: the charts themselves. */
+export { charts } from './machines/index.ts';

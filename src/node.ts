@@ -1,0 +1,11 @@
+/** The node’s door: join a gateway and run handlers, without a gateway or a store. */
+export { createNode, type Node, type NodeOptions } from './actors/node/node.ts';
+export { defineHandler, type Registration } from './actors/node/runner.ts';
+export {
+  type Call,
+  defineTask,
+  type Handler,
+  type TaskDefinition,
+  type TaskOptions,
+} from './actors/task-definition.ts';
+export { PincerError } from './protocol/failure.ts';

@@ -1,10 +1,69 @@
+/**
+ * Three projects: `unit` (everything in one process), `e2e` (real processes, against dist) and `types` (what the public
+ * types accept and refuse). `npm test` runs all three; `npm run dev` watches the first.
+ */
 import { defineConfig } from 'vitest/config';
 
+const isCi = process.env['CI'] !== undefined && process.env['CI'] !== '';
+
 export default defineConfig({
+  resolve: {
+    // Tests and examples may import Pincer by name, as users do; they get the sources.
+    alias: [
+      { find: /^pincer$/, replacement: new URL('src/index.ts', import.meta.url).pathname },
+      { find: /^pincer\/(.*)$/, replacement: new URL('src/$1.ts', import.meta.url).pathname },
+    ],
+  },
   test: {
-    include: ['test/**/*.test.ts'],
-    typecheck: { enabled: false, include: ['test/types/**/*.test-d.ts'] },
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    maxWorkers: 2,
+    allowOnly: !isCi,
+    passWithNoTests: false,
+    reporters: isCi ? ['default', 'json'] : ['default'],
+    outputFile: { json: 'coverage/tests.json' },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/e2e/**'],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: ['test/support/build.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // Each of these tests starts processes of its own: one file at a time leaves them the second core.
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'types',
+          include: [],
+          // Errors elsewhere are `npm run typecheck`’s to report.
+          typecheck: { enabled: true, only: true, include: ['test/types/**/*.test-d.ts'], ignoreSourceErrors: true },
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      // Runs as a process of its own in the e2e tests, where no coverage is collected.
+      exclude: ['src/cli/main.ts'],
+      // In CI nothing may follow the runner’s closing lines but the tally.
+      reporter: isCi ? ['json-summary'] : ['text-summary', 'html', 'json-summary'],
+      thresholds: { lines: 85, statements: 85, functions: 85, branches: 75 },
+    },
   },
 });

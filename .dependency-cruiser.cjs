@@ -1,0 +1,164 @@
+/**
+ * Who may import whom. Each rule is a sentence of ARCHITECTURE.md: protocol says, machines decide, transport carries,
+ * actors do; doors re-export; windows see only the doors. `npm run house` enforces this file.
+ */
+
+/** The one file that imports `@xstate/graph`. */
+const GRAPH_FILE = '^src/testing/paths\\.ts$';
+
+/** The doors that windows may use; `pincer/testing` is for tests and embedders. */
+const DOORS_FOR_WINDOWS = '^src/(index|client|node|handlers|inspect)\\.ts$';
+
+const ROOMS = '^src/(protocol|machines|transport|actors|handlers|testing)/';
+const DOORS = '^src/[^/]+\\.ts$';
+const WINDOWS = '^src/(cli|dashboard)/';
+const NPM = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-bundled'];
+const packages = (...names) => `(^|/)node_modules/(${names.join('|')})/`;
+
+const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    rule(
+      'protocol-imports-nothing-of-ours',
+      'The protocol is what everyone else agrees on; it depends on no other room.',
+      { path: '^src/protocol/' },
+      { path: '^(src|test|scripts|bench|examples)/', pathNot: '^src/protocol/' },
+    ),
+    rule(
+      'protocol-is-plain-data',
+      'The protocol is data and its schemas: no Node built-in, and no package but zod.',
+      { path: '^src/protocol/' },
+      { dependencyTypes: ['core', ...NPM], pathNot: packages('zod') },
+    ),
+    rule(
+      'machines-import-protocol-and-xstate',
+      'Machines decide; they know the protocol and xstate, never how frames travel or who runs them.',
+      { path: '^src/machines/' },
+      { path: ['^src/', '(^|/)node_modules/'], pathNot: ['^src/(machines|protocol)/', packages('xstate')] },
+    ),
+    rule(
+      'machines-do-no-io',
+      'Charts and policies are pure: no Node built-in may be imported by them.',
+      { path: '^src/machines/' },
+      { dependencyTypes: ['core'] },
+    ),
+    rule(
+      'transport-knows-frames-not-tasks',
+      'The transport carries frames; it knows neither charts nor the actors that run them.',
+      { path: '^src/transport/' },
+      { path: '^src/', pathNot: '^src/(transport|protocol)/' },
+    ),
+    rule(
+      'only-transport-knows-the-wire',
+      'ws and msgpackr are imported in the transport alone, where every limit on them is set.',
+      { path: '^src/', pathNot: '^src/transport/' },
+      { path: packages('ws', 'msgpackr', '@types/ws') },
+    ),
+    rule(
+      'actors-import-rooms-only',
+      'Actors may use every room, but not a door or a window: those look inward.',
+      { path: '^src/actors/' },
+      { path: '^src/', pathNot: '^src/(actors|machines|transport|protocol)/' },
+    ),
+    rule(
+      'handlers-know-the-task-contract',
+      'A ready-made handler is what a user could have written: it knows the protocol and how tasks are defined, nothing else.',
+      { path: '^src/handlers/' },
+      { path: '^src/', pathNot: ['^src/(handlers|protocol)/', '^src/actors/task-definition\\.ts$'] },
+    ),
+    rule(
+      'testing-is-behind-its-door',
+      'What helps with tests uses every room; no room and no other door depends on it.',
+      { path: '^src/', pathNot: ['^src/testing/', '^src/testing\\.ts$'] },
+      { path: '^src/testing/' },
+    ),
+    rule(
+      'xstate-in-three-rooms-only',
+      'xstate’s own API is known to the machines, the actors that run them and the tools that test them: its next major touches these rooms and no other.',
+      { path: '^src/', pathNot: '^src/(machines|actors|testing)/' },
+      { path: packages('xstate', '@xstate/[^/]+') },
+    ),
+    rule(
+      'graph-in-one-file',
+      'Path generation accepts unbounded work silently; the one file that imports it sets the limits.',
+      { pathNot: GRAPH_FILE },
+      { path: [packages('@xstate/graph'), `${packages('xstate')}.*graph`] },
+    ),
+    rule(
+      'doors-open-outwards',
+      'Rooms never import a door: a door is for those outside.',
+      { path: ROOMS },
+      { path: DOORS },
+    ),
+    rule(
+      'doors-lead-to-rooms',
+      'A door re-exports from the rooms; it needs no package, no other door and no window.',
+      { path: DOORS },
+      { pathNot: ROOMS },
+    ),
+    rule(
+      'windows-see-only-doors',
+      'The command line and the dashboard use Pincer as any user would.',
+      { path: WINDOWS },
+      { path: '^src/', pathNot: [WINDOWS, DOORS_FOR_WINDOWS] },
+    ),
+    rule(
+      'nobody-looks-into-windows',
+      'Nothing in the house depends on the command line or the dashboard.',
+      { path: '^src/', pathNot: WINDOWS },
+      { path: WINDOWS },
+    ),
+    rule(
+      'terminal-packages-in-the-command-line-only',
+      'Argument parsing, colours and tables belong to the command line; embedders never load them.',
+      { path: '^src/', pathNot: '^src/cli/' },
+      { path: packages('commander', 'picocolors', 'cli-table3', 'cli-progress') },
+    ),
+    rule(
+      'examples-see-only-doors',
+      'An example shows what a user can write.',
+      { path: '^examples/' },
+      { path: '^(src/[^/]+/|test/|scripts/|bench/)' },
+    ),
+    rule(
+      'src-stands-alone',
+      'What is shipped depends on nothing that is not.',
+      { path: '^src/' },
+      { path: '^(test|scripts|bench|examples)/' },
+    ),
+    rule(
+      'no-development-packages-in-src',
+      'What src imports at run time must be installed with Pincer.',
+      { path: '^src/' },
+      { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
+      'no-undeclared-packages',
+      'Every package that is imported is named in package.json.',
+      {},
+      { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'unknown', 'undetermined'] },
+    ),
+    rule('no-unresolved-imports', 'Every import leads somewhere.', {}, { couldNotResolve: true }),
+    rule('no-deprecated-built-ins', 'Node will remove them.', {}, { dependencyTypes: ['deprecated'] }),
+    rule('no-cycles', 'A cycle has no bottom to start reading from.', {}, { circular: true }),
+    rule(
+      'no-orphans',
+      'A file of src that nobody imports is dead, unless it is a door or the entry of a window.',
+      { orphan: true, path: '^src/', pathNot: [DOORS, '^src/cli/main\\.ts$'] },
+      {},
+    ),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(dist|coverage|docs)/' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'node', 'default'],
+      extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'],
+    },
+  },
+};

@@ -1,0 +1,101 @@
+import TinyQueue from 'tinyqueue';
+import { describe, expect, it, vi } from 'vitest';
+import { createMemoryStore } from '../../../src/actors/store/memory.ts';
+import { differential, type OpenStore, storeConformance } from '../../conformance/store.ts';
+import { aTask, bytesOf, fixtureOf, idsOf, QUEUE } from '../../conformance/store-fixture.ts';
+
+const openMemory: OpenStore = async (clock, limits = {}) => {
+  let ids = 0;
+  const store = createMemoryStore({ clock, ids: () => `${++ids}`, limits });
+  await store.open();
+  return store;
+};
+
+storeConformance('the memory store', openMemory);
+
+describe('the memory store', () => {
+  it('answers as another memory store does', async () => {
+    for (let seed = 1; seed <= 5; seed += 1) await differential(openMemory, openMemory, seed);
+  });
+
+  it('is told from a store that answers otherwise', async () => {
+    const forgetful: OpenStore = async (clock, limits) => {
+      const store = await openMemory(clock, limits);
+      const history = store.history.bind(store);
+      store.history = async (taskId) => (await history(taskId)).map(({ node: _, ...entry }) => entry);
+      return store;
+    };
+    await expect(differential(openMemory, forgetful, 1)).rejects.toThrow('seed 1');
+  });
+
+  it('does the same work for a claim, however many tasks of other classes wait (defect 38)', async () => {
+    const heapOperations = async (backlog: number): Promise<number> => {
+      const { store, claim } = await fixtureOf(openMemory);
+      const waiting = Array.from({ length: backlog }, (_, index) => aTask({ taskId: `w${index}`, queue: 'unwanted ' }));
+      await store.submit(waiting);
+      await store.submit(Array.from({ length: 100 }, (_, index) => aTask({ taskId: `t${index}` })));
+      const spies = (['push', 'pop', 'peek'] as const).map((name) => vi.spyOn(TinyQueue.prototype, name));
+      try {
+        expect(await claim(100)).toHaveLength(100);
+        return spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0);
+      } finally {
+        for (const spy of spies) spy.mockRestore();
+      }
+    };
+    const alone = await heapOperations(0);
+    expect(alone).toBeGreaterThan(100);
+    expect(await heapOperations(100_000)).toBe(alone);
+  });
+
+  it('bounds the bytes that wait, and lets them go with the task', async () => {
+    const { store, claim } = await fixtureOf(openMemory, { waitingBytesMax: 10 });
+    const task = (taskId: string, bytes: number) => aTask({ taskId, payload: new Uint8Array(bytes) });
+    const [, refused, , small] = await store.submit([task('a', 6), task('b', 5), task('a', 6), task('c', 4)]);
+    expect(refused).toMatchObject({ refused: 'QUEUE_FULL', message: expect.stringContaining('waitingBytesMax is 10') });
+    expect(small).toMatchObject({ created: true });
+    await claim();
+    await store.cancel(['c']);
+    expect(await store.submit([task('d', 10)])).toMatchObject([{ created: true }]);
+  });
+
+  it('bounds the bytes of results, and keeps the newest however large it is', async () => {
+    const { store, claimNew } = await fixtureOf(openMemory, { settledBytesMax: 5 });
+    for (const taskId of ['t1', 't2', 't3']) {
+      const ref = await claimNew({ taskId });
+      const result = bytesOf(taskId === 't3' ? 'far too long' : 'ok');
+      await store.complete([{ ...ref, status: 'completed', result, runMs: 1 }]);
+    }
+    expect([await store.get('t1'), await store.get('t2'), (await store.get('t3'))?.status]).toEqual([
+      ...[null, null, 'completed'],
+    ]);
+  });
+
+  it('says to come back sooner when tasks leave faster', async () => {
+    const retryAfterMs = async (claimedPerSecond: number): Promise<number> => {
+      const { store, clock, claim } = await fixtureOf(openMemory, { waitingTasksMax: 10_000 });
+      await store.submit(Array.from({ length: 10_000 }, (_, index) => aTask({ taskId: `t${index}` })));
+      for (let second = 0; second < 20; second += 1) {
+        await clock.advance(1_000);
+        await claim(claimedPerSecond);
+        const room = Array.from({ length: claimedPerSecond }, (_, i) => aTask({ taskId: `s${second}-${i}` }));
+        await store.submit(room);
+      }
+      const [verdict] = await store.submit([aTask({ taskId: 'one-more' })]);
+      return verdict !== undefined && 'retryAfterMs' in verdict ? (verdict.retryAfterMs ?? 0) : 0;
+    };
+    expect(await retryAfterMs(200)).toBe(1_000);
+    const slow = await retryAfterMs(10);
+    expect(slow).toBeGreaterThan(8_000);
+    expect(slow).toBeLessThan(12_000);
+    expect(await retryAfterMs(0)).toBe(30_000);
+  });
+
+  it('keeps its tasks when it is closed and opened again', async () => {
+    const { store, claim } = await fixtureOf(openMemory);
+    await store.submit([aTask()]);
+    await store.close();
+    store.publish('news', bytesOf('nobody hears this'));
+    await store.open();
+    expect(idsOf(await claim(1, QUEUE))).toEqual(['t1']);
+  });
+});

@@ -1,0 +1,223 @@
+/**
+ * Seeded streams of store calls: what to call next, how to make the call on a store, and what the model says of it.
+ * Gateways are named by number in calls and answers, because every store gives them ids of its own.
+ */
+import type { SimulatedClock } from '../../src/actors/simulated-clock.ts';
+import type { Completion, NewTask, Release, Store, Want } from '../../src/actors/store/store.ts';
+import type { AttemptRef } from '../../src/protocol/identifier.ts';
+import type { Random } from '../../src/protocol/ports.ts';
+import type { StoreModel } from './store-model.ts';
+
+type Note = AttemptRef & { readonly event: 'assigned' | 'started'; readonly node: string };
+
+export type Call =
+  | { readonly verb: 'pass'; readonly ms: number }
+  | { readonly verb: 'join'; readonly ttlMs: number }
+  | { readonly verb: 'renew'; readonly gateway: number; readonly ttlMs: number }
+  | { readonly verb: 'leave' | 'owned' | 'sweep'; readonly gateway: number }
+  | { readonly verb: 'submit'; readonly tasks: readonly NewTask[] }
+  | { readonly verb: 'claim'; readonly gateway: number; readonly wants: readonly Want[]; readonly limit: number }
+  | { readonly verb: 'note'; readonly notes: readonly Note[] }
+  | { readonly verb: 'adopt'; readonly gateway: number; readonly node: string; readonly refs: readonly AttemptRef[] }
+  | { readonly verb: 'complete'; readonly completions: readonly Completion[] }
+  | { readonly verb: 'release'; readonly gateway: number; readonly releases: readonly Release[] }
+  | { readonly verb: 'checkpoint'; readonly entries: readonly (AttemptRef & { readonly data: Uint8Array })[] }
+  | { readonly verb: 'cancel'; readonly taskIds: readonly string[] }
+  | { readonly verb: 'ahead'; readonly taskId: string };
+
+/** A store and the ids that it has given to gateways, in the order in which they joined. */
+export interface Subject {
+  readonly store: Store;
+  readonly gateways: string[];
+}
+
+export const SWEEP_LIMIT = 1_000;
+const TASKS = 24;
+const TYPES = ['alpha', 'beta', 'gamma'] as const;
+
+/** How often each verb is called, relative to the others. */
+const WEIGHTS = {
+  ...{ submit: 18, claim: 20, note: 12, complete: 14, release: 12, adopt: 6, cancel: 5, checkpoint: 4 },
+  ...{ sweep: 8, renew: 10, join: 3, leave: 2, pass: 14, ahead: 3, owned: 3 },
+} satisfies Record<Call['verb'], number>;
+
+const VERBS = Object.entries(WEIGHTS).flatMap(([verb, weight]) => Array.from({ length: weight }, () => verb));
+
+/** The next call of a stream. It asks the model which attempts there are, so that most calls concern real ones. */
+export function nextCall(random: Random, model: StoreModel, gateways: number, clock: SimulatedClock): Call {
+  const below = (limit: number): number => Math.floor(random() * limit);
+  const oneOf = <Item>(items: readonly [Item, ...Item[]]): Item => items[below(items.length)] ?? items[0];
+  const some = <Item>(make: () => Item): Item[] => Array.from({ length: 1 + below(4) }, make);
+  const gateway = (): number => below(gateways + 1);
+  const taskId = (): string => `t${below(TASKS)}`;
+  const node = (): string => `n${below(3)}`;
+  const bytes = (): Uint8Array => Uint8Array.from({ length: below(5) }, () => below(256));
+  const held = model.tasks.filter((task) => task.status === 'held');
+  const ref = (): AttemptRef => {
+    const task = random() < 0.7 ? held[below(held.length)] : model.tasks[below(model.tasks.length)];
+    if (task === undefined) return { taskId: taskId(), attempt: 1 + below(3) };
+    return { taskId: task.taskId, attempt: Math.max(1, task.attempt + (random() < 0.8 ? 0 : below(4) - 2)) };
+  };
+  const newTask = (): NewTask => {
+    const type = oneOf(TYPES);
+    const task = { taskId: taskId(), type, queue: `${type} `, needs: [], priority: 1 + below(10), timeoutMs: 1_000 };
+    const more = { ...task, attemptsMax: 3, payload: bytes(), createdAt: clock.wallTime() };
+    const keyed = random() < 0.15 ? { ...more, key: `k${below(4)}` } : more;
+    return random() < 0.2 ? { ...keyed, delayMs: 1 + below(2_000) } : keyed;
+  };
+  const release = (): Release => {
+    const costs = oneOf(['failure', 'crash', 'nothing'] as const);
+    const plain = { ...ref(), costs, delayMs: random() < 0.5 ? 0 : below(1_500) };
+    return random() < 0.5 ? plain : { ...plain, error: { code: 'HANDLER_FAILED', message: 'no', retryable: true } };
+  };
+  const completion = (): Completion => {
+    const status = oneOf(['completed', 'completed', 'failed', 'cancelled'] as const);
+    const plain = { ...ref(), status, runMs: below(500) };
+    if (status === 'completed') return { ...plain, result: bytes(), node: node() };
+    return { ...plain, error: { code: 'HANDLER_FAILED', message: 'no', retryable: false } };
+  };
+
+  const verb = (gateways === 0 ? 'join' : VERBS[below(VERBS.length)]) as Call['verb'];
+  switch (verb) {
+    case 'pass':
+      return { verb, ms: below(5) === 0 ? below(6_000) : below(500) };
+    case 'join':
+      return { verb, ttlMs: 1_000 + below(3_000) };
+    case 'renew':
+      return { verb, gateway: gateway(), ttlMs: 1_000 + below(3_000) };
+    case 'leave':
+    case 'owned':
+    case 'sweep':
+      return { verb, gateway: gateway() };
+    case 'submit':
+      return { verb, tasks: some(newTask) };
+    case 'claim': {
+      const wants = some(() => ({ queue: `${oneOf(TYPES)} `, limit: below(4) }));
+      return { verb, gateway: gateway(), wants, limit: below(6) };
+    }
+    case 'note':
+      return { verb, notes: some(() => ({ ...ref(), event: oneOf(['assigned', 'started'] as const), node: node() })) };
+    case 'adopt':
+      return { verb, gateway: gateway(), node: node(), refs: some(ref) };
+    case 'complete':
+      return { verb, completions: some(completion) };
+    case 'release':
+      return { verb, gateway: gateway(), releases: some(release) };
+    case 'checkpoint':
+      return { verb, entries: some(() => ({ ...ref(), data: bytes() })) };
+    case 'cancel':
+      return { verb, taskIds: some(taskId) };
+    case 'ahead':
+      return { verb, taskId: taskId() };
+    default:
+      return verb satisfies never;
+  }
+}
+
+/** Makes the call and gives the answer in a form that does not depend on the store: no ids of its own, no words. */
+export async function perform({ store, gateways }: Subject, call: Call): Promise<unknown> {
+  const idOf = (gateway: number): string => gateways[gateway] ?? 'never:joined';
+  switch (call.verb) {
+    case 'pass':
+      return null;
+    case 'join':
+      gateways.push(await store.join('gateway', call.ttlMs));
+      return gateways.length;
+    case 'renew':
+      return store.renew(idOf(call.gateway), call.ttlMs);
+    case 'leave':
+      return (await store.leave(idOf(call.gateway))) ?? null;
+    case 'owned':
+      return sorted(await store.owned(idOf(call.gateway)));
+    case 'sweep': {
+      const swept = await store.sweep(idOf(call.gateway), SWEEP_LIMIT);
+      return { ...swept, dead: swept.dead.map((id) => gateways.indexOf(id)).sort() };
+    }
+    case 'submit': {
+      const verdicts = await store.submit(call.tasks);
+      return verdicts.map(({ taskId, ...verdict }) =>
+        'refused' in verdict ? { taskId, refused: verdict.refused } : { taskId, ...verdict },
+      );
+    }
+    case 'claim': {
+      const claimed = await store.claim(idOf(call.gateway), call.wants, call.limit);
+      return claimed?.map(({ record, payload, checkpoint }) => claimOf(record, payload, checkpoint)) ?? null;
+    }
+    case 'note':
+      return store.note(call.notes) ?? null;
+    case 'adopt':
+      return store.adopt(idOf(call.gateway), call.node, call.refs);
+    case 'complete':
+      return store.complete(call.completions);
+    case 'release':
+      return store.release(idOf(call.gateway), call.releases);
+    case 'checkpoint':
+      return store.checkpoint(call.entries);
+    case 'cancel':
+      return store.cancel(call.taskIds);
+    case 'ahead':
+      return store.ahead(call.taskId);
+    default:
+      return call satisfies never;
+  }
+}
+
+/** What the model says that the answer must be. */
+export function predict(model: StoreModel, call: Call, nowMs: number, gateways: number): unknown {
+  const name = (gateway: number): string => String(gateway);
+  switch (call.verb) {
+    case 'pass':
+      return null;
+    case 'join':
+      model.join(name(gateways), call.ttlMs, nowMs);
+      return gateways + 1;
+    case 'renew':
+      return model.renew(name(call.gateway), call.ttlMs, nowMs);
+    case 'leave':
+      return model.leave(name(call.gateway)) ?? null;
+    case 'owned':
+      return sorted(model.owned(name(call.gateway)));
+    case 'sweep': {
+      const swept = model.sweep(name(call.gateway), SWEEP_LIMIT, nowMs);
+      return { ...swept, dead: swept.dead.map(Number).sort() };
+    }
+    case 'submit':
+      return call.tasks.map((task) => model.submit(task, nowMs));
+    case 'claim': {
+      const claimed = model.claim(name(call.gateway), call.wants, call.limit, nowMs);
+      return claimed?.map((claim) => claimOf(claim, claim.payload, claim.checkpoint)) ?? null;
+    }
+    case 'note':
+      for (const note of call.notes) if (note.event === 'started') model.started(note);
+      return null;
+    case 'adopt': {
+      const adopted = call.refs.map((ref) => model.adopt(name(call.gateway), ref));
+      return adopted.includes(null) ? null : adopted;
+    }
+    case 'complete':
+      return call.completions.map((completion) => model.complete(completion));
+    case 'release':
+      return call.releases.map((release) => model.release(name(call.gateway), release, nowMs));
+    case 'checkpoint':
+      return call.entries.map((entry) => model.checkpoint(entry, entry.data));
+    case 'cancel':
+      return call.taskIds.map((taskId) => model.cancel(taskId));
+    case 'ahead':
+      return model.ahead(call.taskId);
+    default:
+      return call satisfies never;
+  }
+}
+
+function claimOf({ taskId, attempt }: AttemptRef, payload: Uint8Array, checkpoint: Uint8Array | null): unknown {
+  return { taskId, attempt, payload: hexOf(payload), checkpoint: hexOf(checkpoint) };
+}
+
+/** Bytes as text: which class of array a store hands out does not matter. */
+export function hexOf(bytes: Uint8Array | null): string | null {
+  return bytes === null ? null : Buffer.from(bytes).toString('hex');
+}
+
+function sorted(refs: readonly AttemptRef[]): string[] {
+  return refs.map(({ taskId, attempt }) => `${taskId}:${attempt}`).sort();
+}

@@ -1,0 +1,163 @@
+/**
+ * Runs one seeded stream of calls on one or more stores beside the model: every answer must be the model's, and after
+ * every call each store must keep the invariants. A failure names the seed and the number of the call.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { expect } from 'vitest';
+import { seededRandom } from '../../src/actors/seeded-random.ts';
+import { createSimulatedClock, type SimulatedClock } from '../../src/actors/simulated-clock.ts';
+import type { Store, TaskRecord } from '../../src/actors/store/store.ts';
+import type { Limits } from '../../src/protocol/limits.ts';
+import { isOutcome, TASK_STATUSES } from '../../src/protocol/task.ts';
+import { type Call, hexOf, nextCall, perform, predict, type Subject } from './store-calls.ts';
+import { StoreModel, statusOf } from './store-model.ts';
+import { replay, replayable } from './store-replay.ts';
+
+/** Makes an open, empty store on the clock. */
+export type OpenStore = (clock: SimulatedClock, limits?: Partial<Limits>) => Promise<Store>;
+
+/** Short, so that waiting and priority weigh about the same within a stream. */
+const AGING_MS = 1_000;
+
+/** One stream of `calls` on every store that `opens` opens. */
+export async function runStream(opens: readonly OpenStore[], seed: number, calls = 150): Promise<void> {
+  const clock = createSimulatedClock(seed);
+  const random = seededRandom(seed);
+  const model = new StoreModel(AGING_MS);
+  const subjects = await Promise.all(
+    opens.map(async (open): Promise<Subject> => ({ store: await open(clock, { agingMs: AGING_MS }), gateways: [] })),
+  );
+  const auditors = subjects.map(() => new Auditor());
+  let gateways = 0;
+  for (let step = 0; step < calls; step += 1) {
+    const call = nextCall(random, model, gateways, clock);
+    if (call.verb === 'pass') await clock.advance(call.ms);
+    const predicted = predict(model, call, clock.now(), gateways);
+    if (call.verb === 'join') gateways += 1;
+    for (const [index, subject] of subjects.entries()) {
+      const where = `${subject.store.kind}, seed ${seed}, call ${step} ${describeCall(call)}`;
+      same(await perform(subject, call), predicted, `${where}: the answer`);
+      await auditors[index]?.audit(subject, model, touchedBy(call, predicted), where);
+    }
+    const [first, ...others] = subjects;
+    for (const other of others) {
+      if (first === undefined) break;
+      same(await pictureOf(other, model), await pictureOf(first, model), `seed ${seed}, call ${step}`);
+    }
+  }
+  for (const { store } of subjects) await store.close();
+}
+
+/** Runs the same stream on two stores: every answer, record, history, list and figure must be identical. */
+export async function differential(openA: OpenStore, openB: OpenStore, seed: number, calls = 150): Promise<void> {
+  await runStream([openA, openB], seed, calls);
+}
+
+/** Checks the invariants of engine.md, 3.3, from outside: by what records, histories, lists and figures say. */
+class Auditor {
+  readonly #attempts = new Map<string, number>();
+  readonly #settled = new Map<string, TaskRecord>();
+
+  /** Looks at the tasks that a call touched; at everything if that is not known. */
+  async audit(subject: Subject, model: StoreModel, touched: ReadonlySet<string> | null, where: string): Promise<void> {
+    await this.#auditTasks(subject, model, touched, where);
+    if (touched === null) await this.#auditFigures(subject.store, model, where);
+  }
+
+  async #auditTasks(
+    { store, gateways }: Subject,
+    model: StoreModel,
+    touched: ReadonlySet<string> | null,
+    where: string,
+  ): Promise<void> {
+    for (const task of model.tasks) {
+      if (touched !== null && !touched.has(task.taskId)) continue;
+      const { taskId } = task;
+      const record = await store.get(taskId);
+      if (record === null) throw new Error(`${where}: ${taskId} was acknowledged and is not known`);
+      same(
+        { ...pick(record), owner: record.owner === null ? null : String(gateways.indexOf(record.owner)) },
+        { ...pick(task), status: statusOf(task), owner: task.owner },
+        `${where}: the record of ${taskId}`,
+      );
+      same(replay(await store.history(taskId)), replayable(record), `${where}: the history of ${taskId}`);
+      same(hexOf(await store.result(taskId)), hexOf(task.result), `${where}: the result of ${taskId}`);
+      this.#checkAttempt(record, where);
+      this.#checkSettled(record, where);
+    }
+  }
+
+  async #auditFigures(store: Store, model: StoreModel, where: string): Promise<void> {
+    const counts = Object.fromEntries(TASK_STATUSES.map((status) => [status, 0]));
+    const ready = new Map<string, number>();
+    for (const task of model.tasks) {
+      const status = statusOf(task);
+      counts[status] = (counts[status] ?? 0) + 1;
+      if (status === 'pending') ready.set(task.queue, (ready.get(task.queue) ?? 0) + 1);
+    }
+    const stats = await store.stats();
+    same(stats.byStatus, counts, `${where}: stats by status`);
+    same(new Map([...stats.ready].sort()), new Map([...ready].sort()), `${where}: stats of what is ready`);
+    const { items, total } = await store.list({ limit: 100 });
+    same(total, model.tasks.length, `${where}: the total of the list`);
+    same(
+      items.map(({ taskId }) => taskId),
+      model.tasks.map(({ taskId }) => taskId).reverse(),
+      `${where}: the list, newest first`,
+    );
+  }
+
+  #checkAttempt({ taskId, attempt }: TaskRecord, where: string): void {
+    const before = this.#attempts.get(taskId) ?? 0;
+    if (attempt !== before && attempt !== before + 1) {
+      throw new Error(`${where}: the attempt of ${taskId} went from ${before} to ${attempt}`);
+    }
+    this.#attempts.set(taskId, attempt);
+  }
+
+  #checkSettled(record: TaskRecord, where: string): void {
+    const before = this.#settled.get(record.taskId);
+    if (before !== undefined) same(record, before, `${where}: ${record.taskId} had settled`);
+    else if (isOutcome(record.status)) this.#settled.set(record.taskId, record);
+  }
+}
+
+/** The tasks that a call names or returns; null if it may have moved any (those that were due, or a gateway's). */
+function touchedBy(call: Call, answer: unknown): ReadonlySet<string> | null {
+  if (call.verb === 'claim' || call.verb === 'sweep' || call.verb === 'leave') return null;
+  return new Set(JSON.stringify([call, answer]).match(/\bt\d+\b/g));
+}
+
+/** All that can be asked of a store about the tasks of the model, owners by number. */
+async function pictureOf({ store, gateways }: Subject, model: StoreModel): Promise<unknown> {
+  const numbered = (text: string | null | undefined): string | null | undefined => {
+    const index = gateways.indexOf(text ?? '');
+    return index < 0 ? text : String(index);
+  };
+  const tasks = await Promise.all(
+    model.tasks.map(async ({ taskId }) => {
+      const record = await store.get(taskId);
+      const history = await store.history(taskId);
+      return {
+        record: record && { ...record, owner: numbered(record.owner) },
+        history: history.map((entry) => ({ ...entry, detail: numbered(entry.detail) })),
+      };
+    }),
+  );
+  const { items, total } = await store.list({ status: ['pending', 'completed'], type: 'alpha', limit: 5 });
+  return { tasks, total, items: items.map(({ taskId }) => taskId) };
+}
+
+function pick(task: Pick<TaskRecord, 'attempt' | 'failures' | 'crashes' | 'cancelRequested'> & { status: unknown }) {
+  const { status, attempt, failures, crashes, cancelRequested } = task;
+  return { status, attempt, failures, crashes, cancelRequested };
+}
+
+/** `expect` takes its time over equal values too, and a stream makes a hundred thousand comparisons. */
+function same(actual: unknown, expected: unknown, where: string): void {
+  if (!isDeepStrictEqual(actual, expected)) expect(actual, where).toEqual(expected);
+}
+
+function describeCall(call: Call): string {
+  return JSON.stringify(call, (_, value) => (value instanceof Uint8Array ? hexOf(value) : value)).slice(0, 600);
+}

@@ -1,0 +1,142 @@
+/**
+ * Eighty-two ways in which a multi-node runtime of this kind went wrong before, each turned into what must hold instead.
+ * `test` names the proof: a file and a title that contains the number (`it('#33 …')`), or says in which part of the work
+ * it comes. `npm run defects` fills in what it finds in the titles; defects.test.ts compares both.
+ */
+
+export interface Defect {
+  /** What holds instead. */
+  readonly summary: string;
+  /** `test/machines/task.test.ts › #33 …`, or `later: <part>`. */
+  readonly test: string;
+}
+
+export const DEFECTS: Readonly<Record<number, Defect>> = {
+  1: { summary: 'Real traffic speaks the one documented message format, over WebSocket', test: 'later: wire' },
+  2: {
+    summary: 'Acknowledge, refuse, cancel, progress, drain, error and goodbye exist and correlate',
+    test: 'later: wire',
+  },
+  3: { summary: 'Versions are negotiated, every message is checked and bounded', test: 'later: wire' },
+  4: { summary: 'A sender is who its connection proved to be, never who it claims', test: 'later: sessions' },
+  5: { summary: 'One vocabulary for status and outcome; timed-out and cancelled are told apart', test: 'later: wire' },
+  6: {
+    summary: 'Assignments carry attempt and remaining time; priority and key travel with the submit',
+    test: 'later: wire',
+  },
+  7: { summary: 'Broadcast and direct messages are delivered, in a stated order', test: 'later: messaging' },
+  8: { summary: 'A heartbeat that says offline takes the node offline', test: 'later: nodes' },
+  9: { summary: 'A node that registers without load is served like any other', test: 'later: nodes' },
+  10: { summary: 'A frame from an unknown node is answered, and the node registers again', test: 'later: sessions' },
+  11: { summary: 'Busy, unhealthy and draining nodes get no new work', test: 'later: nodes' },
+  12: { summary: 'Heartbeats update slots and capabilities; slots come from configuration', test: 'later: nodes' },
+  13: { summary: 'Liveness changes by events of its own, never by being read', test: 'later: nodes' },
+  14: { summary: 'A node that goes away has its tasks placed elsewhere at once', test: 'later: nodes' },
+  15: { summary: 'Of two processes with one id the newer wins and the older is told', test: 'later: sessions' },
+  16: { summary: 'A returning node lists its attempts and is told which to drop', test: 'later: sessions' },
+  17: { summary: 'Closed, silent and lagging links are told apart; suspicion comes before loss', test: 'later: nodes' },
+  18: { summary: 'A step of the wall clock changes no decision', test: 'later: clock' },
+  19: { summary: 'A node busy computing is busy, not dead', test: 'later: nodes' },
+  20: { summary: 'A node without free slots is never chosen, whatever its numbers', test: 'later: placement' },
+  21: { summary: 'Heartbeats share one link with everything else', test: 'later: wire' },
+  22: { summary: 'A static node list is loaded, checked against a schema and reloaded', test: 'later: discovery' },
+  23: {
+    summary: 'A discovered node counts only after it has proved to be alive and allowed',
+    test: 'later: discovery',
+  },
+  24: {
+    summary: 'Missing or odd TXT fields are refused without a crash; nobody discovers itself',
+    test: 'later: discovery',
+  },
+  25: {
+    summary: 'Addresses are chosen and checked; TXT stays within its size; goodbye is said',
+    test: 'later: discovery',
+  },
+  26: { summary: 'A failing discovery source never takes the gateway down', test: 'later: discovery' },
+  27: {
+    summary: 'The cloud registry is asked with timeouts, retries, leases and validation',
+    test: 'later: discovery',
+  },
+  28: { summary: 'A task taken from the queue is marked as started', test: 'later: scheduler' },
+  29: { summary: 'A crash between assignment and start loses no task', test: 'later: store' },
+  30: { summary: 'An assignment that fails puts its task back into the queue', test: 'later: task' },
+  31: { summary: 'One node runs several tasks, and each of them completes', test: 'later: task' },
+  32: { summary: 'A result can be read and awaited after its task is done', test: 'later: store' },
+  33: { summary: 'A timed-out attempt is told to stop, and its late result counts for nothing', test: 'later: task' },
+  34: { summary: 'A result counts only from the attempt that holds the task', test: 'later: task' },
+  35: {
+    summary: 'A late failure of an old attempt changes nothing',
+    test: 'test/machines/task.test.ts › changes nothing while the task waits for its next attempt (#35)',
+  },
+  36: { summary: 'A retried task keeps its priority and has a last attempt', test: 'later: task' },
+  37: { summary: 'A failed attempt is retried when its failure is retryable', test: 'later: task' },
+  38: { summary: 'Placing stays fast before a long line of tasks that nobody can run', test: 'later: scheduler' },
+  39: { summary: 'The queue is bounded; beyond it submits are refused with a time to come back', test: 'later: store' },
+  40: { summary: 'Low priorities age, so none starves; priorities out of range are refused', test: 'later: scheduler' },
+  41: { summary: 'A task goes only to nodes that have a handler for its type', test: 'later: scheduler' },
+  42: { summary: 'Agent work goes to agents, channel work to channels', test: 'later: scheduler' },
+  43: { summary: 'A task that nobody can run ends when its deadline passes', test: 'later: task' },
+  44: { summary: 'Delay, idempotency, cancel, progress, drain and retention are there', test: 'later: batteries' },
+  45: {
+    summary: 'A result from a node that does not hold the task is refused; errors keep their code',
+    test: 'later: task',
+  },
+  46: { summary: 'A task is placed in the turn in which it and a slot are both there', test: 'later: scheduler' },
+  47: {
+    summary: 'Passes never overlap; a slot is taken once',
+    test: 'test/machines/scheduler.test.ts › never has two claims under way: what changes meanwhile is asked for afterwards, once (#47)',
+  },
+  48: {
+    summary: 'A slot is reserved at the moment of placement, not with the next heartbeat',
+    test: 'later: scheduler',
+  },
+  49: { summary: 'Deadlines pass even when there are no nodes', test: 'later: scheduler' },
+  50: {
+    summary: 'Every strategy, retry and discovery source can be switched on by an option',
+    test: 'later: placement',
+  },
+  51: { summary: 'Versatile nodes stay free for what only they can do', test: 'later: placement' },
+  52: { summary: 'One hung node delays nobody else', test: 'later: scheduler' },
+  53: { summary: 'Nodes dial the gateway; it never dials an address that a peer supplied', test: 'later: sessions' },
+  54: { summary: 'An assignment whose answer was lost is replayed, not run twice', test: 'later: sessions' },
+  55: { summary: 'A gateway restarts without losing an acknowledged task', test: 'later: store' },
+  56: { summary: 'Stopping drains: nothing new is placed, what runs may finish', test: 'later: gateway' },
+  57: { summary: 'A node outlives a gateway that cannot be reached', test: 'later: worker' },
+  58: { summary: 'A node outlives a report that cannot be delivered', test: 'later: worker' },
+  59: { summary: 'A success whose report fails once is still reported as a success', test: 'later: worker' },
+  60: { summary: 'Results stay in the outbox until they are acknowledged', test: 'later: worker' },
+  61: { summary: 'Timeouts of any length are kept exactly; none fires at once', test: 'later: worker' },
+  62: { summary: 'A timer is cancelled when what it waits for has happened', test: 'later: worker' },
+  63: {
+    summary: 'A slot stays taken until the work has really ended',
+    test: 'test/machines/attempt.test.ts › never frees a slot under a handler that runs (#63)',
+  },
+  64: { summary: 'A node accepts work only once it is ready for it', test: 'later: worker' },
+  65: { summary: 'A node refuses what it has no slot, no handler or no right to run', test: 'later: worker' },
+  66: { summary: 'A node drains, unregisters and stops, and leaves no timer behind', test: 'later: worker' },
+  67: { summary: 'A handler that crashes or blocks does not take the heartbeat with it', test: 'later: worker' },
+  68: { summary: 'Every request of a node is answered, and refusals are acted upon', test: 'later: worker' },
+  69: { summary: 'Payloads are checked before a handler sees them', test: 'later: worker' },
+  70: { summary: 'The public types compile, and say what is really there', test: 'later: types' },
+  71: { summary: 'Consistent hashing moves only the keys of the node that came or went', test: 'later: placement' },
+  72: { summary: 'Picks between two heartbeats spread over the nodes', test: 'later: placement' },
+  73: { summary: 'A strategy leaves its input alone and breaks ties without favour', test: 'later: placement' },
+  74: {
+    summary: 'Weights are free slots; a full node is never picked; picks follow the seed',
+    test: 'later: placement',
+  },
+  75: { summary: 'Round-robin stays even when the set of nodes changes', test: 'later: placement' },
+  76: {
+    summary: 'Only nodes that may take work are candidates; an unknown strategy is refused',
+    test: 'later: placement',
+  },
+  77: { summary: 'A cluster of one node retries, and the real error is kept', test: 'later: retry' },
+  78: { summary: 'A task that poisons every node ends as failed and marks no node unhealthy', test: 'later: retry' },
+  79: { summary: 'Waits grow with jitter and a cap, end at the deadline and survive a crash', test: 'later: retry' },
+  80: { summary: 'Without a token nothing is served beyond loopback; rates are limited', test: 'later: security' },
+  81: {
+    summary: 'Metrics, health and structured logs are there; nothing prints to the console',
+    test: 'later: operations',
+  },
+  82: { summary: 'Time, randomness and faults are controlled by the test', test: 'later: testing' },
+};

@@ -8,7 +8,7 @@ import { SUBPROTOCOL } from '../protocol/message.ts';
 import type { Clock } from '../protocol/ports.ts';
 import type { Dial, Link } from './link.ts';
 import { checkToken } from './upgrade.ts';
-import { socketOptions, type WebSocketLimits, WebSocketLink } from './websocket-link.ts';
+import { peerAddress, socketOptions, type WebSocketLimits, WebSocketLink } from './websocket-link.ts';
 
 export interface WebSocketDialOptions {
   /** Sent as `Authorization: Bearer`, with this URL only: redirects are not followed. */
@@ -69,8 +69,7 @@ export function dialWebSocket(url: string, options: WebSocketDialOptions): Dial 
       });
       socket.once('upgrade', (response) => {
         isOtherProtocol = response.headers['sec-websocket-protocol'] !== SUBPROTOCOL;
-        const { remoteAddress: address, remotePort } = response.socket;
-        if (address !== undefined) remoteAddress = `${address}:${remotePort ?? 0}`;
+        remoteAddress = peerAddress(response.socket);
       });
       socket.once('unexpected-response', (_request, response) => {
         readRefusal(response).then(

@@ -2,6 +2,7 @@
  * A link over one WebSocket, whichever side opened it, and the one set of options that every WebSocket of ours gets.
  * ws is left to frame, mask and count; what a frame means is for those above.
  */
+import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import { closeCodeOf } from '../protocol/failure.ts';
 import { plainText } from '../protocol/identifier.ts';
@@ -165,6 +166,11 @@ export class WebSocketLink implements Link {
     this.#bufferedBefore = buffered;
     this.#events?.onDrain?.();
   };
+}
+
+/** Where a TCP connection comes from or goes to, as links show it: `127.0.0.1:50312`, `[::1]:50312`. */
+export function peerAddress({ remoteAddress = 'unknown', remotePort = 0 }: Socket): string {
+  return `${remoteAddress.includes(':') ? `[${remoteAddress}]` : remoteAddress}:${remotePort}`;
 }
 
 /** A close reason is at most 123 bytes of UTF-8. */

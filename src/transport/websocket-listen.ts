@@ -13,7 +13,7 @@ import { SUBPROTOCOL } from '../protocol/message.ts';
 import type { Clock } from '../protocol/ports.ts';
 import type { Link, Listen, Listener } from './link.ts';
 import { refuseUpgrade, type Verifier } from './upgrade.ts';
-import { socketOptions, type WebSocketLimits, WebSocketLink } from './websocket-link.ts';
+import { peerAddress, socketOptions, type WebSocketLimits, WebSocketLink } from './websocket-link.ts';
 
 export interface WebSocketListenOptions {
   readonly host: string;
@@ -65,7 +65,7 @@ export function listenWebSocket(options: WebSocketListenOptions): Listen {
       // ws itself answers 400 to what is not a WebSocket handshake.
       upgrader.handleUpgrade(request, socket, head, (webSocket) => {
         const link = new WebSocketLink(webSocket, {
-          remoteAddress: `${remoteAddress}:${request.socket.remotePort ?? 0}`,
+          remoteAddress: peerAddress(request.socket),
           identity: verdict,
           clock,
           limits,

@@ -160,6 +160,8 @@ export class Dispatch {
     } catch (error) {
       this.#owner.onStoreFailed(error);
       this.#actor.send({ type: 'claim.failed' });
+      // Nothing else may happen that would ask again.
+      this.#world.deadlines.set(this.#world.limits.sweepMs, () => this.roomChanged());
     }
   }
 

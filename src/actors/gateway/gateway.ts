@@ -20,9 +20,14 @@ import type { Store } from '../store/store.ts';
 import { createWorld, type WorldOptions } from '../world.ts';
 import { Dispatch } from './dispatch.ts';
 import { Inbox } from './inbox.ts';
+import { Intake } from './intake.ts';
+import { Lease } from './lease.ts';
 import { listenAt } from './listen.ts';
 import { Nodes } from './nodes.ts';
-import { type Session, Sessions } from './sessions.ts';
+import { answer } from './questions.ts';
+import { Reconciliation } from './reconciliation.ts';
+import type { Session } from './session.ts';
+import { Sessions } from './sessions.ts';
 import { Tasks } from './tasks.ts';
 import { Watchers } from './watchers.ts';
 
@@ -78,7 +83,6 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const listeners: Listener[] = [];
   const clients = new Set<Client>();
   const releases: (() => void)[] = [];
-  let lease = '';
   let drainDeadline: Deadline | null = null;
   let failure: unknown = null;
   let resolveServing: () => void = () => {};
@@ -97,6 +101,23 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     onError: (error) => log.error('gateway.crashed', { error: String(error) }),
   });
   const watchers = new Watchers(limits);
+  const lease: Lease = new Lease(world, {
+    store,
+    name: id,
+    owner: {
+      async onRenewed() {
+        tasks.dropAll();
+        for (const node of nodes.all()) {
+          await reconciliation.adopt(
+            node.nodeId,
+            [...node.slots.values()].map((slot) => slot.ref),
+          );
+        }
+        dispatch.roomChanged();
+      },
+      onStoreFailed: storeFailed,
+    },
+  });
   /** Peers that are leaving in order, and why. */
   const left = new Map<string, string>();
   const sessions: Sessions = new Sessions(world, {
@@ -108,11 +129,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       onAttached: (session, claim) => {
         if (session.kind === 'client') return;
         nodes.attach(session, claim, grant(session, claim.capabilities));
-        for (const ref of claim.running) {
-          const node = nodes.get(session.peerId);
-          if (node !== undefined && tasks.heldBy(session.peerId).some((held) => sameRef(held, ref)))
-            nodes.take(node, ref);
-        }
+        const node = nodes.get(session.peerId);
+        for (const ref of tasks.heldBy(session.peerId)) if (node !== undefined) nodes.take(node, ref);
         dispatch.roomChanged();
       },
       onDetached: (session) => tellNode(session, { type: 'session.detached' }, 'its link is closed'),
@@ -148,7 +166,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const tasks: Tasks = new Tasks(world, {
     parent: root,
     store,
-    gatewayId: () => lease,
+    gatewayId: () => lease.id,
     owner: {
       assign: (nodeId, { taskId, attempt, record, payload, timeoutMs }) => {
         const { type, priority } = record;
@@ -172,22 +190,25 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     store,
     nodes,
     strategy: leastConnections,
-    gatewayId: () => lease,
+    gatewayId: () => lease.id,
     owner: {
       place: (claimed, nodeId) => tasks.place(claimed, nodeId),
-      onFenced: () => void rejoin(),
+      onFenced: () => void lease.rejoin().catch(storeFailed),
       onStoreFailed: storeFailed,
     },
   });
+  const reconciliation = new Reconciliation({ store, tasks, gatewayId: () => lease.id });
+  const questions = { store, nodes, tasks, limits, schedulerStatus: () => dispatch.status, stats: ownStats };
+  const intake = new Intake(world, { store, watchers, isServing: () => root.getSnapshot().value === 'serving' });
   const inbox = new Inbox(world, {
     store,
+    intake,
     tasks,
     nodes,
     dispatch,
     watchers,
-    questions: { store, nodes, tasks, limits, schedulerStatus: () => dispatch.status, stats: ownStats },
+    questions,
     grant,
-    isServing: () => root.getSnapshot().value === 'serving',
     onLeft: (session, reason) => {
       left.set(session.peerId, reason);
       sessions.tell(session, { type: 'peer.left' });
@@ -224,84 +245,22 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   }
 
   async function recover(): Promise<void> {
-    lease = await store.join(id, limits.leaseMs);
+    await lease.join();
     releases.push(store.onReady((queues) => dispatch.hear(queues)));
     const { ready } = await store.stats();
     dispatch.hear([...ready.keys()]);
-    keepLease();
-    keepSweeping();
   }
 
-  function keepLease(): void {
-    const deadline = deadlines.set(limits.leaseRenewMs, () => {
-      store
-        .renew(lease, limits.leaseMs)
-        .then((isHeld) => (isHeld ? undefined : rejoin()), storeFailed)
-        .finally(keepLease);
-    });
-    void deadline;
-  }
-
-  function keepSweeping(): void {
-    deadlines.set(limits.sweepMs * (0.9 + 0.2 * world.random()), () => {
-      store
-        .sweep(lease, limits.listMax)
-        .then(() => undefined, storeFailed)
-        .finally(keepSweeping);
-    });
-  }
-
-  /** The claim on this gateway’s tasks has lapsed: a new one is made, and what its nodes still run is adopted. */
-  async function rejoin(): Promise<void> {
-    log.warn('gateway.fenced', { gateway: id });
-    tasks.dropAll();
-    lease = await store.join(id, limits.leaseMs);
-    for (const node of nodes.all())
-      await adopt(
-        node.nodeId,
-        [...node.slots.values()].map((slot) => slot.ref),
-      );
-    dispatch.roomChanged();
-  }
-
-  /** Reconciles with a node that registers: what it still runs goes on, what it lost is placed again. */
   async function welcome(
     session: Session,
     claim: Payload<'register'>,
   ): Promise<{ capabilities: readonly string[]; drop: Payload<'welcome'>['drop'] }> {
-    const capabilities = grant(session, claim.capabilities);
     if (session.kind === 'client') return { capabilities: [], drop: [] };
     if (nodes.get(claim.nodeId) === undefined && nodes.size >= limits.nodesMax) {
       throw new PincerError('RATE_EXCEEDED', `this gateway knows ${limits.nodesMax} nodes already`);
     }
-    const held = tasks.heldBy(claim.nodeId);
-    const adopted = await adopt(
-      claim.nodeId,
-      claim.running.filter((ref) => !held.some((mine) => sameRef(mine, ref))),
-    );
-    const isTheirs = (ref: { taskId: string; attempt: number }): boolean =>
-      claim.running.some((theirs) => sameRef(theirs, ref));
-    const lost = new PincerError('NODE_LOST', `node ${claim.nodeId} returned without the attempt`).toFailure();
-    tasks.lose(claim.nodeId, lost, isTheirs);
-    tasks.flush();
-    const drop = claim.running.filter(
-      (ref) => !held.some((mine) => sameRef(mine, ref)) && !adopted.some((mine) => sameRef(mine, ref)),
-    );
-    return { capabilities, drop };
-  }
-
-  /** Takes over attempts that a node is running. Returns those that are its own to finish. */
-  async function adopt(nodeId: string, refs: readonly { taskId: string; attempt: number }[]) {
-    if (refs.length === 0) return [];
-    const verdicts = (await store.adopt(lease, nodeId, refs)) ?? [];
-    const adopted = refs.filter((_, index) => verdicts[index] === true);
-    for (const ref of adopted) {
-      const record = await store.get(ref.taskId);
-      if (record === null) continue;
-      // The payload is with the node; only a further attempt needs it, and that comes through a claim.
-      tasks.adopt({ record, payload: new Uint8Array(), checkpoint: null, waitedMs: record.queuedMs }, nodeId);
-    }
-    return adopted;
+    const drop = await reconciliation.reconcile(claim.nodeId, claim.running);
+    return { capabilities: grant(session, claim.capabilities), drop };
   }
 
   /** What a peer may do, of what it claims. Today: what it claims, once it has been let in. */
@@ -352,7 +311,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     await Promise.allSettled(listeners.map((listener) => listener.close()));
     tasks.dropAll();
     deadlines.stop();
-    await store.leave(lease).catch(storeFailed);
+    await lease.leave().catch(storeFailed);
     await store.close().catch(storeFailed);
     resolveServing();
     resolveStopped();
@@ -378,12 +337,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       clients.add(client);
       return client;
     },
-    async stats() {
-      const { byStatus } = await store.stats();
-      const byNode: Record<string, number> = {};
-      for (const node of nodes.all()) byNode[node.status] = (byNode[node.status] ?? 0) + 1;
-      return { ...ownStats(), tasks: { ...byStatus }, nodes: byNode };
-    },
+    stats: async () => (await answer({ what: 'stats' }, questions)) as Answer<'stats'>,
     drain() {
       root.send({ type: 'gateway.drain' });
       return stopped;
@@ -397,10 +351,6 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       return stopped;
     },
   };
-}
-
-function sameRef(one: { taskId: string; attempt: number }, other: { taskId: string; attempt: number }): boolean {
-  return one.taskId === other.taskId && one.attempt === other.attempt;
 }
 
 function unexpected(command: never): never {

@@ -2,16 +2,16 @@
  * What the messages of attached peers mean: submits to the store, reports to tasks, claims of nodes to nodes, questions
  * to answers. One frame at a time, so that what came together is stored together.
  */
-import { classOf } from '../../machines/policies/requirement-class.ts';
-import { type Failure, type FailureCode, PincerError } from '../../protocol/failure.ts';
+import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
-import { isOutcome, needsOf, type Outcome, type TaskStatus } from '../../protocol/task.ts';
-import type { NewTask, Store, TaskRecord } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import type { World } from '../world.ts';
 import type { Dispatch } from './dispatch.ts';
+import type { Intake } from './intake.ts';
 import type { Nodes } from './nodes.ts';
 import { answer, type QuestionSources } from './questions.ts';
-import type { Session } from './sessions.ts';
+import { asPincerError, errorPayload } from './replies.ts';
+import type { Session } from './session.ts';
 import type { Tasks } from './tasks.ts';
 import type { Watchers } from './watchers.ts';
 
@@ -21,11 +21,10 @@ export interface InboxOptions {
   readonly nodes: Nodes;
   readonly dispatch: Dispatch;
   readonly watchers: Watchers;
+  readonly intake: Intake;
   readonly questions: QuestionSources;
   /** What a peer may do, of what it claims. */
   grant(session: Session, claimed: readonly string[]): readonly string[];
-  /** False once the gateway drains: no more submits. */
-  isServing(): boolean;
   onLeft(session: Session, reason: string): void;
 }
 
@@ -34,7 +33,7 @@ type Of<Type extends Message['type']> = Message<Type>;
 export class Inbox {
   readonly #world: World;
   readonly #options: InboxOptions;
-  #submits: { session: Session; message: Of<'task_submit'> }[] = [];
+  #isRoomFreed = false;
 
   constructor(world: World, options: InboxOptions) {
     this.#world = world;
@@ -44,8 +43,8 @@ export class Inbox {
   /** Takes the messages of one frame. */
   take(session: Session, messages: readonly Message[]): void {
     for (const message of messages) this.#take(session, message);
-    if (this.#submits.length > 0) void this.#submit(this.#submits.splice(0));
-    const { tasks, nodes, dispatch } = this.#options;
+    const { intake, tasks, nodes, dispatch } = this.#options;
+    intake.flush();
     tasks.flush();
     nodes.tellSlots();
     if (this.#isRoomFreed) {
@@ -54,13 +53,11 @@ export class Inbox {
     }
   }
 
-  #isRoomFreed = false;
-
   #take(session: Session, message: Message): void {
     const { delivery } = session;
     switch (message.type) {
       case 'task_submit':
-        this.#submits.push({ session, message });
+        this.#options.intake.add(session, message);
         break;
       case 'task_started':
         if (this.#isHeld(session, message.payload))
@@ -92,7 +89,7 @@ export class Inbox {
         void this.#answering(session, message, () => this.#cancel(session, message));
         break;
       case 'task_watch':
-        void this.#answering(session, message, () => this.#watch(session, message));
+        void this.#answering(session, message, () => this.#options.intake.watch(session, message.payload.taskIds));
         break;
       case 'query':
         void this.#answering(session, message, async () => {
@@ -133,86 +130,6 @@ export class Inbox {
     }
   }
 
-  async #submit(submits: readonly { session: Session; message: Of<'task_submit'> }[]): Promise<void> {
-    const { store, dispatch } = this.#options;
-    const { submitBatchMax } = this.#world.limits;
-    for (let start = 0; start < submits.length; start += submitBatchMax) {
-      const batch = submits.slice(start, start + submitBatchMax);
-      try {
-        if (!this.#options.isServing()) throw new PincerError('GATEWAY_DRAINING', 'the gateway takes no more tasks');
-        const createdAt = this.#world.clock.wallTime();
-        const verdicts = await store.submit(batch.map(({ message }) => this.#newTask(message.payload, createdAt)));
-        for (const [index, { session, message }] of batch.entries()) {
-          const verdict = verdicts[index];
-          if (verdict === undefined) throw new PincerError('INTERNAL', 'the store gave no verdict');
-          if ('refused' in verdict) {
-            const { refused, message: text, retryAfterMs } = verdict;
-            this.#refuse(session, message, new PincerError(refused, text, { retryAfterMs }));
-          } else this.#accept(session, message, verdict);
-        }
-      } catch (error) {
-        for (const { session, message } of batch) this.#refuse(session, message, asPincerError(error));
-      }
-    }
-    dispatch.roomChanged();
-  }
-
-  #newTask(spec: Payload<'task_submit'>, createdAt: number): NewTask {
-    const needs = needsOf(spec);
-    return {
-      taskId: spec.taskId,
-      type: spec.type,
-      queue: classOf({ type: spec.type, needs }),
-      needs,
-      priority: spec.priority,
-      timeoutMs: spec.timeout,
-      attemptsMax: spec.attempts ?? this.#world.limits.attemptsDefault,
-      payload: spec.payload,
-      createdAt,
-      ...(spec.key === undefined ? {} : { key: spec.key }),
-    };
-  }
-
-  #accept(
-    session: Session,
-    message: Of<'task_submit'>,
-    verdict: { taskId: string; created: boolean; status: TaskStatus },
-  ): void {
-    const { taskId, created, status } = verdict;
-    session.send('task_accepted', { taskId, created, status }, { re: message.id });
-    session.delivery.done(message);
-    if (message.payload.watch === false) return;
-    try {
-      this.#options.watchers.add(taskId, session);
-      // A task that was there before may have ended before, or while this was answered.
-      if (!created) void this.#tellIfSettled(taskId);
-    } catch (error) {
-      session.send('error', errorPayload(asPincerError(error)), { re: message.id });
-    }
-  }
-
-  async #watch(session: Session, message: Of<'task_watch'>): Promise<void> {
-    for (const taskId of message.payload.taskIds) {
-      this.#options.watchers.add(taskId, session);
-      const isKnown = await this.#tellIfSettled(taskId);
-      if (isKnown) continue;
-      this.#options.watchers.take(taskId);
-      const unknown = new PincerError('TASK_UNKNOWN', `no task '${taskId}'`).toFailure();
-      session.send('task_settled', { taskId, status: 'failed', error: unknown, attempts: 0, queuedMs: 0, runMs: 0 });
-    }
-  }
-
-  /** Tells the watchers of a task that has ended already. False: there is no such task. */
-  async #tellIfSettled(taskId: string): Promise<boolean> {
-    const { store, watchers } = this.#options;
-    const record = await store.get(taskId);
-    if (record === null) return false;
-    if (!isOutcome(record.status)) return true;
-    const outcome = outcomeOf(record, record.status, await store.result(taskId));
-    for (const session of watchers.take(taskId)) session.send('task_settled', outcome);
-    return true;
-  }
-
   async #cancel(session: Session, message: Of<'task_cancel'>): Promise<void> {
     const { store, tasks } = this.#options;
     const { taskId } = message.payload;
@@ -222,7 +139,7 @@ export class Inbox {
     const record = await store.get(taskId);
     const status = verdict === 'cancelling' ? 'cancelling' : (record?.status ?? 'cancelled');
     session.send('task_cancelling', { taskId, status }, { re: message.id });
-    if (verdict === 'cancelled') await this.#tellIfSettled(taskId);
+    if (verdict === 'cancelled') await this.#options.intake.tellIfSettled(taskId);
     tasks.flush();
   }
 
@@ -256,11 +173,9 @@ export class Inbox {
   }
 
   #forward(session: Session, message: Of<'task_progress'>): void {
-    const { tasks, watchers } = this.#options;
-    const { taskId } = message.payload;
+    const { watchers } = this.#options;
     if (!this.#isHeld(session, message.payload)) return;
-    for (const watcher of watchers.of(taskId)) watcher.send('task_progress', message.payload);
-    void tasks;
+    for (const watcher of watchers.of(message.payload.taskId)) watcher.send('task_progress', message.payload);
   }
 
   #heartbeat(session: Session, beat: Payload<'heartbeat'>): void {
@@ -326,34 +241,6 @@ function timedOut(durationMs: number): Failure {
     message: `the attempt was stopped after ${Math.round(durationMs)} ms`,
     retryable: true,
   };
-}
-
-/** The outcome that a settled record stands for. */
-export function outcomeOf(record: TaskRecord, status: Outcome['status'], result: Uint8Array | null): Outcome {
-  return {
-    taskId: record.taskId,
-    status,
-    ...(result === null ? {} : { result }),
-    ...(record.error === null ? {} : { error: record.error }),
-    ...(record.node === null ? {} : { node: record.node }),
-    attempts: record.attemptsStarted,
-    queuedMs: record.queuedMs,
-    runMs: record.runMs,
-  };
-}
-
-function errorPayload(error: PincerError): Payload<'error'> {
-  return {
-    code: error.code as FailureCode,
-    message: error.message.slice(0, 2_000),
-    retryable: error.retryable,
-    hint: error.hint,
-    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
-  };
-}
-
-function asPincerError(error: unknown): PincerError {
-  return error instanceof PincerError ? error : new PincerError('INTERNAL', 'the request failed', { cause: error });
 }
 
 function unexpected(value: never): never {

@@ -11,7 +11,7 @@ import type { Load, NodeKind, NodeStatus, NodeView } from '../../protocol/node.t
 import { createHost, type Host } from '../actor-host.ts';
 import type { Deadline } from '../deadlines.ts';
 import type { World } from '../world.ts';
-import type { Session } from './sessions.ts';
+import type { Session } from './session.ts';
 
 /** What the gateway knows of one node. */
 export interface Node {

@@ -5,62 +5,15 @@
 import type { AnyActorRef } from 'xstate';
 import { type SessionCommand, type SessionEvent, sessionMachine } from '../../machines/session.ts';
 import { type FailureCode, PincerError } from '../../protocol/failure.ts';
-import { MESSAGES, type Message, type MessageType, type Payload, type Policy } from '../../protocol/message.ts';
-import type { PeerKind } from '../../protocol/node.ts';
-import { Delivery, type SendOptions } from '../../transport/delivery.ts';
+import { MESSAGES, type Message, type Payload } from '../../protocol/message.ts';
+import { Delivery } from '../../transport/delivery.ts';
 import { agreeOnVersion, expectRegister, rejectMessage } from '../../transport/handshake.ts';
 import type { Link } from '../../transport/link.ts';
 import { Post, type PostCounters } from '../../transport/post.ts';
 import { createHost, type Host } from '../actor-host.ts';
-import type { Deadline } from '../deadlines.ts';
 import type { World } from '../world.ts';
-
-/** A peer’s presence. `post` is null while it is detached. */
-export class Session {
-  readonly id: string;
-  readonly delivery: Delivery;
-  post: Post | null;
-  peerId = '';
-  kind: PeerKind = 'client';
-  incarnation = '';
-  wait: Deadline | null = null;
-  silence: Deadline | null = null;
-  isSuspect = false;
-  /** Set once the register was accepted; messages before that are a fault. */
-  isAttached = false;
-  /** While the register is being decided on, what comes behind it waits here. */
-  held: Message[] | null = null;
-  fault: PincerError | null = null;
-
-  constructor(id: string, delivery: Delivery, post: Post | null) {
-    this.id = id;
-    this.delivery = delivery;
-    this.post = post;
-  }
-
-  get remoteAddress(): string {
-    return this.post?.remoteAddress ?? '';
-  }
-
-  get lastHeardAt(): number | undefined {
-    return this.post?.lastHeardAt;
-  }
-
-  /** True while the peer does not drain, or is away: give it no new work. */
-  get isFull(): boolean {
-    return this.post === null || this.post.isFull;
-  }
-
-  send<Type extends MessageType>(type: Type, payload: Payload<Type>, options?: SendOptions): void {
-    try {
-      this.delivery.send(type, payload, options);
-    } catch (error) {
-      // Nobody reads at the other end: the link goes, and with it the session.
-      this.fault = error as PincerError;
-      this.post?.terminate();
-    }
-  }
-}
+import { Session } from './session.ts';
+import { type Silence, watchSilence } from './silence.ts';
 
 export interface SessionsOwner {
   /** Decides on a register. Throws what the peer is refused with. */
@@ -72,7 +25,7 @@ export interface SessionsOwner {
   onDetached(session: Session): void;
   onResumed(session: Session): void;
   onClosed(session: Session, code: FailureCode | null): void;
-  onSilence(session: Session, event: 'suspected' | 'broken' | 'passed'): void;
+  onSilence(session: Session, event: Silence): void;
   /** New messages of one frame, each legal for the kind of peer. */
   onMessages(session: Session, messages: readonly Message[]): void;
   onFlow(session: Session): void;
@@ -236,7 +189,7 @@ export class Sessions {
       session.isAttached = true;
       session.wait?.clear();
       this.#host.tell(session.id, { type: 'register.accepted' });
-      this.#watchSilence(session);
+      this.#watch(session);
       this.#owner.onAttached(session, claim);
       this.#release(session);
     } catch (error) {
@@ -271,7 +224,7 @@ export class Sessions {
     post.send({ type: 'welcome', payload: this.#welcome(session, protocol, true, claim.capabilities, []) });
     session.delivery.attach(post, claim.resume?.received ?? 0);
     this.#host.tell(session.id, { type: 'link.resumed' });
-    this.#watchSilence(session);
+    this.#watch(session);
     this.#release(session);
   }
 
@@ -294,15 +247,13 @@ export class Sessions {
   }
 
   #welcome(
-    session: Session,
+    { id, delivery }: Session,
     protocol: number,
     resumed: boolean,
     capabilities: readonly string[],
     drop: Payload<'welcome'>['drop'],
   ): Payload<'welcome'> {
     const { heartbeatMs, offlineAfterMs, resumeWindowMs, frameBytesMax, payloadBytesMax } = this.#world.limits;
-    const policy: Policy = { heartbeatMs, offlineAfterMs, resumeWindowMs, frameBytesMax, payloadBytesMax };
-    const { id, delivery } = session;
     return {
       protocol,
       gatewayId: this.#gatewayId,
@@ -310,7 +261,7 @@ export class Sessions {
       resumed,
       received: resumed ? delivery.received : 0,
       capabilities: [...capabilities],
-      policy,
+      policy: { heartbeatMs, offlineAfterMs, resumeWindowMs, frameBytesMax, payloadBytesMax },
       drop,
     };
   }
@@ -383,27 +334,15 @@ export class Sessions {
     post.close(error);
   }
 
-  /** Follows how long the peer has been silent; any frame counts as a sign of life. */
-  #watchSilence(session: Session): void {
-    const { clock, deadlines, limits } = this.#world;
-    session.silence?.clear();
-    const silentMs = clock.now() - (session.post?.lastHeardAt ?? clock.now());
-    const nextMs = session.isSuspect ? limits.offlineAfterMs : Math.min(limits.suspectAfterMs, limits.offlineAfterMs);
-    session.silence = deadlines.set(Math.max(1, nextMs - silentMs), () => {
+  #watch(session: Session): void {
+    watchSilence(session, this.#world, (event) => {
+      this.#owner.onSilence(session, event);
+      if (event !== 'passed') return;
+      // What it was running is placed elsewhere now: should it come back, it starts anew and is reconciled.
       const { post } = session;
-      if (post === null) return;
-      const silent = clock.now() - post.lastHeardAt;
-      if (silent >= limits.offlineAfterMs) {
-        this.#owner.onSilence(session, 'passed');
-        session.fault = new PincerError('LINK_CLOSED', `silent for ${Math.round(silent)} ms`);
-        post.terminate();
-        return;
-      }
-      if (silent >= limits.suspectAfterMs && !session.isSuspect) {
-        session.isSuspect = true;
-        this.#owner.onSilence(session, 'suspected');
-      }
-      this.#watchSilence(session);
+      session.post = null;
+      post?.terminate();
+      this.tell(session, { type: 'peer.left' });
     });
   }
 

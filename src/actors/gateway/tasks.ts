@@ -11,17 +11,13 @@ import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Outcome } from '../../protocol/task.ts';
 import { createHost, type Host } from '../actor-host.ts';
 import type { Deadline } from '../deadlines.ts';
-import type { Claimed, Completion, CompletionVerdict, Release, Store, TaskRecord } from '../store/store.ts';
+import type { Claimed, CompletionVerdict, Store, TaskRecord } from '../store/store.ts';
 import type { World } from '../world.ts';
-import { Batch } from './batch.ts';
+import { type Ended, Settlement } from './settlement.ts';
 
-interface LiveTask {
-  readonly record: TaskRecord;
+interface LiveTask extends Ended {
   readonly payload: Uint8Array;
   readonly attempt: number;
-  readonly nodeId: string;
-  readonly placedAt: number;
-  readonly waitedMs: number;
   startedAt: number | null;
   deadline: Deadline | null;
   /** Called when the store has what came of the attempt. */
@@ -43,11 +39,9 @@ export class Tasks {
   readonly #world: World;
   readonly #store: Store;
   readonly #owner: TasksOwner;
-  readonly #gatewayId: () => string;
   readonly #host: Host<typeof taskMachine>;
   readonly #live = new Map<string, LiveTask>();
-  readonly #completions: Batch<{ live: LiveTask; completion: Completion }>;
-  readonly #releases: Batch<{ live: LiveTask; release: Release }>;
+  readonly #settlement: Settlement<LiveTask>;
   #whenIdle: (() => void)[] = [];
   /** Late, duplicate and foreign reports that changed nothing. */
   readonly dropped = { late: 0, foreign: 0 };
@@ -59,7 +53,6 @@ export class Tasks {
     this.#world = world;
     this.#store = options.store;
     this.#owner = options.owner;
-    this.#gatewayId = options.gatewayId;
     this.#host = createHost(taskMachine, {
       parent: options.parent,
       id: 'tasks',
@@ -69,16 +62,17 @@ export class Tasks {
         onError: (taskId, error) => this.#crash(taskId, error),
       },
     });
-    const { clock, deadlines, limits } = world;
-    const batchOptions = {
-      clock,
-      deadlines,
-      sizeMax: limits.submitBatchMax,
-      retryMs: limits.undeliveredRetryMs,
-      onFailed: (error: unknown) => options.owner.onStoreFailed(error),
-    };
-    this.#completions = new Batch({ ...batchOptions, write: (entries) => this.#complete(entries) });
-    this.#releases = new Batch({ ...batchOptions, write: (entries) => this.#release(entries) });
+    const { onSettled, onStoreFailed } = options.owner;
+    this.#settlement = new Settlement(world, {
+      store: options.store,
+      gatewayId: options.gatewayId,
+      owner: {
+        onCompleted: (live, verdict) => this.#completed(live.record.taskId, verdict),
+        onReleased: (live) => this.#released(live),
+        onSettled,
+        onStoreFailed,
+      },
+    });
   }
 
   /** How many tasks are claimed. */
@@ -166,8 +160,7 @@ export class Tasks {
 
   /** Writes what was gathered: at the end of each frame, or of the turn. */
   flush(): void {
-    this.#completions.flush();
-    this.#releases.flush();
+    this.#settlement.flush();
   }
 
   /** Forgets every live task without a word to the store: their claim has lapsed, or the gateway stops. */
@@ -234,17 +227,14 @@ export class Tasks {
         const { status, attempt, nodeId, result, failure } = command;
         const runMs = command.runMs || (live.startedAt === null ? 0 : this.#world.clock.now() - live.startedAt);
         live.deadline?.clear();
-        this.#completions.add({
-          live,
-          completion: {
-            taskId,
-            attempt,
-            status,
-            runMs,
-            ...(result === null ? {} : { result }),
-            ...(failure === null ? {} : { error: failure }),
-            ...(nodeId === null ? {} : { node: nodeId }),
-          },
+        this.#settlement.complete(live, {
+          taskId,
+          attempt,
+          status,
+          runMs,
+          ...(result === null ? {} : { result }),
+          ...(failure === null ? {} : { error: failure }),
+          ...(nodeId === null ? {} : { node: nodeId }),
         });
         break;
       }
@@ -259,16 +249,13 @@ export class Tasks {
               ? undeliveredRetryMs
               : backoffMs(failures, { baseMs: retryBaseMs, maxMs: retryMaxMs }, this.#world.random());
         live.deadline?.clear();
-        this.#releases.add({
-          live,
-          release: {
-            taskId,
-            attempt,
-            costs,
-            delayMs,
-            ...(failure === null ? {} : { error: failure }),
-            ...(nodeId === null ? {} : { node: nodeId }),
-          },
+        this.#settlement.release(live, {
+          taskId,
+          attempt,
+          costs,
+          delayMs,
+          ...(failure === null ? {} : { error: failure }),
+          ...(nodeId === null ? {} : { node: nodeId }),
         });
         break;
       }
@@ -292,56 +279,17 @@ export class Tasks {
     this.#store.note([{ taskId, attempt: live.attempt, event: 'started', node: live.nodeId }]);
   }
 
-  async #complete(entries: readonly { live: LiveTask; completion: Completion }[]): Promise<void> {
-    const verdicts = await this.#store.complete(entries.map((entry) => entry.completion));
-    for (const [index, { live, completion }] of entries.entries()) {
-      const verdict: CompletionVerdict = verdicts[index] ?? 'unknown';
-      if (verdict === 'accepted') {
-        this.#owner.onSettled(this.#outcomeOf(live, completion));
-        this.#host.tell(completion.taskId, { type: 'outcome.stored' });
-      } else {
-        this.dropped.late += 1;
-        this.#host.tell(completion.taskId, { type: 'task.superseded' });
-      }
-    }
+  #completed(taskId: string, verdict: CompletionVerdict): void {
+    if (verdict !== 'accepted') this.dropped.late += 1;
+    this.#host.tell(taskId, { type: verdict === 'accepted' ? 'outcome.stored' : 'task.superseded' });
   }
 
-  async #release(entries: readonly { live: LiveTask; release: Release }[]): Promise<void> {
-    const verdicts = await this.#store.release(
-      this.#gatewayId(),
-      entries.map((entry) => entry.release),
-    );
-    for (const [index, { live, release }] of entries.entries()) {
-      const { taskId } = release;
-      if (this.#live.get(taskId) !== live) continue;
-      this.#host.drop(taskId);
-      this.#reap(taskId);
-      if (verdicts[index] === 'cancelled') {
-        this.#owner.onSettled(
-          this.#outcomeOf(live, {
-            ...release,
-            status: 'cancelled',
-            runMs: 0,
-            error: new PincerError('TASK_CANCELLED', 'the task was cancelled').toFailure(),
-          }),
-        );
-      }
-    }
-  }
-
-  #outcomeOf(live: LiveTask, completion: Completion): Outcome {
-    const { record, startedAt, placedAt, waitedMs } = live;
-    const hasStarted = startedAt !== null || completion.status === 'completed';
-    return {
-      taskId: record.taskId,
-      status: completion.status,
-      ...(completion.result === undefined ? {} : { result: completion.result }),
-      ...(completion.error === undefined ? {} : { error: completion.error }),
-      node: live.nodeId,
-      attempts: record.attemptsStarted + (hasStarted ? 1 : 0),
-      queuedMs: Math.max(0, waitedMs + ((startedAt ?? placedAt) - placedAt)),
-      runMs: completion.runMs,
-    };
+  #released(live: LiveTask): void {
+    const { taskId } = live.record;
+    // Meanwhile it may have been claimed again.
+    if (this.#live.get(taskId) !== live) return;
+    this.#host.drop(taskId);
+    this.#reap(taskId);
   }
 
   #reap(taskId: string): void {
@@ -359,11 +307,9 @@ export class Tasks {
     const live = this.#live.get(taskId);
     if (live === undefined) return;
     const failure = new PincerError('INTERNAL', 'the task’s own machine failed').toFailure();
-    this.#completions.add({
-      live,
-      completion: { taskId, attempt: live.attempt, status: 'failed', runMs: 0, error: failure, node: live.nodeId },
-    });
-    this.#completions.flush();
+    const { attempt, nodeId } = live;
+    this.#settlement.complete(live, { taskId, attempt, status: 'failed', runMs: 0, error: failure, node: nodeId });
+    this.#settlement.flush();
     this.#reap(taskId);
   }
 }

@@ -1,7 +1,7 @@
 /** Who wants to be told how a task ends, and how it gets on. */
 import { PincerError } from '../../protocol/failure.ts';
 import type { Limits } from '../../protocol/limits.ts';
-import type { Session } from './sessions.ts';
+import type { Session } from './session.ts';
 
 export class Watchers {
   readonly #limits: Pick<Limits, 'watchMax'>;

@@ -1,19 +1,21 @@
 /**
  * The store in memory: the default in tests and when Pincer is embedded, and the model that every other store is
- * compared to. Nothing outlives the process. Verbs and verdicts are here; rows and indexes are in task-table.ts.
+ * compared to. Nothing outlives the process. Verbs are here, what attempts may do in
+ * attempts.ts, rows and indexes in task-table.ts.
  *
  * Each verb does its work before it returns its promise, so calls take effect in the order in which they were made.
  */
-import { type Failure, PincerError } from '../../protocol/failure.ts';
+import { PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import { defaultLimits, type Limits } from '../../protocol/limits.ts';
 import type { Clock, Ids } from '../../protocol/ports.ts';
 import { type HistoryEntry, isOutcome } from '../../protocol/task.ts';
+import { Attempts, type Note } from './attempts.ts';
 import { GatewayRows } from './gateway-rows.ts';
 import { LockRows } from './lock-rows.ts';
 import type * as contract from './store.ts';
-import { copyOf, isHeldBy, isWaiting, recordOf, type TaskRow } from './task-row.ts';
-import { TaskTable, waits } from './task-table.ts';
+import { copyOf, isWaiting, recordOf } from './task-row.ts';
+import { TaskTable } from './task-table.ts';
 import { Topics } from './topics.ts';
 
 /** What a memory store needs. Limits that are left out keep their defaults. */
@@ -35,6 +37,7 @@ class MemoryStore implements contract.Store {
   readonly #limits: Limits;
   readonly #tasks: TaskTable;
   readonly #gateways = new GatewayRows();
+  readonly #attempts: Attempts;
   readonly #locks = new LockRows();
   readonly #topics: Topics<Uint8Array>;
   readonly #ready: Topics<readonly string[]>;
@@ -45,6 +48,7 @@ class MemoryStore implements contract.Store {
     this.#ids = ids;
     this.#limits = { ...defaultLimits, ...limits };
     this.#tasks = new TaskTable(clock, this.#limits);
+    this.#attempts = new Attempts(clock, this.#tasks, this.#gateways);
     this.#topics = new Topics(clock);
     this.#ready = new Topics(clock);
   }
@@ -75,7 +79,7 @@ class MemoryStore implements contract.Store {
     this.#mustBeOpen();
     const row = this.#gateways.get(gateway);
     if (row === undefined) return;
-    for (const task of row.owned) this.#giveBack(task, { costs: 'nothing', delayMs: 0 }, 'STOPPED');
+    for (const task of row.owned) this.#attempts.giveBack(task, { costs: 'nothing', delayMs: 0 }, 'STOPPED');
     this.#gateways.remove(row);
     this.#tellReady();
   }
@@ -97,28 +101,14 @@ class MemoryStore implements contract.Store {
     if (owner === undefined) return null;
     // So that a retry is never late by the period of sweep. Each task is moved once, whoever comes first.
     this.#tasks.moveDue(Number.POSITIVE_INFINITY);
-    const nowMs = this.#clock.now();
-    const claimed = this.#tasks.takeReady(wants, limit).map((row) => {
-      this.#gateways.own(row, owner);
-      this.#tasks.tell(row, 'task.claimed', { detail: gateway });
-      const waitedMs = Math.round(nowMs - row.submittedMs);
-      return { record: recordOf(row), payload: row.payload, checkpoint: row.checkpoint, waitedMs };
-    });
+    const claimed = this.#tasks.takeReady(wants, limit).map((row) => this.#attempts.begin(owner, row));
     this.#tellReady();
     return claimed;
   }
 
-  note(entries: readonly (AttemptRef & { readonly event: 'assigned' | 'started'; readonly node: string })[]): void {
+  note(entries: readonly Note[]): void {
     if (!this.#isOpen) return;
-    for (const entry of entries) {
-      const row = this.#tasks.get(entry.taskId);
-      if (!isHeldBy(row, entry)) continue;
-      const isNew = entry.event === 'started' ? row.startedAt === null : row.node !== entry.node;
-      if (!isNew) continue;
-      row.node = entry.node;
-      if (entry.event === 'started') this.#tasks.start(row);
-      else this.#tasks.tell(row, 'task.assigned', { node: entry.node });
-    }
+    for (const entry of entries) this.#attempts.note(entry);
   }
 
   async owned(gateway: string): Promise<readonly AttemptRef[]> {
@@ -131,42 +121,27 @@ class MemoryStore implements contract.Store {
     this.#mustBeOpen();
     const owner = this.#gateways.get(gateway);
     if (owner === undefined) return null;
-    return refs.map((ref) => {
-      const row = this.#tasks.get(ref.taskId);
-      if (!isHeldBy(row, ref)) return false;
-      this.#gateways.own(row, owner);
-      row.node = node;
-      this.#tasks.tell(row, 'task.adopted', { node, detail: gateway });
-      return true;
-    });
+    return refs.map((ref) => this.#attempts.adopt(owner, node, ref));
   }
 
   async complete(completions: readonly contract.Completion[]): Promise<readonly contract.CompletionVerdict[]> {
     this.#mustBeOpen();
-    return completions.map((completion) => this.#completeOne(completion));
+    return completions.map((completion) => this.#attempts.complete(completion));
   }
 
   async release(gateway: string, releases: readonly contract.Release[]): Promise<readonly contract.ReleaseVerdict[]> {
     this.#mustBeOpen();
-    const isFenced = this.#gateways.get(gateway) === undefined;
-    const verdicts = releases.map((release): contract.ReleaseVerdict => {
-      const row = this.#tasks.get(release.taskId);
-      if (isFenced || !isHeldBy(row, release) || row.owner !== gateway) return 'stale';
-      row.node = release.node ?? row.node;
-      return this.#giveBack(row, release, release.error?.code);
-    });
+    const owner = this.#gateways.get(gateway);
+    const verdicts = releases.map((release) =>
+      owner === undefined ? 'stale' : this.#attempts.release(owner, release),
+    );
     this.#tellReady();
     return verdicts;
   }
 
   async checkpoint(entries: readonly (AttemptRef & { readonly data: Uint8Array })[]): Promise<readonly boolean[]> {
     this.#mustBeOpen();
-    return entries.map((entry) => {
-      const row = this.#tasks.get(entry.taskId);
-      if (!isHeldBy(row, entry)) return false;
-      row.checkpoint = copyOf(entry.data);
-      return true;
-    });
+    return entries.map((entry) => this.#attempts.checkpoint(entry, entry.data));
   }
 
   async cancel(taskIds: readonly string[]): Promise<readonly contract.CancelVerdict[]> {
@@ -192,7 +167,7 @@ class MemoryStore implements contract.Store {
     for (const row of this.#gateways.orphans()) {
       if (moved >= limit) break;
       moved += 1;
-      if (this.#giveBack(row, { costs: 'crash', delayMs: 0 }, 'FENCED') === 'pending') requeued += 1;
+      if (this.#attempts.giveBack(row, { costs: 'crash', delayMs: 0 }, 'FENCED') === 'pending') requeued += 1;
     }
     const due = this.#tasks.moveDue(limit - moved);
     this.#locks.forgetLapsed(nowMs);
@@ -271,47 +246,6 @@ class MemoryStore implements contract.Store {
     return { taskId: task.taskId, created: true, status: this.#tasks.admit(task).status };
   }
 
-  #completeOne(completion: contract.Completion): contract.CompletionVerdict {
-    const { taskId, attempt, status, runMs } = completion;
-    const row = this.#tasks.get(taskId);
-    if (row === undefined) return 'unknown';
-    if (row.settledBy === attempt) return 'duplicate';
-    // Who owns the task does not matter: a result may come by way of any gateway.
-    if (!isHeldBy(row, completion)) return 'stale';
-    row.node = completion.node ?? row.node;
-    // The note of its start may have been lost. An attempt that was cancelled before it ran never started, though.
-    if (row.startedAt === null && (status !== 'cancelled' || runMs > 0)) this.#tasks.start(row, runMs);
-    row.runMs = runMs;
-    if (status === 'failed') row.failures += 1;
-    if (status === 'completed' && completion.result !== undefined) row.result = copyOf(completion.result);
-    this.#gateways.disown(row);
-    this.#tasks.settle(row, status, attempt, status === 'completed' ? null : failureOf(completion.error));
-    return 'accepted';
-  }
-
-  /** Ends the attempt that holds the task: it waits again, or is cancelled if that was asked for. */
-  #giveBack(
-    row: TaskRow,
-    { costs, delayMs, error }: Pick<contract.Release, 'costs' | 'delayMs' | 'error'>,
-    code: string | undefined,
-  ): 'pending' | 'delayed' | 'cancelled' {
-    if (costs === 'failure') row.failures += 1;
-    if (costs === 'crash') row.crashes += 1;
-    if (row.startedAt !== null) row.runMs = Math.round(this.#clock.now() - row.startedMs);
-    const isDelayed = delayMs > 0 && !row.cancelRequested;
-    const detail = `${costs}${code === undefined ? '' : `: ${code}`}${isDelayed ? `; ${waits(delayMs)}` : ''}`;
-    this.#tasks.tell(row, 'attempt.released', { node: row.node, detail });
-    this.#gateways.disown(row);
-    if (row.cancelRequested) {
-      this.#tasks.settle(row, 'cancelled', 0, failureOf(error));
-      return 'cancelled';
-    }
-    if (error !== undefined) row.error = failureOf(error);
-    row.node = null;
-    this.#tasks.wait(row, delayMs);
-    return isDelayed ? 'delayed' : 'pending';
-  }
-
   #tellReady(): void {
     const queues = this.#tasks.takeReadied();
     if (queues.length > 0) this.#ready.publish('ready', queues);
@@ -320,10 +254,4 @@ class MemoryStore implements contract.Store {
   #mustBeOpen(): void {
     if (!this.#isOpen) throw new PincerError('STORE_UNAVAILABLE', 'the memory store is not open');
   }
-}
-
-/** A failure of the store's own; the caller's may be part of a decoded frame, or change. */
-function failureOf(failure: Failure | undefined): Failure | null {
-  if (failure === undefined) return null;
-  return Object.freeze({ code: failure.code, message: failure.message, retryable: failure.retryable });
 }

@@ -1,0 +1,136 @@
+/** How tasks come in and how their submitters learn of the outcome: submits of a frame are stored together. */
+import { classOf } from '../../machines/policies/requirement-class.ts';
+import { PincerError } from '../../protocol/failure.ts';
+import type { Message, Payload } from '../../protocol/message.ts';
+import { isOutcome, needsOf, type Outcome, type TaskStatus } from '../../protocol/task.ts';
+import type { NewTask, Store, TaskRecord } from '../store/store.ts';
+import type { World } from '../world.ts';
+import { asPincerError, errorPayload } from './replies.ts';
+import type { Session } from './session.ts';
+import type { Watchers } from './watchers.ts';
+
+interface Submit {
+  readonly session: Session;
+  readonly message: Message<'task_submit'>;
+}
+
+export interface IntakeOptions {
+  readonly store: Store;
+  readonly watchers: Watchers;
+  /** False once the gateway drains: no more submits. */
+  isServing(): boolean;
+}
+
+export class Intake {
+  readonly #world: World;
+  readonly #options: IntakeOptions;
+  #submits: Submit[] = [];
+
+  constructor(world: World, options: IntakeOptions) {
+    this.#world = world;
+    this.#options = options;
+  }
+
+  add(session: Session, message: Message<'task_submit'>): void {
+    this.#submits.push({ session, message });
+  }
+
+  /** Stores what was added. */
+  flush(): void {
+    const { submitBatchMax } = this.#world.limits;
+    while (this.#submits.length > 0) void this.#store(this.#submits.splice(0, submitBatchMax));
+  }
+
+  async #store(batch: readonly Submit[]): Promise<void> {
+    try {
+      if (!this.#options.isServing()) throw new PincerError('GATEWAY_DRAINING', 'the gateway takes no more tasks');
+      const createdAt = this.#world.clock.wallTime();
+      const verdicts = await this.#options.store.submit(
+        batch.map(({ message }) => this.#newTask(message.payload, createdAt)),
+      );
+      for (const [index, submit] of batch.entries()) {
+        const verdict = verdicts[index];
+        if (verdict === undefined) throw new PincerError('INTERNAL', 'the store gave no verdict');
+        if ('refused' in verdict) {
+          const { refused, message, retryAfterMs } = verdict;
+          refuse(submit, new PincerError(refused, message, { retryAfterMs }));
+        } else this.#accept(submit, verdict);
+      }
+    } catch (error) {
+      for (const submit of batch) refuse(submit, asPincerError(error));
+    }
+  }
+
+  #newTask(spec: Payload<'task_submit'>, createdAt: number): NewTask {
+    const needs = needsOf(spec);
+    return {
+      taskId: spec.taskId,
+      type: spec.type,
+      queue: classOf({ type: spec.type, needs }),
+      needs,
+      priority: spec.priority,
+      timeoutMs: spec.timeout,
+      attemptsMax: spec.attempts ?? this.#world.limits.attemptsDefault,
+      payload: spec.payload,
+      createdAt,
+      ...(spec.key === undefined ? {} : { key: spec.key }),
+    };
+  }
+
+  #accept({ session, message }: Submit, verdict: { taskId: string; created: boolean; status: TaskStatus }): void {
+    const { taskId, created, status } = verdict;
+    session.send('task_accepted', { taskId, created, status }, { re: message.id });
+    session.delivery.done(message);
+    if (message.payload.watch === false) return;
+    try {
+      this.#options.watchers.add(taskId, session);
+      // A task that was there before may have ended before, or while this was answered.
+      if (!created) void this.tellIfSettled(taskId);
+    } catch (error) {
+      session.send('error', errorPayload(asPincerError(error)), { re: message.id });
+    }
+  }
+
+  /** Makes a session a watcher of tasks; of those that have ended already it is told at once. */
+  async watch(session: Session, taskIds: readonly string[]): Promise<void> {
+    const { watchers } = this.#options;
+    for (const taskId of taskIds) {
+      watchers.add(taskId, session);
+      if (await this.tellIfSettled(taskId)) continue;
+      const error = new PincerError('TASK_UNKNOWN', `no task '${taskId}'`).toFailure();
+      for (const watcher of watchers.take(taskId)) {
+        watcher.send('task_settled', { taskId, status: 'failed', error, attempts: 0, queuedMs: 0, runMs: 0 });
+      }
+    }
+  }
+
+  /** Tells the watchers of a task, if it has ended. False: there is no such task. */
+  async tellIfSettled(taskId: string): Promise<boolean> {
+    const { store, watchers } = this.#options;
+    const record = await store.get(taskId);
+    if (record === null) return false;
+    if (!isOutcome(record.status)) return true;
+    const outcome = outcomeOf(record, record.status, await store.result(taskId));
+    for (const session of watchers.take(taskId)) session.send('task_settled', outcome);
+    return true;
+  }
+}
+
+function refuse({ session, message }: Submit, error: PincerError): void {
+  session.send('error', errorPayload(error), { re: message.id });
+  session.delivery.done(message);
+}
+
+/** The outcome that a settled record stands for. */
+function outcomeOf(record: TaskRecord, status: Outcome['status'], result: Uint8Array | null): Outcome {
+  return {
+    taskId: record.taskId,
+    status,
+    ...(result === null ? {} : { result }),
+    ...(record.error === null ? {} : { error: record.error }),
+    ...(record.node === null ? {} : { node: record.node }),
+    attempts: record.attemptsStarted,
+    queuedMs: record.queuedMs,
+    runMs: record.runMs,
+  };
+}

@@ -1,0 +1,44 @@
+/** What a node says it is running, held against what the gateway knows: what it still has goes on, the rest is placed again. */
+import { PincerError } from '../../protocol/failure.ts';
+import type { AttemptRef } from '../../protocol/identifier.ts';
+import type { Store } from '../store/store.ts';
+import type { Tasks } from './tasks.ts';
+
+export class Reconciliation {
+  readonly #options: { readonly store: Store; readonly tasks: Tasks; readonly gatewayId: () => string };
+
+  constructor(options: { store: Store; tasks: Tasks; gatewayId: () => string }) {
+    this.#options = options;
+  }
+
+  /** A node registers. Returns the attempts that are not its own any more. */
+  async reconcile(nodeId: string, running: readonly AttemptRef[]): Promise<AttemptRef[]> {
+    const { tasks } = this.#options;
+    const held = tasks.heldBy(nodeId);
+    const others = running.filter((ref) => !includes(held, ref));
+    const adopted = await this.adopt(nodeId, others);
+    const lost = new PincerError('NODE_LOST', `node ${nodeId} returned without the attempt`).toFailure();
+    tasks.lose(nodeId, lost, (ref) => includes(running, ref));
+    tasks.flush();
+    return others.filter((ref) => !includes(adopted, ref));
+  }
+
+  /** Takes over attempts that a node is running. Returns those that are its own to finish. */
+  async adopt(nodeId: string, refs: readonly AttemptRef[]): Promise<AttemptRef[]> {
+    if (refs.length === 0) return [];
+    const { store, tasks, gatewayId } = this.#options;
+    const verdicts = (await store.adopt(gatewayId(), nodeId, refs)) ?? [];
+    const adopted = refs.filter((_, index) => verdicts[index] === true);
+    for (const ref of adopted) {
+      const record = await store.get(ref.taskId);
+      if (record === null) continue;
+      // The payload is with the node; only a further attempt needs it, and that comes through a claim.
+      tasks.adopt({ record, payload: new Uint8Array(), checkpoint: null, waitedMs: record.queuedMs }, nodeId);
+    }
+    return adopted;
+  }
+}
+
+function includes(refs: readonly AttemptRef[], wanted: AttemptRef): boolean {
+  return refs.some((ref) => ref.taskId === wanted.taskId && ref.attempt === wanted.attempt);
+}

@@ -1,0 +1,54 @@
+/** One peer’s presence on the gateway: its delivery across links, its link of the moment, its waits. */
+import type { PincerError } from '../../protocol/failure.ts';
+import type { Message, MessageType, Payload } from '../../protocol/message.ts';
+import type { PeerKind } from '../../protocol/node.ts';
+import type { Delivery, SendOptions } from '../../transport/delivery.ts';
+import type { Post } from '../../transport/post.ts';
+import type { Deadline } from '../deadlines.ts';
+
+/** `post` is null while it is detached. */
+export class Session {
+  readonly id: string;
+  readonly delivery: Delivery;
+  post: Post | null;
+  peerId = '';
+  kind: PeerKind = 'client';
+  incarnation = '';
+  wait: Deadline | null = null;
+  silence: Deadline | null = null;
+  isSuspect = false;
+  /** Set once the register was accepted; messages before that are a fault. */
+  isAttached = false;
+  /** While the register is being decided on, what comes behind it waits here. */
+  held: Message[] | null = null;
+  fault: PincerError | null = null;
+
+  constructor(id: string, delivery: Delivery, post: Post | null) {
+    this.id = id;
+    this.delivery = delivery;
+    this.post = post;
+  }
+
+  get remoteAddress(): string {
+    return this.post?.remoteAddress ?? '';
+  }
+
+  get lastHeardAt(): number | undefined {
+    return this.post?.lastHeardAt;
+  }
+
+  /** True while the peer does not drain, or is away: give it no new work. */
+  get isFull(): boolean {
+    return this.post === null || this.post.isFull;
+  }
+
+  send<Type extends MessageType>(type: Type, payload: Payload<Type>, options?: SendOptions): void {
+    try {
+      this.delivery.send(type, payload, options);
+    } catch (error) {
+      // Nobody reads at the other end: the link goes, and with it the session.
+      this.fault = error as PincerError;
+      this.post?.terminate();
+    }
+  }
+}

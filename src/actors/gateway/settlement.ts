@@ -1,0 +1,100 @@
+/** What came of attempts, on its way into the store: gathered during a turn, written in one step, told once it is durable. */
+import { PincerError } from '../../protocol/failure.ts';
+import type { Outcome } from '../../protocol/task.ts';
+import type { Completion, CompletionVerdict, Release, ReleaseVerdict, Store, TaskRecord } from '../store/store.ts';
+import type { World } from '../world.ts';
+import { Batch } from './batch.ts';
+
+/** What is known here of an attempt that has ended. */
+export interface Ended {
+  readonly record: TaskRecord;
+  readonly nodeId: string;
+  /** When it was placed and when it was heard to start, by the clock; and how long the task had waited when it was claimed. */
+  readonly placedAt: number;
+  readonly startedAt: number | null;
+  readonly waitedMs: number;
+}
+
+export interface SettlementOwner<Attempt extends Ended> {
+  onCompleted(attempt: Attempt, verdict: CompletionVerdict): void;
+  onReleased(attempt: Attempt, verdict: ReleaseVerdict): void;
+  onSettled(outcome: Outcome): void;
+  onStoreFailed(error: unknown): void;
+}
+
+export class Settlement<Attempt extends Ended> {
+  readonly #completions: Batch<{ attempt: Attempt; completion: Completion }>;
+  readonly #releases: Batch<{ attempt: Attempt; release: Release }>;
+
+  constructor(
+    { clock, deadlines, limits }: World,
+    options: { store: Store; gatewayId: () => string; owner: SettlementOwner<Attempt> },
+  ) {
+    const { store, gatewayId, owner } = options;
+    const shared = {
+      clock,
+      deadlines,
+      sizeMax: limits.submitBatchMax,
+      retryMs: limits.undeliveredRetryMs,
+      onFailed: (error: unknown) => owner.onStoreFailed(error),
+    };
+    this.#completions = new Batch({
+      ...shared,
+      async write(entries) {
+        const verdicts = await store.complete(entries.map((entry) => entry.completion));
+        for (const [index, { attempt, completion }] of entries.entries()) {
+          const verdict = verdicts[index] ?? 'unknown';
+          if (verdict === 'accepted') owner.onSettled(outcomeOf(attempt, completion));
+          owner.onCompleted(attempt, verdict);
+        }
+      },
+    });
+    this.#releases = new Batch({
+      ...shared,
+      async write(entries) {
+        const verdicts = await store.release(
+          gatewayId(),
+          entries.map((entry) => entry.release),
+        );
+        for (const [index, { attempt, release }] of entries.entries()) {
+          const verdict = verdicts[index] ?? 'stale';
+          if (verdict === 'cancelled') owner.onSettled(outcomeOf(attempt, cancelled(release)));
+          owner.onReleased(attempt, verdict);
+        }
+      },
+    });
+  }
+
+  complete(attempt: Attempt, completion: Completion): void {
+    this.#completions.add({ attempt, completion });
+  }
+
+  release(attempt: Attempt, release: Release): void {
+    this.#releases.add({ attempt, release });
+  }
+
+  /** Writes what was gathered: at the end of each frame, or of the turn. */
+  flush(): void {
+    this.#completions.flush();
+    this.#releases.flush();
+  }
+}
+
+function cancelled({ taskId, attempt }: Release): Completion {
+  const error = new PincerError('TASK_CANCELLED', 'the task was cancelled').toFailure();
+  return { taskId, attempt, status: 'cancelled', runMs: 0, error };
+}
+
+function outcomeOf({ record, nodeId, startedAt, placedAt, waitedMs }: Ended, completion: Completion): Outcome {
+  const hasStarted = startedAt !== null || completion.status === 'completed';
+  return {
+    taskId: record.taskId,
+    status: completion.status,
+    ...(completion.result === undefined ? {} : { result: completion.result }),
+    ...(completion.error === undefined ? {} : { error: completion.error }),
+    node: nodeId,
+    attempts: record.attemptsStarted + (hasStarted ? 1 : 0),
+    queuedMs: Math.max(0, waitedMs + ((startedAt ?? placedAt) - placedAt)),
+    runMs: completion.runMs,
+  };
+}

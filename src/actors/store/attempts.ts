@@ -1,0 +1,113 @@
+/**
+ * What an attempt may do to the task that it holds, in the memory store. The fence is asked here and nowhere else: an
+ * attempt that is not the present one changes nothing.
+ */
+import type { Failure } from '../../protocol/failure.ts';
+import type { AttemptRef } from '../../protocol/identifier.ts';
+import type { Clock } from '../../protocol/ports.ts';
+import type { GatewayRow, GatewayRows } from './gateway-rows.ts';
+import type { Claimed, Completion, CompletionVerdict, Release, ReleaseVerdict } from './store.ts';
+import { copyOf, isHeldBy, recordOf, type TaskRow } from './task-row.ts';
+import { type TaskTable, waits } from './task-table.ts';
+
+export type Note = AttemptRef & { readonly event: 'assigned' | 'started'; readonly node: string };
+
+export class Attempts {
+  readonly #clock: Clock;
+  readonly #tasks: TaskTable;
+  readonly #gateways: GatewayRows;
+
+  constructor(clock: Clock, tasks: TaskTable, gateways: GatewayRows) {
+    this.#clock = clock;
+    this.#tasks = tasks;
+    this.#gateways = gateways;
+  }
+
+  /** Gives an attempt that was just taken out of its line to its owner. */
+  begin(owner: GatewayRow, row: TaskRow): Claimed {
+    this.#gateways.own(row, owner);
+    this.#tasks.tell(row, 'task.claimed', { detail: owner.gateway });
+    const waitedMs = Math.round(this.#clock.now() - row.submittedMs);
+    return { record: recordOf(row), payload: row.payload, checkpoint: row.checkpoint, waitedMs };
+  }
+
+  note(note: Note): void {
+    const row = this.#tasks.get(note.taskId);
+    if (!isHeldBy(row, note)) return;
+    const isNew = note.event === 'started' ? row.startedAt === null : row.node !== note.node;
+    if (!isNew) return;
+    row.node = note.node;
+    if (note.event === 'started') this.#tasks.start(row);
+    else this.#tasks.tell(row, 'task.assigned', { node: note.node });
+  }
+
+  adopt(owner: GatewayRow, node: string, ref: AttemptRef): boolean {
+    const row = this.#tasks.get(ref.taskId);
+    if (!isHeldBy(row, ref)) return false;
+    this.#gateways.own(row, owner);
+    row.node = node;
+    this.#tasks.tell(row, 'task.adopted', { node, detail: owner.gateway });
+    return true;
+  }
+
+  checkpoint(ref: AttemptRef, bytes: Uint8Array): boolean {
+    const row = this.#tasks.get(ref.taskId);
+    if (!isHeldBy(row, ref)) return false;
+    row.checkpoint = copyOf(bytes);
+    return true;
+  }
+
+  complete(completion: Completion): CompletionVerdict {
+    const { taskId, attempt, status, runMs } = completion;
+    const row = this.#tasks.get(taskId);
+    if (row === undefined) return 'unknown';
+    if (row.settledBy === attempt) return 'duplicate';
+    // Who owns the task does not matter: a result may come by way of any gateway.
+    if (!isHeldBy(row, completion)) return 'stale';
+    row.node = completion.node ?? row.node;
+    // The note of its start may have been lost. An attempt that was cancelled before it ran never started, though.
+    if (row.startedAt === null && (status !== 'cancelled' || runMs > 0)) this.#tasks.start(row, runMs);
+    row.runMs = runMs;
+    if (status === 'failed') row.failures += 1;
+    if (status === 'completed' && completion.result !== undefined) row.result = copyOf(completion.result);
+    this.#gateways.disown(row);
+    this.#tasks.settle(row, status, attempt, status === 'completed' ? null : failureOf(completion.error));
+    return 'accepted';
+  }
+
+  release(owner: GatewayRow, release: Release): ReleaseVerdict {
+    const row = this.#tasks.get(release.taskId);
+    if (!isHeldBy(row, release) || row.owner !== owner.gateway) return 'stale';
+    row.node = release.node ?? row.node;
+    return this.giveBack(row, release, release.error?.code);
+  }
+
+  /** Ends the attempt that holds the task: it waits again, or is cancelled if that was asked for. */
+  giveBack(
+    row: TaskRow,
+    { costs, delayMs, error }: Pick<Release, 'costs' | 'delayMs' | 'error'>,
+    code: string | undefined,
+  ): 'pending' | 'delayed' | 'cancelled' {
+    if (costs === 'failure') row.failures += 1;
+    if (costs === 'crash') row.crashes += 1;
+    if (row.startedAt !== null) row.runMs = Math.round(this.#clock.now() - row.startedMs);
+    const isDelayed = delayMs > 0 && !row.cancelRequested;
+    const detail = `${costs}${code === undefined ? '' : `: ${code}`}${isDelayed ? `; ${waits(delayMs)}` : ''}`;
+    this.#tasks.tell(row, 'attempt.released', { node: row.node, detail });
+    this.#gateways.disown(row);
+    if (row.cancelRequested) {
+      this.#tasks.settle(row, 'cancelled', 0, failureOf(error));
+      return 'cancelled';
+    }
+    if (error !== undefined) row.error = failureOf(error);
+    row.node = null;
+    this.#tasks.wait(row, delayMs);
+    return isDelayed ? 'delayed' : 'pending';
+  }
+}
+
+/** A failure of the store's own; the caller's may be part of a decoded frame, or change. */
+function failureOf(failure: Failure | undefined): Failure | null {
+  if (failure === undefined) return null;
+  return Object.freeze({ code: failure.code, message: failure.message, retryable: failure.retryable });
+}

@@ -37,6 +37,8 @@ export class Dispatch {
   readonly #waiting = new Map<string, Waiting>();
   /** Classes heard of while a claim was under way: an empty answer does not speak for them. */
   readonly #heardSince = new Set<string>();
+  /** Placements made so far. */
+  #turn = 0;
   #isWorkHeard = false;
   #isRoomHeard = false;
 
@@ -206,17 +208,24 @@ export class Dispatch {
       const candidates: Candidate[] = [];
       for (const node of fitting) {
         if (!this.#nodes.hasRoom(node)) continue;
-        const { nodeId, slots, maxTasks, capabilities } = node;
-        // Another node than the one that failed it, where there is one.
-        candidates.push({ nodeId, running: slots.size, slots: maxTasks, capabilities: capabilities.size });
+        candidates.push(candidateOf(node));
       }
+      // Another node than the one that failed it, where there is one.
       const others = candidates.filter((candidate) => candidate.nodeId !== task.record.node);
-      const nodeId = this.#strategy(others.length > 0 ? others : candidates);
+      const nodeId = this.#strategy(others.length > 0 ? others : candidates, {
+        taskId: task.record.taskId,
+        affinityKey: null,
+        turn: this.#turn,
+        random: this.#world.random,
+      });
       const node = nodeId === undefined ? undefined : this.#nodes.get(nodeId);
       if (node === undefined) homeless.push(task);
       else {
         const { taskId, attempt } = task.record;
         this.#nodes.take(node, { taskId, attempt });
+        this.#turn += 1;
+        node.lastTurn = this.#turn;
+        node.placedSinceReport += 1;
         this.#owner.place(task, node.nodeId);
       }
     }
@@ -234,6 +243,20 @@ export class Dispatch {
     }));
     this.#store.release(this.#gatewayId(), releases).catch((error: unknown) => this.#owner.onStoreFailed(error));
   }
+}
+
+function candidateOf(node: Node): Candidate {
+  const { nodeId, slots, maxTasks, capabilities, load, placedSinceReport, lastTurn } = node;
+  return {
+    nodeId,
+    running: slots.size,
+    slots: maxTasks,
+    capabilities: capabilities.size,
+    cpu: load?.cpu ?? 0,
+    memory: load?.memory ?? 0,
+    placedSinceReport,
+    lastTurn,
+  };
 }
 
 function unexpected(command: never): never {

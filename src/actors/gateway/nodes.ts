@@ -31,6 +31,10 @@ export interface Node {
   isLagging: boolean;
   /** Attempts that hold a slot, by key; the value says whether its task has settled without it. */
   readonly slots: Map<string, { readonly ref: AttemptRef; isOverdue: boolean }>;
+  /** Attempts placed on it since its last report of load. */
+  placedSinceReport: number;
+  /** When it was last chosen, as a count of all placements. */
+  lastTurn: number;
   /** What the chart was last told about its slots. */
   wasFull: boolean;
   absence: Deadline | null;
@@ -100,6 +104,8 @@ export class Nodes {
       reason: null,
       isLagging: false,
       slots: new Map(),
+      placedSinceReport: 0,
+      lastTurn: 0,
       wasFull: false,
       absence: null,
     };
@@ -122,7 +128,10 @@ export class Nodes {
     claim: { maxTasks?: number | undefined; taskTypes?: readonly string[] | undefined; load?: Load | undefined },
     granted: readonly string[],
   ): void {
-    node.load = claim.load ?? node.load;
+    if (claim.load !== undefined) {
+      node.load = claim.load;
+      node.placedSinceReport = 0;
+    }
     const isSame =
       (claim.maxTasks ?? node.maxTasks) === node.maxTasks &&
       equals(node.capabilities, granted) &&

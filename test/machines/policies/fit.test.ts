@@ -1,0 +1,116 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { misfit, type NodeFacts, roomFor, shortage } from '../../../src/machines/policies/fit.ts';
+import { classOf, type Requirement, requirementOf } from '../../../src/machines/policies/requirement-class.ts';
+
+function aNode(some: Partial<NodeFacts> = {}): NodeFacts {
+  return { nodeId: 'n1', kind: 'agent', capabilities: new Set(), taskTypes: null, labels: {}, resources: {}, ...some };
+}
+
+function aRequirement(some: Partial<Requirement> = {}): Requirement {
+  return { type: 'echo', needs: [], ...some };
+}
+
+describe('a requirement class', () => {
+  const name = fc.stringMatching(/^[A-Za-z0-9._:-]{1,8}$/).filter((one) => one !== '__proto__');
+  const requirement = fc.record(
+    {
+      type: fc.stringMatching(/^[A-Za-z0-9._:/-]{1,8}$/),
+      needs: fc.uniqueArray(name, { maxLength: 3 }).map((list) => list.sort()),
+      labels: fc.dictionary(name, fc.string({ maxLength: 6 }), { minKeys: 1, maxKeys: 3 }),
+      resources: fc.dictionary(name, fc.integer({ min: 1, max: 9 }), { minKeys: 1, maxKeys: 3 }),
+      node: name,
+      limitKey: fc.string({ minLength: 1, maxLength: 6 }),
+    },
+    { requiredKeys: ['type', 'needs'] },
+  );
+
+  it('is named so that the name gives the requirement back', () => {
+    fc.assert(
+      fc.property(requirement, (wanted) => {
+        expect(requirementOf(classOf(wanted))).toEqual(wanted);
+      }),
+    );
+  });
+
+  it('has one name, in whatever order labels and resources were written', () => {
+    const one = classOf(aRequirement({ labels: { zone: 'a', disk: 'ssd' }, resources: { gpu: 1, cpu: 2 } }));
+    const other = classOf(aRequirement({ resources: { cpu: 2, gpu: 1 }, labels: { disk: 'ssd', zone: 'a' } }));
+    expect(one).toBe(other);
+  });
+
+  it('ignores what is empty', () => {
+    expect(classOf(aRequirement({ labels: {}, resources: {} }))).toBe('echo ');
+  });
+});
+
+describe('whether a node fits', () => {
+  it.each([
+    ['#42 a channel never fits', aNode({ kind: 'channel' }), {}, 'is a channel, not an agent'],
+    ['a capability that was not granted', aNode(), { needs: ['llm', 'vision'] }, "lacks 'llm', 'vision'"],
+    ['#41 a type without a handler', aNode({ taskTypes: new Set(['other']) }), {}, "has no handler for 'echo'"],
+    [
+      'a label of another value',
+      aNode({ labels: { zone: 'b' } }),
+      { labels: { zone: 'a' } },
+      "its label 'zone' is 'b', not 'a'",
+    ],
+    ['a label that is not set', aNode(), { labels: { zone: 'a' } }, "its label 'zone' is not set, not 'a'"],
+    [
+      'too little of a resource',
+      aNode({ resources: { gpu: 1 } }),
+      { resources: { gpu: 2 } },
+      'has 1 gpu in all, not 2',
+    ],
+    ['another node than the one it is pinned to', aNode(), { node: 'n2' }, "is not 'n2'"],
+  ])('says why not: %s', (_, node, wanted, reason) => {
+    expect(misfit(node, aRequirement(wanted))).toBe(reason);
+  });
+
+  it('finds no fault with a node that has everything', () => {
+    const node = aNode({
+      capabilities: new Set(['llm']),
+      labels: { zone: 'a' },
+      resources: { gpu: 2 },
+      taskTypes: new Set(['echo']),
+    });
+    expect(
+      misfit(node, aRequirement({ needs: ['llm'], labels: { zone: 'a' }, resources: { gpu: 2 }, node: 'n1' })),
+    ).toBeNull();
+  });
+
+  it('is not fooled by a label named like a property of every object', () => {
+    expect(misfit(aNode(), aRequirement({ labels: { constructor: 'x' } }))).toBe(
+      "its label 'constructor' is not set, not 'x'",
+    );
+  });
+});
+
+describe('the room of a node', () => {
+  it('is its free slots for work that takes nothing else', () => {
+    expect(roomFor(aRequirement(), 3, {}, {})).toBe(3);
+  });
+
+  it('is bounded by the scarcest resource', () => {
+    const wanted = aRequirement({ resources: { gpu: 1, memoryMb: 4_096 } });
+    expect(roomFor(wanted, 5, { gpu: 4, memoryMb: 10_000 }, { gpu: 1 })).toBe(2);
+    expect(roomFor(wanted, 5, { gpu: 4, memoryMb: 10_000 }, { gpu: 4 })).toBe(0);
+  });
+
+  it('never overcommits a resource, and never refuses what just fits', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 100 }), (total, wanted) => {
+        const room = roomFor(aRequirement({ resources: { gpu: wanted } }), 1_000, { gpu: total }, {});
+        expect(room * wanted).toBeLessThanOrEqual(total);
+        expect((room + 1) * wanted).toBeGreaterThan(total);
+      }),
+    );
+    expect(roomFor(aRequirement({ resources: { gpu: 0.1 } }), 99, { gpu: 0.3 }, {})).toBe(3);
+  });
+
+  it('says what is short', () => {
+    const wanted = aRequirement({ resources: { gpu: 2 } });
+    expect(shortage(wanted, { gpu: 2 }, { gpu: 1 })).toBe('has 1 gpu free, not 2');
+    expect(shortage(wanted, { gpu: 2 }, {})).toBeNull();
+  });
+});

@@ -2,6 +2,7 @@
 export { type Client, type ClientOptions, createClient, type SubmitOptions } from './actors/client/client.ts';
 export type { SettledTask, TaskHandle } from './actors/client/handle.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './actors/gateway/gateway.ts';
+export type { MessageHandler, Messaging, PeerMessage, Selection, SendOptions } from './actors/messenger.ts';
 export { createNode, type Node, type NodeOptions } from './actors/node/node.ts';
 export { defineHandler, type Registration } from './actors/node/runner.ts';
 export {

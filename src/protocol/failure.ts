@@ -84,6 +84,13 @@ export const FAILURES = {
     'Look for a crash of the program, or for a node that is short of memory.',
   ),
 
+  NODE_OFFLINE: kind(
+    true,
+    'the node is known and has no link now',
+    'Send it with `reliable: true`, or come back when it is online.',
+  ),
+  NO_RECEIVER: kind(false, 'the peer takes no messages', 'Give the other side a message handler.'),
+
   // Links and sessions
   UNAUTHENTICATED: kind(
     false,

@@ -259,6 +259,27 @@ export const LIMITS = {
     'What still runs is handed back and placed elsewhere.',
   ),
 
+  // Messages between peers
+  notesPerSecondMax: limit(
+    1_000,
+    'per second',
+    'Messages one peer may send to others; a burst of as many at once.',
+    'The message is refused with RATE_EXCEEDED and a retryAfterMs.',
+  ),
+  topicsMax: limit(1_000, 'count', 'Topics one peer may subscribe to.', 'The subscribe is refused with RATE_EXCEEDED.'),
+  requestMs: limit(
+    30_000,
+    'ms',
+    'How long a request to another peer waits for its reply when it does not say.',
+    'The request rejects with TIMED_OUT.',
+  ),
+  requestsMax: limit(
+    10_000,
+    'count',
+    'Requests of one peer that wait for a reply at once.',
+    'The request rejects with RATE_EXCEEDED.',
+  ),
+
   // Store leases (a gateway's claim on the work of its nodes)
   leaseMs: limit(
     10_000,

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { PincerError } from './failure.ts';
 import { AttemptRef, Capabilities, Identifier, TaskType, Text } from './identifier.ts';
 import { defaultLimits } from './limits.ts';
-import { Labels, Load, MaxTasks, PeerKind, TaskTypes } from './node.ts';
+import { Labels, Load, MaxTasks, NodeKind, PeerKind, TaskTypes } from './node.ts';
 import { Query } from './query.ts';
 import { FailureShape, Opaque, Outcome, Priority, TaskSpec, TaskStatus, TimeoutMs } from './task.ts';
 
@@ -34,6 +34,21 @@ const NODES = ['agent', 'channel'] as const;
 const PEERS = ['agent', 'channel', 'client'] as const;
 const Sequence = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const Milliseconds = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** A topic: 1–128 of `A-Z a-z 0-9 . _ : / -`, matched whole. */
+const TopicName = TaskType;
+const Topics = z.array(TopicName).min(1).max(defaultLimits.listMax);
+
+/** What one peer tells another. `request` and `reply` carry the asker’s number of a question and of its answer. */
+const Note = z.strictObject({
+  body: Opaque,
+  /** True: kept for a receiver that is away for a moment, and answered when the receiver has it. Default false. */
+  reliable: z.boolean().optional(),
+  request: Sequence.optional(),
+  reply: Sequence.optional(),
+  /** A reply that is a failure: the question could not be answered. */
+  error: FailureShape.optional(),
+});
 
 /** The numbers a gateway tells its peers in the welcome. */
 export const Policy = z.strictObject({
@@ -210,6 +225,31 @@ export const MESSAGES = {
     lane: 'control',
     payload: z.strictObject({ taskId: Identifier, status: TaskStatus }),
   },
+
+  // Messages between peers, by way of the gateway
+  direct: {
+    from: ['gateway', ...PEERS],
+    reliable: true,
+    lane: 'work',
+    payload: Note,
+  },
+  broadcast: {
+    from: ['gateway', ...PEERS],
+    reliable: true,
+    lane: 'work',
+    payload: Note.extend({
+      /** Who gets it: every node but the sender that matches all that is said here. */
+      select: z
+        .strictObject({ nodeType: NodeKind.optional(), capability: Identifier.optional(), labels: Labels.optional() })
+        .optional(),
+      /** Only those who subscribed to it. Clients may subscribe too. */
+      topic: TopicName.optional(),
+    }),
+  },
+  subscribe: { from: PEERS, reliable: true, lane: 'control', payload: z.strictObject({ topics: Topics }) },
+  unsubscribe: { from: PEERS, reliable: true, lane: 'control', payload: z.strictObject({ topics: Topics }) },
+  /** Answers direct, broadcast, subscribe and unsubscribe: how many peers it reached. */
+  delivered: { from: ['gateway'], reliable: true, lane: 'control', payload: z.strictObject({ count: z.int().min(0) }) },
 
   // Questions
   query: { from: PEERS, reliable: true, lane: 'control', payload: Query },

@@ -12,11 +12,12 @@ import { type HistoryEntry, TaskSpec, type TaskStatus, type TaskView } from '../
 import { decodePayload, encodePayload } from '../../transport/payload.ts';
 import { type Connection, connect } from '../connection.ts';
 import { dialsOf, type Target } from '../dials.ts';
+import { type Messaging, Messenger } from '../messenger.ts';
 import { realPorts } from '../real-ports.ts';
+import { Requests } from '../requests.ts';
 import { checked, type InputOf, type ProgressOf, type ResultOf, type TaskDefinition } from '../task-definition.ts';
 import { createWorld, type WorldOptions } from '../world.ts';
 import { Submission, type TaskHandle } from './handle.ts';
-import { Requests } from './requests.ts';
 
 export interface ClientOptions extends WorldOptions {
   /** The gateway: `ws://host:port`, or several of one store. */
@@ -74,6 +75,8 @@ export interface Client extends AsyncDisposable {
   nodes(filter?: { status?: NodeStatus[] }): Promise<NodeView[]>;
   node(nodeId: string): Promise<NodeView>;
   stats(): Promise<Answer<'stats'>>;
+  /** Messages to and from other peers. */
+  readonly messages: Messaging;
   /** Hangs up. What still waits rejects with `STOPPED`; the tasks go on. Idempotent. */
   stop(): Promise<void>;
 }
@@ -105,6 +108,7 @@ export function createClient(options: ClientOptions): Client {
   let stopping: Promise<void> | null = null;
 
   const requests = new Requests(() => connection);
+  const messenger = new Messenger(world, { requests, connection: () => connection });
   const connection: Connection = connect(world, {
     dials,
     owner: {
@@ -113,11 +117,13 @@ export function createClient(options: ClientOptions): Client {
         if (!welcome.resumed) {
           requests.askAgain();
           watchAgain();
+          messenger.subscribeAgain();
         }
         for (const { resolve } of readyWaiters.splice(0)) resolve();
       },
       onDown: () => {},
       onMessage: (message, done) => {
+        if (message.type === 'direct' || message.type === 'broadcast') return messenger.take(message, done);
         take(message);
         done();
       },
@@ -312,6 +318,7 @@ export function createClient(options: ClientOptions): Client {
     end ??= error;
     for (const { reject } of readyWaiters.splice(0)) reject(error);
     requests.failAll(error);
+    messenger.fail(error);
     for (const submission of [...submissions.values(), ...[...followed.values()].flatMap((set) => [...set])]) {
       if (!submission.isOver) submission.refuse(error);
     }
@@ -352,6 +359,7 @@ export function createClient(options: ClientOptions): Client {
         readyWaiters.push(own);
       });
     },
+    messages: messenger,
     submit: submit as Client['submit'],
     follow(taskId) {
       const submission = new Submission(taskId, limits, cancel);

@@ -28,6 +28,7 @@ import { answer } from './questions.ts';
 import { Reconciliation } from './reconciliation.ts';
 import type { Session } from './session.ts';
 import { Sessions } from './sessions.ts';
+import { Switchboard } from './switchboard.ts';
 import { Tasks } from './tasks.ts';
 import { Watchers } from './watchers.ts';
 
@@ -127,6 +128,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     owner: {
       onRegister: (session, claim) => welcome(session, claim),
       onAttached: (session, claim) => {
+        switchboard.attach(session);
         if (session.kind === 'client') return;
         nodes.attach(session, claim, grant(session, claim.capabilities));
         const node = nodes.get(session.peerId);
@@ -137,6 +139,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       onResumed: (session) => tellNode(session, { type: 'session.attached' }, null),
       onClosed: (session, code) => {
         watchers.drop(session);
+        switchboard.close(session);
         tellNode(session, { type: 'session.closed' }, left.get(session.peerId) ?? `its session ended: ${code}`);
         left.delete(session.peerId);
         tasks.flush();
@@ -200,9 +203,11 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const reconciliation = new Reconciliation({ store, tasks, gatewayId: () => lease.id });
   const questions = { store, nodes, tasks, limits, schedulerStatus: () => dispatch.status, stats: ownStats };
   const intake = new Intake(world, { store, watchers, isServing: () => root.getSnapshot().value === 'serving' });
+  const switchboard = new Switchboard(world, nodes);
   const inbox = new Inbox(world, {
     store,
     intake,
+    switchboard,
     tasks,
     nodes,
     dispatch,

@@ -12,6 +12,7 @@ import type { Nodes } from './nodes.ts';
 import { answer, type QuestionSources } from './questions.ts';
 import { asPincerError, errorPayload } from './replies.ts';
 import type { Session } from './session.ts';
+import type { Switchboard } from './switchboard.ts';
 import type { Tasks } from './tasks.ts';
 import type { Watchers } from './watchers.ts';
 
@@ -22,6 +23,7 @@ export interface InboxOptions {
   readonly dispatch: Dispatch;
   readonly watchers: Watchers;
   readonly intake: Intake;
+  readonly switchboard: Switchboard;
   readonly questions: QuestionSources;
   /** What a peer may do, of what it claims. */
   grant(session: Session, claimed: readonly string[]): readonly string[];
@@ -98,6 +100,12 @@ export class Inbox {
           });
         });
         break;
+      case 'direct':
+      case 'broadcast':
+      case 'subscribe':
+      case 'unsubscribe':
+        this.#options.switchboard.take(session, message);
+        break;
       case 'heartbeat':
         this.#heartbeat(session, message.payload);
         break;
@@ -122,6 +130,7 @@ export class Inbox {
       case 'task_assign':
       case 'task_cancelling':
       case 'answer':
+      case 'delivered':
         // Sessions let none of these through: they are not for a peer to send.
         delivery.done(message);
         break;

@@ -10,7 +10,9 @@ import { MaxTasks, type NodeKind } from '../../protocol/node.ts';
 import { type Connection, connect } from '../connection.ts';
 import type { Deadline } from '../deadlines.ts';
 import { dialsOf, type Target } from '../dials.ts';
+import { type Messaging, Messenger } from '../messenger.ts';
 import { realPorts } from '../real-ports.ts';
+import { Requests } from '../requests.ts';
 import { startActor } from '../start-actor.ts';
 import type { Handler, TaskDefinition } from '../task-definition.ts';
 import { createWorld, type WorldOptions } from '../world.ts';
@@ -51,6 +53,8 @@ export interface Node extends AsyncDisposable {
   readonly stopped: Promise<PincerError | null>;
   /** Adds a handler. The gateway is told at once. */
   handle<Definition extends TaskDefinition>(definition: Definition, handler: Handler<Definition>): void;
+  /** Messages to and from other peers. */
+  readonly messages: Messaging;
   /** Takes nothing new, finishes what runs (at most `drainMs`), says goodbye, stops. */
   drain(): Promise<void>;
   /** Stops at once: handlers are told to stop, and what they had is placed elsewhere. Idempotent. */
@@ -112,6 +116,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       if (attempts.size === 0) life.send({ type: 'attempts.ended' });
     },
   });
+  const requests = new Requests(() => connection);
+  const messenger = new Messenger(world, { requests, connection: () => connection });
   const connection: Connection = connect(world, {
     dials,
     parent: life,
@@ -129,7 +135,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       }),
       onUp: (welcome) => {
         attempts.drop(welcome.drop);
-        if (!welcome.resumed) attempts.sayAgain();
+        if (!welcome.resumed) {
+          attempts.sayAgain();
+          requests.askAgain();
+          messenger.subscribeAgain();
+        }
         life.send({ type: 'link.connected' });
         resolveWelcomed();
         startBeat(welcome.policy.heartbeatMs);
@@ -139,6 +149,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         life.send({ type: 'link.lost' });
       },
       onMessage: (message, done) => {
+        if (message.type === 'direct' || message.type === 'broadcast') return messenger.take(message, done);
+        if (requests.answer(message)) return done();
         switch (message.type) {
           case 'task_assign':
             attempts.assign(message.payload);
@@ -195,6 +207,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     attempts.stopAll();
     if (connection.isUp) connection.send('unregister', { reason: refusal === null ? 'stopped' : refusal.code });
     await connection.stop();
+    const stopped = new PincerError('STOPPED', 'the node was stopped');
+    requests.failAll(stopped);
+    messenger.fail(stopped);
     meter.stop();
     deadlines.stop();
     resolveStopped(refusal);
@@ -232,6 +247,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const node: Node = {
     id,
     stopped,
+    messages: messenger,
     get status() {
       return life.getSnapshot().value as string;
     },

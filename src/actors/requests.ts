@@ -1,11 +1,17 @@
-/** Requests that wait for their answer. They outlive links and sessions: a new session is asked again. */
-import { PincerError } from '../../protocol/failure.ts';
-import type { Message, MessageType, Payload } from '../../protocol/message.ts';
-import type { Connection } from '../connection.ts';
+/**
+ * Requests that wait for their answer. They outlive links; of a session that ends, those that may be repeated are asked
+ * again, and the others fail, since nobody can tell whether they were carried out.
+ */
+import { PincerError } from '../protocol/failure.ts';
+import type { Message, MessageType, Payload } from '../protocol/message.ts';
+import type { Connection } from './connection.ts';
 
 interface Request {
   readonly type: MessageType;
   readonly payload: unknown;
+  readonly to: string | undefined;
+  /** Asking twice is as good as asking once. */
+  readonly isRepeatable: boolean;
   readonly onAnswer: (message: Message) => void;
   readonly onError: (error: PincerError) => void;
 }
@@ -30,8 +36,10 @@ export class Requests {
     payload: Payload<Type>,
     onAnswer: (message: Message) => void,
     onError: (error: PincerError) => void,
+    options: { to?: string; isRepeatable?: boolean } = {},
   ): void {
-    this.#send({ type, payload, onAnswer, onError });
+    const { to, isRepeatable = true } = options;
+    this.#send({ type, payload, to, isRepeatable, onAnswer, onError });
   }
 
   /** Whether a message answered a request of ours. */
@@ -46,10 +54,15 @@ export class Requests {
 
   /** A session has begun: what the old one left open is asked again, in order. */
   askAgain(): void {
-    const open = [...this.#sent.values(), ...this.#unsent];
+    const sent = [...this.#sent.values()];
+    const unsent = this.#unsent;
     this.#sent = new Map();
     this.#unsent = [];
-    for (const request of open) this.#send(request);
+    for (const request of sent) {
+      if (request.isRepeatable) this.#send(request);
+      else request.onError(new PincerError('LINK_CLOSED', 'the session ended before the answer came'));
+    }
+    for (const request of unsent) this.#send(request);
   }
 
   failAll(error: PincerError): void {
@@ -60,7 +73,7 @@ export class Requests {
   }
 
   #send(request: Request): void {
-    const id = this.#connection().send(request.type, request.payload as never);
+    const id = this.#connection().send(request.type, request.payload as never, { to: request.to });
     if (id === 0) this.#unsent.push(request);
     else this.#sent.set(id, request);
   }

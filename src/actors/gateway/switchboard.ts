@@ -1,0 +1,189 @@
+/**
+ * Messages between peers: one to one, to many by what they are, to the subscribers of a topic. The gateway stamps who
+ * sent them and passes the body on undecoded.
+ *
+ * What is promised: messages of one sender to one receiver arrive in the order they were sent, each at most once. An
+ * unreliable one is dropped when its receiver has no link or does not drain. A reliable one waits for a receiver within its
+ * resume window, and its sender is answered when the receiver has dealt with it.
+ */
+import { PincerError } from '../../protocol/failure.ts';
+import type { Message, Payload } from '../../protocol/message.ts';
+import { TokenBucket } from '../../transport/token-bucket.ts';
+import type { World } from '../world.ts';
+import type { Node, Nodes } from './nodes.ts';
+import { errorPayload } from './replies.ts';
+import type { Session } from './session.ts';
+
+type Post = Message<'direct' | 'broadcast' | 'subscribe' | 'unsubscribe'>;
+
+export class Switchboard {
+  readonly #world: World;
+  readonly #nodes: Nodes;
+  readonly #peers = new Map<string, Session>();
+  readonly #topics = new Map<string, Set<Session>>();
+  readonly #subscriptions = new Map<Session, Set<string>>();
+  readonly #buckets = new WeakMap<Session, TokenBucket>();
+  /** Messages that reached nobody, for the counters. */
+  undelivered = 0;
+
+  constructor(world: World, nodes: Nodes) {
+    this.#world = world;
+    this.#nodes = nodes;
+  }
+
+  attach(session: Session): void {
+    this.#peers.set(session.peerId, session);
+  }
+
+  close(session: Session): void {
+    if (this.#peers.get(session.peerId) === session) this.#peers.delete(session.peerId);
+    for (const topic of this.#subscriptions.get(session) ?? []) this.#leave(topic, session);
+    this.#subscriptions.delete(session);
+  }
+
+  take(session: Session, message: Post): void {
+    try {
+      switch (message.type) {
+        case 'direct':
+          this.#spend(session);
+          this.#direct(session, message);
+          break;
+        case 'broadcast':
+          this.#spend(session);
+          this.#broadcast(session, message);
+          break;
+        case 'subscribe':
+          this.#subscribe(session, message.payload.topics);
+          answer(session, message, message.payload.topics.length);
+          break;
+        case 'unsubscribe':
+          for (const topic of message.payload.topics) {
+            this.#leave(topic, session);
+            this.#subscriptions.get(session)?.delete(topic);
+          }
+          answer(session, message, message.payload.topics.length);
+          break;
+        default:
+          unexpected(message);
+      }
+    } catch (error) {
+      if (!(error instanceof PincerError)) throw error;
+      this.undelivered += 1;
+      session.send('error', errorPayload(error), { re: message.id });
+    }
+    session.delivery.done(message);
+  }
+
+  #direct(session: Session, message: Message<'direct'>): void {
+    const { to, payload } = message;
+    if (to === undefined) throw new PincerError('MESSAGE_INVALID', 'direct needs a receiver in `to`');
+    const receiver = this.#peers.get(to);
+    if (receiver === undefined) {
+      const node = this.#nodes.get(to);
+      if (node === undefined) throw new PincerError('NODE_UNKNOWN', `no peer '${to}'`);
+      throw new PincerError('NODE_OFFLINE', `node '${to}' is ${node.status}`);
+    }
+    if (payload.reliable === true) {
+      this.#pass(receiver, 'direct', payload, session.peerId, () => answer(session, message, 1));
+      return;
+    }
+    if (receiver.post === null) throw new PincerError('NODE_OFFLINE', `'${to}' has no link now`);
+    if (receiver.isFull)
+      throw new PincerError('SLOW_CONSUMER', `'${to}' does not drain what it is sent`, { retryAfterMs: 1_000 });
+    this.#pass(receiver, 'direct', payload, session.peerId);
+    answer(session, message, 1);
+  }
+
+  #broadcast(session: Session, message: Message<'broadcast'>): void {
+    const { payload } = message;
+    const receivers = payload.topic === undefined ? this.#selected(payload.select) : this.#topics.get(payload.topic);
+    const reached: Session[] = [];
+    for (const receiver of receivers ?? []) {
+      if (receiver === session || (payload.reliable !== true && receiver.isFull)) continue;
+      reached.push(receiver);
+    }
+    if (payload.reliable !== true || reached.length === 0) {
+      for (const receiver of reached) this.#pass(receiver, 'broadcast', payload, session.peerId);
+      answer(session, message, reached.length);
+      return;
+    }
+    let waiting = reached.length;
+    for (const receiver of reached) {
+      this.#pass(receiver, 'broadcast', payload, session.peerId, () => {
+        waiting -= 1;
+        if (waiting === 0) answer(session, message, reached.length);
+      });
+    }
+  }
+
+  *#selected(select: Payload<'broadcast'>['select'] = {}): Iterable<Session> {
+    for (const node of this.#nodes.all()) if (node.session !== null && isSelected(node, select)) yield node.session;
+  }
+
+  #pass(
+    receiver: Session,
+    type: 'direct' | 'broadcast',
+    payload: Payload<'broadcast'>,
+    from: string,
+    onAcknowledged?: () => void,
+  ): void {
+    receiver.send(type, payload, { from, ...(onAcknowledged === undefined ? {} : { onAcknowledged }) });
+  }
+
+  #subscribe(session: Session, topics: readonly string[]): void {
+    let own = this.#subscriptions.get(session);
+    if (own === undefined) this.#subscriptions.set(session, (own = new Set()));
+    const { topicsMax } = this.#world.limits;
+    if (new Set([...own, ...topics]).size > topicsMax) {
+      throw new PincerError('RATE_EXCEEDED', `a peer may subscribe to ${topicsMax} topics`);
+    }
+    for (const topic of topics) {
+      own.add(topic);
+      const subscribers = this.#topics.get(topic);
+      if (subscribers === undefined) this.#topics.set(topic, new Set([session]));
+      else subscribers.add(session);
+    }
+  }
+
+  #leave(topic: string, session: Session): void {
+    const subscribers = this.#topics.get(topic);
+    subscribers?.delete(session);
+    if (subscribers?.size === 0) this.#topics.delete(topic);
+  }
+
+  /** @throws PincerError `RATE_EXCEEDED` for a sender that floods. */
+  #spend(session: Session): void {
+    const now = this.#world.clock.now();
+    const { notesPerSecondMax } = this.#world.limits;
+    let bucket = this.#buckets.get(session);
+    if (bucket === undefined) this.#buckets.set(session, (bucket = new TokenBucket(notesPerSecondMax, now)));
+    const waitMs = bucket.take(1, now);
+    if (waitMs === 0) return;
+    // Refused, so not taken.
+    bucket.take(-1, now);
+    throw new PincerError(
+      'RATE_EXCEEDED',
+      `'${session.peerId}' sent more than ${notesPerSecondMax} messages in a second`,
+      {
+        retryAfterMs: Math.ceil(waitMs),
+      },
+    );
+  }
+}
+
+function isSelected(
+  node: Node,
+  { nodeType, capability, labels }: NonNullable<Payload<'broadcast'>['select']>,
+): boolean {
+  if (nodeType !== undefined && node.kind !== nodeType) return false;
+  if (capability !== undefined && !node.capabilities.has(capability)) return false;
+  return Object.entries(labels ?? {}).every(([label, value]) => node.labels?.[label] === value);
+}
+
+function answer(session: Session, message: Post, count: number): void {
+  session.send('delivered', { count }, { re: message.id });
+}
+
+function unexpected(message: never): never {
+  throw new Error(`unexpected message ${JSON.stringify(message)}`);
+}

@@ -1,0 +1,229 @@
+/** One peer’s side of messages between peers: sends, asks, subscribes, and answers what others ask. Nodes and clients have one. */
+import { PincerError, toFailure } from '../protocol/failure.ts';
+import type { Message, Payload } from '../protocol/message.ts';
+import { decodePayload, encodePayload } from '../transport/payload.ts';
+import type { Connection } from './connection.ts';
+import type { Deadline } from './deadlines.ts';
+import type { Requests } from './requests.ts';
+import type { World } from './world.ts';
+
+/** A message from another peer. */
+export interface PeerMessage {
+  /** Who sent it: what its connection proved, stamped by the gateway. */
+  readonly from: string;
+  readonly body: unknown;
+  /** The topic it was published to, if it was. */
+  readonly topic?: string;
+}
+
+/** Takes a message. What it returns answers a request; what it throws fails it. */
+export type MessageHandler = (message: PeerMessage) => unknown;
+
+export interface SendOptions {
+  /** True: kept for a receiver that is away for a moment; resolves when the receiver has dealt with it. Default false. */
+  readonly reliable?: boolean;
+}
+
+/** Whom a broadcast is for: nodes that match all that is said. */
+export interface Selection {
+  readonly nodeType?: 'agent' | 'channel';
+  readonly capability?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** What nodes and clients can say to each other, through the gateway. Bodies are plain values, at most `payloadBytesMax` encoded. */
+export interface Messaging {
+  /** Sends to one peer. Rejects with `NODE_UNKNOWN`, `NODE_OFFLINE`, `SLOW_CONSUMER` or `RATE_EXCEEDED`. */
+  send(to: string, body: unknown, options?: SendOptions): Promise<void>;
+  /** Asks one peer and resolves with what its handler returns. Rejects as `send`, with the handler’s failure, or `TIMED_OUT` after `timeoutMs` (default 30 000). */
+  request(to: string, body: unknown, options?: { readonly timeoutMs?: number }): Promise<unknown>;
+  /** Sends to every node that matches, but not back to the sender; resolves with how many. */
+  broadcast(body: unknown, options?: SendOptions & { readonly select?: Selection }): Promise<number>;
+  /** Sends to the subscribers of a topic; resolves with how many. */
+  publish(topic: string, body: unknown, options?: SendOptions): Promise<number>;
+  /** Takes the messages of a topic, across reconnects, until the returned function is called. */
+  subscribe(topic: string, handler: MessageHandler): Promise<() => Promise<void>>;
+  /** Takes what is sent to this peer directly or by broadcast. One handler; a second replaces the first. */
+  onMessage(handler: MessageHandler): void;
+}
+
+interface Question {
+  readonly to: string;
+  readonly resolve: (body: unknown) => void;
+  readonly reject: (error: PincerError) => void;
+  readonly deadline: Deadline;
+}
+
+export class Messenger implements Messaging {
+  readonly #world: World;
+  readonly #requests: Requests;
+  readonly #connection: () => Connection;
+  readonly #questions = new Map<number, Question>();
+  readonly #topics = new Map<string, Set<MessageHandler>>();
+  #handler: MessageHandler | null = null;
+  #lastQuestion = 0;
+
+  constructor(world: World, options: { requests: Requests; connection: () => Connection }) {
+    this.#world = world;
+    this.#requests = options.requests;
+    this.#connection = options.connection;
+  }
+
+  async send(to: string, body: unknown, options: SendOptions = {}): Promise<void> {
+    await this.#ask('direct', this.#note(body, options), to);
+  }
+
+  request(to: string, body: unknown, options: { readonly timeoutMs?: number } = {}): Promise<unknown> {
+    const { limits, deadlines } = this.#world;
+    const timeoutMs = options.timeoutMs ?? limits.requestMs;
+    return new Promise((resolve, reject) => {
+      if (this.#questions.size >= limits.requestsMax) {
+        throw new PincerError('RATE_EXCEEDED', `${limits.requestsMax} requests wait for their reply already`);
+      }
+      this.#lastQuestion += 1;
+      const request = this.#lastQuestion;
+      const forget = (): void => {
+        this.#questions.get(request)?.deadline.clear();
+        this.#questions.delete(request);
+      };
+      const payload = { ...this.#note(body, {}), request };
+      const deadline = deadlines.set(timeoutMs, () => {
+        this.#questions.delete(request);
+        reject(new PincerError('TIMED_OUT', `'${to}' did not reply within ${timeoutMs} ms`));
+      });
+      this.#questions.set(request, { to, resolve, reject, deadline });
+      this.#ask('direct', payload, to).catch((error: unknown) => {
+        forget();
+        reject(error);
+      });
+    });
+  }
+
+  broadcast(body: unknown, options: SendOptions & { readonly select?: Selection } = {}): Promise<number> {
+    const { select } = options;
+    return this.#ask('broadcast', {
+      ...this.#note(body, options),
+      ...(select === undefined
+        ? {}
+        : { select: { ...select, ...(select.labels === undefined ? {} : { labels: { ...select.labels } }) } }),
+    });
+  }
+
+  publish(topic: string, body: unknown, options: SendOptions = {}): Promise<number> {
+    return this.#ask('broadcast', { ...this.#note(body, options), topic });
+  }
+
+  async subscribe(topic: string, handler: MessageHandler): Promise<() => Promise<void>> {
+    const handlers = this.#topics.get(topic);
+    if (handlers !== undefined) handlers.add(handler);
+    else {
+      this.#topics.set(topic, new Set([handler]));
+      try {
+        await this.#ask('subscribe', { topics: [topic] });
+      } catch (error) {
+        this.#topics.delete(topic);
+        throw error;
+      }
+    }
+    return async () => {
+      const left = this.#topics.get(topic);
+      if (left?.delete(handler) !== true || left.size > 0) return;
+      this.#topics.delete(topic);
+      await this.#ask('unsubscribe', { topics: [topic] });
+    };
+  }
+
+  onMessage(handler: MessageHandler): void {
+    this.#handler = handler;
+  }
+
+  /** A session has begun that knows nothing of the old one’s subscriptions. */
+  subscribeAgain(): void {
+    const topics = [...this.#topics.keys()];
+    if (topics.length > 0) this.#connection().send('subscribe', { topics });
+  }
+
+  /** Takes a message of another peer; `done` once it has been dealt with. */
+  take(message: Message<'direct' | 'broadcast'>, done: () => void): void {
+    const { from = '', payload } = message;
+    if (message.type === 'direct' && payload.reply !== undefined) {
+      this.#answered(from, payload.reply, payload);
+      return done();
+    }
+    void this.#handle(message, from).finally(done);
+  }
+
+  /** Nothing will come any more. */
+  fail(error: PincerError): void {
+    for (const { reject, deadline } of this.#questions.values()) {
+      deadline.clear();
+      reject(error);
+    }
+    this.#questions.clear();
+    this.#topics.clear();
+  }
+
+  #answered(from: string, reply: number, { body, error }: Payload<'direct'>): void {
+    const question = this.#questions.get(reply);
+    // Late, or from somebody who was not asked.
+    if (question === undefined || question.to !== from) return;
+    this.#questions.delete(reply);
+    question.deadline.clear();
+    if (error === undefined) question.resolve(decodePayload(body, this.#world.limits));
+    else question.reject(PincerError.from(error));
+  }
+
+  async #handle(message: Message<'direct' | 'broadcast'>, from: string): Promise<void> {
+    const topic = message.type === 'broadcast' ? message.payload.topic : undefined;
+    const { request } = message.payload;
+    try {
+      const handlers =
+        topic === undefined ? (this.#handler === null ? [] : [this.#handler]) : [...(this.#topics.get(topic) ?? [])];
+      if (handlers.length === 0) throw new PincerError('NO_RECEIVER', 'no handler for messages is set');
+      const body = decodePayload(message.payload.body, this.#world.limits);
+      let returned: unknown;
+      for (const handler of handlers)
+        returned = await handler({ from, body, ...(topic === undefined ? {} : { topic }) });
+      if (request !== undefined)
+        this.#reply(from, { reply: request, body: encodePayload(returned, this.#world.limits) });
+    } catch (error) {
+      const failure = toFailure(error, 'HANDLER_FAILED');
+      if (request !== undefined) this.#reply(from, { reply: request, body: encodePayload(null), error: failure });
+      else this.#world.log.warn('message.failed', { from, code: failure.code, message: failure.message });
+    }
+  }
+
+  #reply(to: string, payload: Payload<'direct'>): void {
+    // Nobody is told when the asker has gone: it has stopped waiting.
+    this.#ask('direct', payload, to).catch(() => {});
+  }
+
+  #note(body: unknown, { reliable }: SendOptions): Payload<'direct'> {
+    const { limits } = this.#world;
+    const bytes = encodePayload(body, limits);
+    if (bytes.byteLength > limits.payloadBytesMax) {
+      throw new PincerError(
+        'PAYLOAD_TOO_LARGE',
+        `the body has ${bytes.byteLength} bytes, more than ${limits.payloadBytesMax}`,
+      );
+    }
+    return { body: bytes, ...(reliable === true ? { reliable } : {}) };
+  }
+
+  #ask<Type extends 'direct' | 'broadcast' | 'subscribe' | 'unsubscribe'>(
+    type: Type,
+    payload: Payload<Type>,
+    to?: string,
+  ): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#requests.ask(
+        type,
+        payload,
+        (answer) => resolve(answer.type === 'delivered' ? answer.payload.count : 0),
+        reject,
+        // At most once: what may have been passed on is not said again. Subscribing twice does no harm.
+        { isRepeatable: type !== 'direct' && type !== 'broadcast', ...(to === undefined ? {} : { to }) },
+      );
+    });
+  }
+}

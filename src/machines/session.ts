@@ -16,6 +16,7 @@ export type SessionEvent =
   | { type: 'resume.expired' }
   | { type: 'protocol.violated'; code: FailureCode }
   | { type: 'session.superseded' }
+  | { type: 'session.evict' }
   | { type: 'session.stop' }
   | { type: 'peer.left' };
 
@@ -72,6 +73,13 @@ export const sessionMachine = setup({
             { type: 'declareClosed', params: 'SUPERSEDED' },
           ],
         },
+        'session.evict': {
+          target: 'closed',
+          actions: [
+            { type: 'refuse', params: 'EVICTED' },
+            { type: 'declareClosed', params: 'EVICTED' },
+          ],
+        },
         'session.stop': {
           target: 'closed',
           actions: [
@@ -89,6 +97,7 @@ export const sessionMachine = setup({
         'link.resumed': { target: 'attached', actions: 'declareResumed' },
         'resume.expired': { target: 'closed', actions: { type: 'declareClosed', params: 'LINK_CLOSED' } },
         'session.superseded': { target: 'closed', actions: { type: 'declareClosed', params: 'SUPERSEDED' } },
+        'session.evict': { target: 'closed', actions: { type: 'declareClosed', params: 'EVICTED' } },
         'session.stop': { target: 'closed', actions: { type: 'declareClosed', params: 'GATEWAY_DRAINING' } },
         'peer.left': { target: 'closed', actions: { type: 'declareClosed', params: null } },
       },

@@ -128,6 +128,12 @@ export const FAILURES = {
     'Give each node an id of its own with `--id`.',
     4410,
   ),
+  EVICTED: kind(
+    false,
+    'an operator has ended the session',
+    'Ask who runs the gateway; start the node again if it is welcome.',
+    4411,
+  ),
   HANDSHAKE_TIMEOUT: kind(
     true,
     'no valid register within handshakeMs',

@@ -220,6 +220,12 @@ export const LIMITS = {
     'As waitingTasksMax.',
   ),
   submitBatchMax: limit(1_000, 'count', 'Tasks written to the store in one step.', 'The rest goes into the next step.'),
+  submitsUnderWayMax: limit(
+    8_192,
+    'count',
+    'Submits of one client that wait for their acknowledgement at once, so that a link is never flooded.',
+    'Further submits wait in the client.',
+  ),
   settledTasksMax: limit(100_000, 'count', 'Finished tasks that can still be asked for.', 'The oldest are forgotten.'),
   settledBytesMax: limit(
     268_435_456,

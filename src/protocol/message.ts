@@ -6,8 +6,8 @@ import { z } from 'zod';
 import { PincerError } from './failure.ts';
 import { AttemptRef, Capabilities, Identifier, TaskType, Text } from './identifier.ts';
 import { defaultLimits } from './limits.ts';
-import { Labels, Load, MaxTasks, NodeKind, PeerKind, TaskTypes } from './node.ts';
-import { Query } from './query.ts';
+import { Labels, Load, MaxTasks, NodeKind, PeerKind, Resources, TaskTypes } from './node.ts';
+import { Order, Query } from './query.ts';
 import { FailureShape, Opaque, Outcome, Priority, TaskSpec, TaskStatus, TimeoutMs } from './task.ts';
 
 /** The WebSocket subprotocol: the protocol’s major version and its encoding. */
@@ -77,6 +77,7 @@ export const MESSAGES = {
       /** Task types the node has a handler for; absent = it takes any. */
       taskTypes: TaskTypes.optional(),
       labels: Labels.optional(),
+      resources: Resources.optional(),
       load: Load.optional(),
       /** Every attempt that still holds a slot or whose result was not acknowledged. */
       running: z.array(AttemptRef).max(defaultLimits.maxTasksMax),
@@ -253,6 +254,8 @@ export const MESSAGES = {
 
   // Questions
   query: { from: PEERS, reliable: true, lane: 'control', payload: Query },
+  /** Asks the gateway to do something to a node, a task type or tasks. Answered by answer. */
+  order: { from: PEERS, reliable: true, lane: 'control', payload: Order },
   answer: { from: ['gateway'], reliable: true, lane: 'control', payload: z.looseObject({}) },
 } as const satisfies Record<string, MessageKind>;
 

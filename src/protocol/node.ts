@@ -30,6 +30,9 @@ export const MaxTasks = z.int().min(0).max(defaultLimits.maxTasksMax);
 export const TaskTypes = z.array(TaskType).max(1_024);
 export const Labels = z.record(Identifier, z.string().max(256));
 
+/** Amounts by name, such as `{ gpu: 1, memoryMb: 4096 }`: what a node has, or what an attempt takes of it. */
+export const Resources = z.record(Identifier, z.number().min(0).max(1e15));
+
 /** A node as lists show it. Ages are milliseconds; nothing here is a wall-clock time of another machine. */
 export const NodeView = z.strictObject({
   nodeId: Identifier,
@@ -42,6 +45,9 @@ export const NodeView = z.strictObject({
   capabilities: Capabilities,
   taskTypes: TaskTypes.optional(),
   labels: Labels.optional(),
+  resources: Resources.optional(),
+  /** What its attempts take of that. */
+  taken: Resources.optional(),
   maxTasks: MaxTasks,
   /** Slots taken, by the gateway’s own count. */
   tasks: z.int().min(0),

@@ -26,6 +26,19 @@ export const Query = z.discriminatedUnion('what', [
 ]);
 export type Query = z.infer<typeof Query>;
 
+/** What a client may ask a gateway to do. */
+export const Order = z.discriminatedUnion('what', [
+  /** No new work for the node; what it runs may finish. With `stop` the node itself stops after that. */
+  z.strictObject({ what: z.literal('node.drain'), nodeId: Identifier, stop: z.boolean().optional() }),
+  z.strictObject({ what: z.literal('node.resume'), nodeId: Identifier }),
+  /** Ends the node’s session for good; what it runs is placed elsewhere. */
+  z.strictObject({ what: z.literal('node.evict'), nodeId: Identifier }),
+  /** Places no more tasks of the type, until resumed. */
+  z.strictObject({ what: z.literal('type.pause'), type: TaskType }),
+  z.strictObject({ what: z.literal('type.resume'), type: TaskType }),
+]);
+export type Order = z.infer<typeof Order>;
+
 /** Why one node does not run a task, or that it could. */
 export const Verdict = z.strictObject({
   nodeId: Identifier,
@@ -54,10 +67,12 @@ export const ANSWERS = {
   why: Why,
   nodes: z.strictObject({ items: z.array(NodeView) }),
   node: z.strictObject({ node: NodeView }),
+  order: z.strictObject({ status: z.string() }),
   stats: z.strictObject({
     gatewayId: Identifier,
     status: z.string(),
     scheduler: z.string(),
+    paused: z.array(TaskType),
     upMs: z.number(),
     tasks: z.record(z.string(), z.number()),
     nodes: z.record(z.string(), z.number()),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { Capabilities, Identifier, TaskType, Text } from './identifier.ts';
 import { defaultLimits } from './limits.ts';
+import { Labels, Resources } from './node.ts';
 
 /** The states of a task, in the order of its life. The last three are its outcomes. */
 export const TASK_STATUSES = [
@@ -55,6 +56,12 @@ export const TaskSpec = z.strictObject({
   needs: Capabilities.optional(),
   /** How many failures the task may have before it is failed; crashes of nodes count apart. */
   attempts: z.int().min(1).max(defaultLimits.attemptsMax).optional(),
+  /** Labels the node must carry. */
+  labels: Labels.optional(),
+  /** Amounts that each attempt takes of what its node has. */
+  resources: Resources.optional(),
+  /** The only node that may run it. */
+  node: Identifier.optional(),
   /** The same key is the same task: a second submit gets the first’s id and outcome. */
   key: z.string().min(1).max(128).optional(),
 });

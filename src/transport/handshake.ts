@@ -57,6 +57,7 @@ const FINAL: ReadonlySet<string> = new Set<FailureCode>([
   'IDENTITY_MISMATCH',
   'PROTOCOL_VERSION',
   'SUPERSEDED',
+  'EVICTED',
 ]);
 
 /** Whether a failure of the way to a gateway is final. */

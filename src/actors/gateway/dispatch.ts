@@ -3,6 +3,7 @@
  * node. Event-driven, one claim at a time; a class of tasks that nobody can do now costs nothing.
  */
 import type { Actor, AnyActorRef } from 'xstate';
+import { misfit } from '../../machines/policies/fit.ts';
 import type { Candidate, Strategy } from '../../machines/policies/placement/placement.ts';
 import { type Requirement, requirementOf } from '../../machines/policies/requirement-class.ts';
 import { type Leftover, type SchedulerCommand, schedulerMachine } from '../../machines/scheduler.ts';
@@ -30,7 +31,9 @@ export class Dispatch {
   readonly #store: Store;
   readonly #nodes: Nodes;
   readonly #owner: DispatchOwner;
-  readonly #strategy: Strategy;
+  readonly #strategy: (type: string) => Strategy;
+  /** Task types that are not placed until resumed. */
+  readonly #paused = new Set<string>();
   readonly #gatewayId: () => string;
   readonly #actor: Actor<typeof schedulerMachine>;
   /** Classes that may have claimable tasks. */
@@ -48,7 +51,7 @@ export class Dispatch {
       parent: AnyActorRef;
       store: Store;
       nodes: Nodes;
-      strategy: Strategy;
+      strategy: (type: string) => Strategy;
       gatewayId: () => string;
       owner: DispatchOwner;
     },
@@ -102,12 +105,21 @@ export class Dispatch {
     });
   }
 
-  pause(): void {
-    this.#actor.send({ type: 'scheduler.pause' });
+  /** Places no more tasks of a type, until resumed. */
+  pause(type: string): void {
+    this.#paused.add(type);
   }
 
-  resume(): void {
-    this.#actor.send({ type: 'scheduler.resume' });
+  resume(type: string): void {
+    if (this.#paused.delete(type)) this.roomChanged();
+  }
+
+  isPaused(type: string): boolean {
+    return this.#paused.has(type);
+  }
+
+  paused(): string[] {
+    return [...this.#paused].sort();
   }
 
   drain(): void {
@@ -123,11 +135,11 @@ export class Dispatch {
     const waiting = this.#waiting.get(queue);
     if (waiting === undefined) {
       const requirement = requirementOf(queue);
-      return [...this.#nodes.all()].filter((node) => this.#nodes.fits(node, requirement));
+      return [...this.#nodes.all()].filter((node) => misfit(node, requirement) === null);
     }
     if (waiting.version !== this.#nodes.version) {
       waiting.version = this.#nodes.version;
-      waiting.fitting = [...this.#nodes.all()].filter((node) => this.#nodes.fits(node, waiting.requirement));
+      waiting.fitting = [...this.#nodes.all()].filter((node) => misfit(node, waiting.requirement) === null);
     }
     return waiting.fitting;
   }
@@ -172,10 +184,11 @@ export class Dispatch {
     const wants: Want[] = [];
     let room = 0;
     for (const node of this.#nodes.all()) room += this.#nodes.freeSlots(node);
-    for (const queue of this.#waiting.keys()) {
+    for (const [queue, waiting] of this.#waiting) {
+      if (this.#paused.has(waiting.requirement.type)) continue;
       const fitting = this.fitting(queue);
       let limit = 0;
-      for (const node of fitting) limit += this.#nodes.freeSlots(node);
+      for (const node of fitting) limit += this.#nodes.roomFor(node, waiting.requirement);
       if (limit > 0) wants.push({ queue, limit });
     }
     return { wants, room };
@@ -202,17 +215,20 @@ export class Dispatch {
   /** The most constrained tasks first, so that what can go anywhere does not take the only place of what cannot. */
   #place(claimed: readonly Claimed[]): void {
     const homeless: Claimed[] = [];
-    const byFit = claimed.map((task) => ({ task, fitting: this.fitting(task.record.queue) }));
+    const byFit = claimed.map((task) => ({
+      task,
+      requirement: requirementOf(task.record.queue),
+      fitting: this.fitting(task.record.queue),
+    }));
     byFit.sort((one, other) => one.fitting.length - other.fitting.length);
-    for (const { task, fitting } of byFit) {
+    for (const { task, requirement, fitting } of byFit) {
       const candidates: Candidate[] = [];
       for (const node of fitting) {
-        if (!this.#nodes.hasRoom(node)) continue;
-        candidates.push(candidateOf(node));
+        if (this.#nodes.roomFor(node, requirement) > 0) candidates.push(candidateOf(node));
       }
       // Another node than the one that failed it, where there is one.
       const others = candidates.filter((candidate) => candidate.nodeId !== task.record.node);
-      const nodeId = this.#strategy(others.length > 0 ? others : candidates, {
+      const nodeId = this.#strategy(task.record.type)(others.length > 0 ? others : candidates, {
         taskId: task.record.taskId,
         affinityKey: null,
         turn: this.#turn,
@@ -222,7 +238,7 @@ export class Dispatch {
       if (node === undefined) homeless.push(task);
       else {
         const { taskId, attempt } = task.record;
-        this.#nodes.take(node, { taskId, attempt });
+        this.#nodes.take(node, { taskId, attempt }, requirement.resources);
         this.#turn += 1;
         node.lastTurn = this.#turn;
         node.placedSinceReport += 1;

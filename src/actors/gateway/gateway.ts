@@ -3,7 +3,8 @@
  * bottom; the decisions are in src/machines.
  */
 import { type GatewayCommand, gatewayMachine } from '../../machines/gateway.ts';
-import { leastConnections } from '../../machines/policies/placement/least-connections.ts';
+import { type StrategyName, strategyOf } from '../../machines/policies/placement/index.ts';
+import type { Strategy } from '../../machines/policies/placement/placement.ts';
 import { PincerError, toFailure } from '../../protocol/failure.ts';
 import { Identifier } from '../../protocol/identifier.ts';
 import type { Payload } from '../../protocol/message.ts';
@@ -44,6 +45,12 @@ export interface GatewayOptions extends WorldOptions {
   readonly id?: string;
   /** Where tasks are kept. Default: in memory, gone with the process. */
   readonly store?: Store;
+  /** How nodes are chosen: one of the six strategies, or one of `strategies`. Default `least-connections`. */
+  readonly strategy?: StrategyName | (string & {});
+  /** The strategy of single task types, where it differs. */
+  readonly strategyByType?: Readonly<Record<string, StrategyName | (string & {})>>;
+  /** Strategies of the app’s own, by name: pure functions of a few facts. */
+  readonly strategies?: Readonly<Record<string, Strategy>>;
   /** Further ways in, such as an in-memory network in tests. */
   readonly listeners?: readonly Listen[];
 }
@@ -75,6 +82,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const { clock, limits, log, deadlines, ids } = world;
   const id = options.id ?? `gw-${ids().slice(0, 8)}`;
   if (!Identifier.safeParse(id).success) throw new PincerError('OPTION_INVALID', `gateway id '${id}' is not an id`);
+  const strategy = strategyOf(options.strategy ?? 'least-connections', options.strategies);
+  const strategyByType = new Map(
+    Object.entries(options.strategyByType ?? {}).map(([type, name]) => [type, strategyOf(name, options.strategies)]),
+  );
   const listens = [...(options.listeners ?? [])];
   if (options.listen !== null) listens.push(listenAt(options.listen ?? '127.0.0.1:0', options.token, world));
   const store = options.store ?? createMemoryStore({ clock, ids, limits });
@@ -192,7 +203,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     parent: root,
     store,
     nodes,
-    strategy: leastConnections,
+    strategy: (type) => strategyByType.get(type) ?? strategy,
     gatewayId: () => lease.id,
     owner: {
       place: (claimed, nodeId) => tasks.place(claimed, nodeId),
@@ -201,13 +212,22 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     },
   });
   const reconciliation = new Reconciliation({ store, tasks, gatewayId: () => lease.id });
-  const questions = { store, nodes, tasks, limits, schedulerStatus: () => dispatch.status, stats: ownStats };
+  const questions = {
+    store,
+    nodes,
+    tasks,
+    limits,
+    schedulerStatus: () => dispatch.status,
+    isPaused: (type: string) => dispatch.isPaused(type),
+    stats: ownStats,
+  };
   const intake = new Intake(world, { store, watchers, isServing: () => root.getSnapshot().value === 'serving' });
   const switchboard = new Switchboard(world, nodes);
   const inbox = new Inbox(world, {
     store,
     intake,
     switchboard,
+    orders: { world, nodes, sessions, dispatch },
     tasks,
     nodes,
     dispatch,
@@ -295,6 +315,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       gatewayId: id,
       status: root.getSnapshot().value as string,
       scheduler: dispatch.status,
+      paused: dispatch.paused(),
       upMs: clock.now() - startedAt,
       counters: {
         ...counters,

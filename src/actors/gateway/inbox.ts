@@ -9,6 +9,7 @@ import type { World } from '../world.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { Intake } from './intake.ts';
 import type { Nodes } from './nodes.ts';
+import { carryOut, type OrderTargets } from './orders.ts';
 import { answer, type QuestionSources } from './questions.ts';
 import { asPincerError, errorPayload } from './replies.ts';
 import type { Session } from './session.ts';
@@ -24,6 +25,7 @@ export interface InboxOptions {
   readonly watchers: Watchers;
   readonly intake: Intake;
   readonly switchboard: Switchboard;
+  readonly orders: OrderTargets;
   readonly questions: QuestionSources;
   /** What a peer may do, of what it claims. */
   grant(session: Session, claimed: readonly string[]): readonly string[];
@@ -98,6 +100,11 @@ export class Inbox {
           session.send('answer', (await answer(message.payload, this.#options.questions)) as Payload<'answer'>, {
             re: message.id,
           });
+        });
+        break;
+      case 'order':
+        void this.#answering(session, message, async () => {
+          session.send('answer', carryOut(message.payload, this.#options.orders), { re: message.id });
         });
         break;
       case 'direct':

@@ -66,7 +66,7 @@ export class Intake {
     return {
       taskId: spec.taskId,
       type: spec.type,
-      queue: classOf({ type: spec.type, needs }),
+      queue: classOf({ type: spec.type, needs, labels: spec.labels, resources: spec.resources, node: spec.node }),
       needs,
       priority: spec.priority,
       timeoutMs: spec.timeout,

@@ -4,6 +4,7 @@
  */
 import type { AnyActorRef } from 'xstate';
 import { type NodeCommand, type NodeEvent, nodeMachine } from '../../machines/node.ts';
+import { type NodeFacts, roomFor } from '../../machines/policies/fit.ts';
 import type { Requirement } from '../../machines/policies/requirement-class.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Payload } from '../../protocol/message.ts';
@@ -13,15 +14,22 @@ import type { Deadline } from '../deadlines.ts';
 import type { World } from '../world.ts';
 import type { Session } from './session.ts';
 
+/** One attempt’s hold on a node. */
+interface Slot {
+  readonly ref: AttemptRef;
+  readonly resources: Readonly<Record<string, number>>;
+  /** Its task has settled without it. */
+  isOverdue: boolean;
+}
+
 /** What the gateway knows of one node. */
-export interface Node {
-  readonly nodeId: string;
+export interface Node extends NodeFacts {
   readonly kind: NodeKind;
   incarnation: string;
   /** Granted capabilities. */
   capabilities: ReadonlySet<string>;
   taskTypes: ReadonlySet<string> | null;
-  labels: Readonly<Record<string, string>> | undefined;
+  labels: Readonly<Record<string, string>>;
   maxTasks: number;
   load: Load | undefined;
   session: Session | null;
@@ -30,7 +38,10 @@ export interface Node {
   reason: string | null;
   isLagging: boolean;
   /** Attempts that hold a slot, by key; the value says whether its task has settled without it. */
-  readonly slots: Map<string, { readonly ref: AttemptRef; isOverdue: boolean }>;
+  readonly slots: Map<string, Slot>;
+  /** What it says it has, and what its attempts take of that. */
+  resources: Readonly<Record<string, number>>;
+  taken: Record<string, number>;
   /** Attempts placed on it since its last report of load. */
   placedSinceReport: number;
   /** When it was last chosen, as a count of all placements. */
@@ -95,7 +106,9 @@ export class Nodes {
       incarnation: claim.incarnation,
       capabilities: new Set(),
       taskTypes: null,
-      labels: undefined,
+      labels: {},
+      resources: {},
+      taken: {},
       maxTasks: 0,
       load: undefined,
       session: null,
@@ -114,7 +127,8 @@ export class Nodes {
     node.incarnation = claim.incarnation;
     node.session = session;
     node.address = session.remoteAddress;
-    node.labels = claim.labels;
+    node.labels = claim.labels ?? {};
+    node.resources = claim.resources ?? {};
     this.#nodes.set(nodeId, node);
     if (known === undefined) this.#host.spawn(nodeId, { nodeId });
     this.update(node, claim, granted);
@@ -158,42 +172,32 @@ export class Nodes {
     this.#owner.onChanged();
   }
 
-  /** Whether a node may be given one more attempt. */
-  hasRoom(node: Node): boolean {
-    return this.freeSlots(node) > 0;
-  }
-
   freeSlots(node: Node): number {
     if (node.status !== 'online' && (node.status !== 'busy' || node.isLagging)) return 0;
     if (node.session === null || node.session.isFull) return 0;
     return Math.max(0, node.maxTasks - node.slots.size);
   }
 
-  /** Whether a node could ever do the work of a class: its kind, its handlers and what it was granted. */
-  fits(node: Node, requirement: Requirement): boolean {
-    return this.misfit(node, requirement) === null;
+  /** How many more attempts of a class a node can be given now. */
+  roomFor(node: Node, requirement: Requirement): number {
+    return roomFor(requirement, this.freeSlots(node), node.resources, node.taken);
   }
 
-  /** Why a node cannot do the work of a class, or null. */
-  misfit(node: Node, requirement: Requirement): string | null {
-    if (node.kind !== 'agent') return `is a ${node.kind}, not an agent`;
-    const missing = requirement.needs.filter((need) => !node.capabilities.has(need));
-    if (missing.length > 0) return `lacks ${missing.map((need) => `'${need}'`).join(', ')}`;
-    if (node.taskTypes !== null && !node.taskTypes.has(requirement.type))
-      return `has no handler for '${requirement.type}'`;
-    return null;
-  }
-
-  take(node: Node, ref: AttemptRef): void {
-    node.slots.set(keyOf(ref), { ref, isOverdue: false });
+  take(node: Node, ref: AttemptRef, resources: Readonly<Record<string, number>> = {}): void {
+    node.slots.set(keyOf(ref), { ref, isOverdue: false, resources });
+    for (const [name, amount] of Object.entries(resources)) node.taken[name] = (node.taken[name] ?? 0) + amount;
     this.#slotsChanged.add(node);
   }
 
   /** Frees a slot; false if it was not taken. */
   free(node: Node, ref: AttemptRef): boolean {
-    const wasTaken = node.slots.delete(keyOf(ref));
-    if (wasTaken) this.#slotsChanged.add(node);
-    return wasTaken;
+    const key = keyOf(ref);
+    const slot = node.slots.get(key);
+    if (slot === undefined) return false;
+    node.slots.delete(key);
+    for (const [name, amount] of Object.entries(slot.resources)) node.taken[name] = (node.taken[name] ?? 0) - amount;
+    this.#slotsChanged.add(node);
+    return true;
   }
 
   /** The task of an attempt has settled without it: the slot stays taken until the node says that the work has ended. */
@@ -225,7 +229,8 @@ export class Nodes {
       incarnation: node.incarnation,
       capabilities: [...node.capabilities].sort(),
       ...(node.taskTypes === null ? {} : { taskTypes: [...node.taskTypes].sort() }),
-      ...(node.labels === undefined ? {} : { labels: node.labels }),
+      ...(Object.keys(node.labels).length === 0 ? {} : { labels: node.labels }),
+      ...(Object.keys(node.resources).length === 0 ? {} : { resources: node.resources, taken: { ...node.taken } }),
       maxTasks: node.maxTasks,
       tasks: node.slots.size,
       ...(node.load === undefined ? {} : { load: node.load }),
@@ -250,6 +255,7 @@ export class Nodes {
       case 'node.lost': {
         node.session = null;
         node.slots.clear();
+        node.taken = {};
         node.wasFull = false;
         node.absence = this.#world.deadlines.set(
           Math.max(0, this.#world.limits.removeAfterMs - this.#world.limits.offlineAfterMs),

@@ -1,5 +1,6 @@
 /** Answers what clients ask: lists, single tasks and nodes, counts, and why a task waits. */
-import { requirementOf } from '../../machines/policies/requirement-class.ts';
+import { misfit, shortage } from '../../machines/policies/fit.ts';
+import { type Requirement, requirementOf } from '../../machines/policies/requirement-class.ts';
 import { PincerError } from '../../protocol/failure.ts';
 import { plainText } from '../../protocol/identifier.ts';
 import type { Limits } from '../../protocol/limits.ts';
@@ -16,6 +17,7 @@ export interface QuestionSources {
   readonly tasks: Tasks;
   readonly limits: Limits;
   schedulerStatus(): string;
+  isPaused(type: string): boolean;
   stats(): Omit<Answer<'stats'>, 'tasks' | 'nodes'>;
 }
 
@@ -106,7 +108,7 @@ async function why(record: TaskRecord, sources: QuestionSources): Promise<Answer
   const requirement = requirementOf(record.queue);
   const status = statusOf(record, tasks);
   const verdicts: Verdict[] = [];
-  for (const node of nodes.all()) verdicts.push({ nodeId: node.nodeId, ...verdictOn(node, nodes, requirement) });
+  for (const node of nodes.all()) verdicts.push({ nodeId: node.nodeId, ...verdictOn(node, requirement) });
   verdicts.sort((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
   const ahead = status === 'pending' ? await store.ahead(record.taskId) : null;
   return {
@@ -119,13 +121,9 @@ async function why(record: TaskRecord, sources: QuestionSources): Promise<Answer
   };
 }
 
-function verdictOn(
-  node: Node,
-  nodes: Nodes,
-  requirement: { type: string; needs: readonly string[] },
-): { fits: boolean; reason: string } {
-  const misfit = nodes.misfit(node, requirement);
-  if (misfit !== null) return { fits: false, reason: misfit };
+function verdictOn(node: Node, requirement: Requirement): { fits: boolean; reason: string } {
+  const reason = misfit(node, requirement);
+  if (reason !== null) return { fits: false, reason };
   const { status, slots, maxTasks } = node;
   const because = node.reason === null ? '' : `: ${node.reason}`;
   if (status === 'offline' || status === 'unhealthy') return { fits: false, reason: `is ${status}${because}` };
@@ -137,6 +135,8 @@ function verdictOn(
       reason: `is full: ${slots.size} of ${maxTasks} slots taken${overdue === 0 ? '' : `, ${overdue} by overdue attempts`}`,
     };
   }
+  const short = shortage(requirement, node.resources, node.taken);
+  if (short !== null) return { fits: false, reason: short };
   if (node.isLagging) return { fits: false, reason: 'is busy: its event loop lags' };
   if (node.session?.isFull === true) return { fits: false, reason: 'does not drain what it is sent' };
   return { fits: true, reason: `has ${maxTasks - slots.size} of ${maxTasks} slots free` };
@@ -172,11 +172,12 @@ function summaryOf(
       return unexpected(status);
   }
   const scheduler = sources.schedulerStatus();
+  if (sources.isPaused(record.type)) return `It waits: tasks of type '${record.type}' are paused.`;
   if (scheduler === 'paused' || scheduler === 'draining') return `It waits: the scheduler is ${scheduler}.`;
   const needs = record.needs.length === 0 ? `of type '${record.type}'` : `that needs ${record.needs.join(', ')}`;
   if (verdicts.length === 0) return 'It waits: no node is connected.';
   if (verdicts.some((verdict) => verdict.fits)) return 'A node has room: it is placed with the next turn.';
-  const able = verdicts.filter((verdict) => /^(is full|is busy|does not drain)/.test(verdict.reason));
+  const able = verdicts.filter((verdict) => /^(is full|is busy|does not drain|has .* free, not)/.test(verdict.reason));
   if (able.length > 0) return `It waits for a slot, with ${ahead ?? 0} tasks of its class before it.`;
   return `It waits: none of ${verdicts.length} nodes can take a task ${needs} now.`;
 }

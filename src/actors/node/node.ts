@@ -33,7 +33,10 @@ export interface NodeOptions extends WorldOptions {
   readonly capabilities?: readonly string[];
   /** Slots: how many attempts run at once, 0–10 000. Default 5. */
   readonly maxTasks?: number;
+  /** Labels that tasks may ask for, such as `{ zone: 'attic' }`. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** What it has beside slots, such as `{ gpu: 1, memoryMb: 16384 }`; attempts take of it what their tasks say. */
+  readonly resources?: Readonly<Record<string, number>>;
   /** Handlers that are there from the start; more can be added with `handle`. */
   readonly handlers?: readonly Registration[];
   /** How the load is measured. Default: this machine. */
@@ -68,7 +71,7 @@ export interface Node extends AsyncDisposable {
 export async function createNode(options: NodeOptions): Promise<Node> {
   const world = createWorld(options, realPorts());
   const { ids, limits, deadlines, random, clock, log } = world;
-  const { type = 'agent', capabilities = [], maxTasks = limits.maxTasks, labels } = options;
+  const { type = 'agent', capabilities = [], maxTasks = limits.maxTasks, labels, resources } = options;
   const id = options.id ?? `node-${ids().slice(0, 8)}`;
   check(Identifier.safeParse(id).success, `id '${id}' must be 1–64 of A-Z a-z 0-9 . _ : -`);
   check(Capabilities.safeParse(capabilities).success, 'capabilities must be at most 64 names of A-Z a-z 0-9 . _ : -');
@@ -132,6 +135,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         running: attempts.refs(),
         load: { ...meter.sample(), tasks: attempts.running },
         ...(labels === undefined ? {} : { labels }),
+        ...(resources === undefined ? {} : { resources }),
       }),
       onUp: (welcome) => {
         attempts.drop(welcome.drop);

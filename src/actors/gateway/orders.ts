@@ -1,0 +1,62 @@
+/** Carries out what operators ask of a gateway: nodes drained, resumed and evicted, task types paused and resumed. */
+import { PincerError } from '../../protocol/failure.ts';
+import type { Order } from '../../protocol/query.ts';
+import type { World } from '../world.ts';
+import type { Dispatch } from './dispatch.ts';
+import type { Node, Nodes } from './nodes.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface OrderTargets {
+  readonly world: World;
+  readonly nodes: Nodes;
+  readonly sessions: Sessions;
+  readonly dispatch: Dispatch;
+}
+
+/**
+ * Returns the status after.
+ * @throws PincerError `NODE_UNKNOWN`.
+ */
+export function carryOut(order: Order, { world, nodes, sessions, dispatch }: OrderTargets): { status: string } {
+  world.log.info('order.received', { ...order });
+  switch (order.what) {
+    case 'node.drain': {
+      const node = known(order.nodeId, nodes);
+      node.reason = 'drained by an operator';
+      nodes.tell(node, { type: 'node.drain' });
+      if (order.stop === true) node.session?.send('drain', { deadlineMs: world.limits.drainMs });
+      return { status: node.status };
+    }
+    case 'node.resume': {
+      const node = known(order.nodeId, nodes);
+      node.reason = null;
+      nodes.tell(node, { type: 'node.resume' });
+      return { status: node.status };
+    }
+    case 'node.evict': {
+      const node = known(order.nodeId, nodes);
+      node.reason = 'evicted by an operator';
+      if (node.session === null) nodes.tell(node, { type: 'session.closed' });
+      else sessions.tell(node.session, { type: 'session.evict' });
+      return { status: node.status };
+    }
+    case 'type.pause':
+      dispatch.pause(order.type);
+      return { status: 'paused' };
+    case 'type.resume':
+      dispatch.resume(order.type);
+      return { status: 'running' };
+    default:
+      return unexpected(order);
+  }
+}
+
+function known(nodeId: string, nodes: Nodes): Node {
+  const node = nodes.get(nodeId);
+  if (node === undefined) throw new PincerError('NODE_UNKNOWN', `no node '${nodeId}'`);
+  return node;
+}
+
+function unexpected(order: never): never {
+  throw new Error(`unexpected order ${JSON.stringify(order)}`);
+}

@@ -6,6 +6,7 @@ export { createGateway, type Gateway, type GatewayOptions } from './actors/gatew
 export type { MessageHandler, Messaging, PeerMessage, Selection, SendOptions } from './actors/messenger.ts';
 export { createNode, type Node, type NodeOptions } from './actors/node/node.ts';
 export { defineHandler, type Registration } from './actors/node/runner.ts';
+export { systemClock } from './actors/system-clock.ts';
 export {
   type Call,
   defineTask,
@@ -19,5 +20,9 @@ export {
   type TaskOptions,
 } from './actors/task-definition.ts';
 export { FAILURES, type Failure, type FailureCode, PincerError } from './protocol/failure.ts';
+export { plainText } from './protocol/identifier.ts';
 export { LIMITS, type Limits } from './protocol/limits.ts';
+export type { NodeView } from './protocol/node.ts';
 export type { Clock, Ids, Log, Random } from './protocol/ports.ts';
+export type { Order, TaskFilter, Why } from './protocol/query.ts';
+export { type HistoryEntry, TASK_STATUSES, type TaskStatus, type TaskView } from './protocol/task.ts';

@@ -62,6 +62,8 @@ export interface Gateway extends AsyncDisposable {
   readonly url: string;
   /** starting, recovering, serving, draining or stopped. */
   readonly status: string;
+  /** Resolves when the gateway has stopped, whoever stopped it. */
+  readonly stopped: Promise<void>;
   /** Dials this gateway from inside the process: the same protocol over memory. */
   readonly dial: Dial;
   /** A client inside the process. Dispose it, or it goes with the gateway. */
@@ -357,6 +359,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     get status() {
       return root.getSnapshot().value as string;
     },
+    stopped,
     dial,
     client() {
       const client = createClient({ ...options, dial });

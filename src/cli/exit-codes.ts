@@ -1,0 +1,51 @@
+/** What the process ends with, by what went wrong. One table; docs/operating.md shows it. */
+import type { PincerError } from '../index.ts';
+
+export const EXIT = {
+  ok: 0,
+  unexpected: 1,
+  usage: 2,
+  unreachable: 3,
+  forbidden: 4,
+  notFound: 5,
+  taskFailed: 6,
+  taskTimedOut: 7,
+  taskCancelled: 8,
+  conflict: 9,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+const BY_CODE: Readonly<Record<string, number>> = {
+  OPTION_INVALID: EXIT.usage,
+  BIND_REFUSED: EXIT.usage,
+  PAYLOAD_INVALID: EXIT.usage,
+  PAYLOAD_TOO_LARGE: EXIT.usage,
+  GATEWAY_UNREACHABLE: EXIT.unreachable,
+  LINK_CLOSED: EXIT.unreachable,
+  TIMED_OUT: EXIT.unreachable,
+  UNAUTHENTICATED: EXIT.forbidden,
+  FORBIDDEN: EXIT.forbidden,
+  IDENTITY_MISMATCH: EXIT.forbidden,
+  PROTOCOL_VERSION: EXIT.forbidden,
+  EVICTED: EXIT.forbidden,
+  TASK_UNKNOWN: EXIT.notFound,
+  NODE_UNKNOWN: EXIT.notFound,
+  TASK_TIMED_OUT: EXIT.taskTimedOut,
+  TASK_CANCELLED: EXIT.taskCancelled,
+  KEY_CONFLICT: EXIT.conflict,
+  SUPERSEDED: EXIT.conflict,
+  QUEUE_FULL: EXIT.conflict,
+  GATEWAY_DRAINING: EXIT.conflict,
+};
+
+/** The exit code for a command that could not do what it was asked. */
+export function exitCodeOf(error: PincerError): number {
+  return BY_CODE[error.code] ?? EXIT.unexpected;
+}
+
+/** The exit code for a task that ended without a result. */
+export function exitCodeOfTask(error: PincerError): number {
+  const code = BY_CODE[error.code];
+  return code === EXIT.taskTimedOut || code === EXIT.taskCancelled || code === EXIT.notFound ? code : EXIT.taskFailed;
+}

@@ -1,0 +1,133 @@
+/** `pincer node`: a worker that joins a gateway, with handlers from modules or an allow-list of commands. */
+import path from 'node:path';
+import process from 'node:process';
+import { pathToFileURL } from 'node:url';
+import { Command, Option } from 'commander';
+import { toolExecution, toolHandler } from '../handlers.ts';
+import { createNode, defineHandler, PincerError, type Registration, systemClock } from '../index.ts';
+import { EXIT } from './exit-codes.ts';
+import {
+  collect,
+  collectAmount,
+  collectPair,
+  DEFAULT_ADDRESS,
+  logOf,
+  parseList,
+  parseWhole,
+  type SharedOptions,
+  tokenOf,
+  withOutput,
+  withToken,
+} from './options.ts';
+import { createOutput } from './output.ts';
+import { onSignals } from './signals.ts';
+
+interface NodeCommandOptions extends SharedOptions {
+  readonly join?: string[];
+  readonly id?: string;
+  readonly type: 'agent' | 'channel';
+  readonly capabilities: string[];
+  readonly maxTasks: number;
+  readonly label?: Record<string, string>;
+  readonly resource?: Record<string, number>;
+  readonly allow?: string[];
+}
+
+export function nodeCommand(): Command {
+  return withToken(withOutput(new Command('node')))
+    .description('run a node: joins a gateway and runs tasks')
+    .argument('[modules...]', 'modules that export handlers made with defineHandler')
+    .option(
+      '--join <url>',
+      `the gateway, several for one store (or set PINCER_URL; default ws://${DEFAULT_ADDRESS})`,
+      collect,
+    )
+    .option('--id <id>', 'the name of this node; the newest process with a name replaces the older')
+    .addOption(
+      new Option('--type <type>', 'agent runs tasks, channel connects a platform')
+        .choices(['agent', 'channel'])
+        .default('agent'),
+    )
+    .option('--capabilities <names>', 'what it can do, as a,b,c', parseList, [])
+    .option('--max-tasks <n>', 'slots: how many tasks run at once', parseWhole(0, 10_000), 5)
+    .option('--label <key=value>', 'a label that tasks may ask for; repeatable', collectPair)
+    .option('--resource <name=amount>', 'what it has, such as gpu=1; repeatable', collectAmount)
+    .option(
+      '--allow <commands>',
+      'run tool-execution tasks with these commands, as a,b,c (adds the capability tools)',
+      parseList,
+    )
+    .option('--verbose', 'log every state change to stderr')
+    .addHelpText(
+      'after',
+      '\nStops in order with SIGTERM or Ctrl-C: takes nothing new, finishes what runs. A second signal ends it at once.',
+    )
+    .action(async (modules: string[], options: NodeCommandOptions) => {
+      const output = createOutput(options);
+      const { id, type, maxTasks, label, resource, allow } = options;
+      const join = options.join ?? [process.env['PINCER_URL'] ?? `ws://${DEFAULT_ADDRESS}`];
+      const handlers = (await Promise.all(modules.map(handlersOf))).flat();
+      const capabilities = new Set(options.capabilities);
+      if (allow !== undefined) {
+        handlers.push(defineHandler(toolExecution, toolHandler({ allow, clock: systemClock() })));
+        capabilities.add('tools');
+      }
+      if (handlers.length === 0 && type === 'agent') {
+        throw new PincerError('OPTION_INVALID', 'an agent without handlers can do nothing', {
+          hint: 'Name a module of handlers (`pincer node ./handlers.js`), or allow commands (`--allow sha256sum,wc`).',
+        });
+      }
+      const giveUp = new AbortController();
+      let isJoined = false;
+      let stop = (): void => giveUp.abort(new PincerError('STOPPED', 'stopped before it had joined'));
+      const off = onSignals(() => {
+        output.say(isJoined ? 'draining: takes nothing new; a second signal stops at once' : 'stopping');
+        stop();
+      });
+      output.say(`joining ${join.join(', ')}`);
+      const node = await createNode({
+        join,
+        type,
+        capabilities: [...capabilities],
+        maxTasks,
+        handlers,
+        log: logOf(options),
+        signal: giveUp.signal,
+        ...tokenOf(options),
+        ...(id === undefined ? {} : { id }),
+        ...(label === undefined ? {} : { labels: label }),
+        ...(resource === undefined ? {} : { resources: resource }),
+      });
+      isJoined = true;
+      stop = () => void node.drain();
+      output.result({ event: 'ready', nodeId: node.id }, () => `node ${node.id} has joined, with ${maxTasks} slots`);
+      const refusal = await node.stopped;
+      off();
+      if (refusal !== null) throw refusal;
+      process.exitCode = EXIT.ok;
+    });
+}
+
+/**
+ * The handlers that a module exports, by default or by name, singly or in arrays.
+ * @throws PincerError `OPTION_INVALID` naming the module.
+ */
+async function handlersOf(module: string): Promise<Registration[]> {
+  let exported: Record<string, unknown>;
+  try {
+    exported = (await import(pathToFileURL(path.resolve(module)).href)) as Record<string, unknown>;
+  } catch (error) {
+    throw new PincerError('OPTION_INVALID', `the module ${module} cannot be loaded: ${String(error)}`, {
+      cause: error,
+    });
+  }
+  const handlers = Object.values(exported).flat().filter(isRegistration);
+  if (handlers.length > 0) return handlers;
+  throw new PincerError('OPTION_INVALID', `the module ${module} exports no handlers`, {
+    hint: 'Export what defineHandler(task, handler) returns, singly or in an array.',
+  });
+}
+
+function isRegistration(value: unknown): value is Registration {
+  return typeof value === 'object' && value !== null && 'definition' in value && 'handler' in value;
+}

@@ -1,0 +1,130 @@
+/** Options that several commands share, and the values they parse to. */
+import { readFileSync } from 'node:fs';
+import process from 'node:process';
+import { type Command, InvalidArgumentError } from 'commander';
+import { type Client, createClient, type Log, PincerError } from '../index.ts';
+import { createOutput, type Output, toJson } from './output.ts';
+
+/** Where a gateway listens, and where clients look for one, when nothing is said. */
+export const DEFAULT_ADDRESS = '127.0.0.1:7443';
+
+export interface SharedOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly tokenFile?: string;
+  readonly verbose?: boolean;
+}
+
+export interface ClientCommandOptions extends SharedOptions {
+  readonly url?: string;
+  readonly connectTimeout: number;
+}
+
+export function withOutput(command: Command): Command {
+  return command.option('--json', 'print results as JSON').option('--quiet', 'print nothing but results and errors');
+}
+
+export function withToken(command: Command): Command {
+  return command.option('--token-file <file>', 'file with the gateway’s token (or set PINCER_TOKEN)');
+}
+
+export function withClient(command: Command): Command {
+  return withToken(withOutput(command))
+    .option('--url <url>', `the gateway (or set PINCER_URL; default ws://${DEFAULT_ADDRESS})`)
+    .option('--connect-timeout <duration>', 'give up connecting after this long', parseDuration, 10_000);
+}
+
+/**
+ * The token of `--token-file`, else of PINCER_TOKEN, else none.
+ * @throws PincerError `OPTION_INVALID` when the file cannot be read or is empty.
+ */
+export function tokenOf({ tokenFile }: SharedOptions): { token?: string } {
+  if (tokenFile !== undefined) {
+    let token: string;
+    try {
+      token = readFileSync(tokenFile, 'utf8').trim();
+    } catch (error) {
+      throw new PincerError('OPTION_INVALID', `--token-file ${tokenFile} cannot be read`, { cause: error });
+    }
+    if (token === '') throw new PincerError('OPTION_INVALID', `--token-file ${tokenFile} is empty`);
+    return { token };
+  }
+  const token = process.env['PINCER_TOKEN'];
+  return token === undefined || token === '' ? {} : { token };
+}
+
+/** Runs a client command: connects, does the work, hangs up. */
+export async function withGateway(
+  options: ClientCommandOptions,
+  work: (client: Client, output: Output) => Promise<void>,
+): Promise<void> {
+  const url = options.url ?? process.env['PINCER_URL'] ?? `ws://${DEFAULT_ADDRESS}`;
+  const client = createClient({ url, ...tokenOf(options) });
+  try {
+    await client.ready(options.connectTimeout);
+    await work(client, createOutput(options));
+  } finally {
+    await client.stop();
+  }
+}
+
+/** Log lines on stderr: only warnings and errors, unless `--verbose`. */
+export function logOf(options: SharedOptions): Log {
+  const write =
+    (level: string) =>
+    (event: string, fields: Readonly<Record<string, unknown>> = {}) => {
+      process.stderr.write(`${toJson({ level, event, ...fields })}\n`);
+    };
+  const silent = (): void => {};
+  const isVerbose = options.verbose === true;
+  return {
+    debug: silent,
+    info: isVerbose ? write('info') : silent,
+    warn: isVerbose ? write('warn') : silent,
+    error: write('error'),
+  };
+}
+
+/** `250ms`, `30s`, `5m`, `2h`, or a plain number of milliseconds. */
+export function parseDuration(text: string): number {
+  const parts = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
+  if (parts === null) throw new InvalidArgumentError('must be a duration like 500ms, 30s, 5m or 2h.');
+  const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[(parts[2] ?? 'ms') as 'ms' | 's' | 'm' | 'h'];
+  return Math.round(Number(parts[1]) * unitMs);
+}
+
+export function parseWhole(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < min || value > max) {
+      throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
+export function parseList(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+export function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+/** `key=value`, gathered over several uses of the option. */
+export function collectPair(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new InvalidArgumentError('must be key=value.');
+  return { ...before, [text.slice(0, equals)]: text.slice(equals + 1) };
+}
+
+/** `name=amount`, gathered over several uses of the option. */
+export function collectAmount(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
+  const [name = '', amount = ''] = text.split('=');
+  const value = Number(amount);
+  if (name === '' || amount === '' || !(value >= 0)) throw new InvalidArgumentError('must be name=amount.');
+  return { ...before, [name]: value };
+}

@@ -1,0 +1,95 @@
+/** `pincer run`: one task, its progress, its result. */
+import process from 'node:process';
+import { Command } from 'commander';
+import { PincerError } from '../index.ts';
+import { exitCodeOfTask } from './exit-codes.ts';
+import { readPayload } from './input.ts';
+import {
+  type ClientCommandOptions,
+  collectAmount,
+  collectPair,
+  parseDuration,
+  parseList,
+  parseWhole,
+  withClient,
+  withGateway,
+} from './options.ts';
+import { duration, toPrettyJson } from './output.ts';
+import { onSignals } from './signals.ts';
+
+interface RunOptions extends ClientCommandOptions {
+  readonly priority?: number;
+  readonly timeout?: number;
+  readonly needs?: string[];
+  readonly label?: Record<string, string>;
+  readonly resource?: Record<string, number>;
+  readonly node?: string;
+  readonly key?: string;
+  readonly attempts?: number;
+  readonly detach?: boolean;
+}
+
+export function runCommand(): Command {
+  return withClient(new Command('run'))
+    .description('run one task and print its result')
+    .argument('<type>', 'the task type, such as tool-execution')
+    .argument('[payload]', 'JSON, @file, or - for stdin')
+    .option('--priority <n>', '1 (first) to 10 (last)', parseWhole(1, 10))
+    .option('--timeout <duration>', 'how long one attempt may run', parseDuration)
+    .option('--needs <capabilities>', 'capabilities a node must have, as a,b', parseList)
+    .option('--label <key=value>', 'a label the node must carry; repeatable', collectPair)
+    .option('--resource <name=amount>', 'what an attempt takes of its node; repeatable', collectAmount)
+    .option('--node <id>', 'the only node that may run it')
+    .option('--key <key>', 'idempotency key: the same key is the same task')
+    .option('--attempts <n>', 'failures after which it is failed', parseWhole(1, 100))
+    .option('--detach', 'print the task’s id and do not wait')
+    .addHelpText('after', '\nCtrl-C cancels the task and waits for its end; a second one leaves at once.')
+    .action(async (type: string, argument: string | undefined, options: RunOptions) => {
+      const payload = await readPayload(argument);
+      await withGateway(options, async (client, output) => {
+        const { priority, timeout, needs, label, resource, node, key, attempts } = options;
+        const handle = client.submit(type, payload, {
+          ...(priority === undefined ? {} : { priority }),
+          ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+          ...(needs === undefined ? {} : { needs }),
+          ...(label === undefined ? {} : { labels: label }),
+          ...(resource === undefined ? {} : { resources: resource }),
+          ...(node === undefined ? {} : { node }),
+          ...(key === undefined ? {} : { key }),
+          ...(attempts === undefined ? {} : { attempts }),
+          ...(options.detach === true ? { watch: false } : {}),
+        });
+        const { taskId } = await handle.accepted();
+        if (options.detach === true) {
+          output.result({ taskId }, () => taskId);
+          return;
+        }
+        let interrupted: 'SIGINT' | 'SIGTERM' | null = null;
+        const off = onSignals((signal) => {
+          interrupted = signal;
+          output.say('cancelling; again to leave at once');
+          handle.cancel().catch(() => {});
+        });
+        void showProgress(handle.progress, (text) => output.say(text));
+        const task = await handle.outcome();
+        off();
+        if (interrupted !== null) process.exitCode = interrupted === 'SIGINT' ? 130 : 143;
+        if (task.status === 'completed') {
+          output.result(task, () => toPrettyJson(task.result ?? null));
+          output.say(`done on ${task.node}, ${duration(task.runMs)} after ${duration(task.queuedMs)} in the queue`);
+          return;
+        }
+        const error = task.error ?? new PincerError('INTERNAL', `task ${taskId} ended as ${task.status}`);
+        if (output.isJson) output.result(task, () => '');
+        output.fail(error);
+        process.exitCode ??= exitCodeOfTask(error);
+      });
+    });
+}
+
+async function showProgress(progress: AsyncIterable<unknown>, say: (text: string) => void): Promise<void> {
+  for await (const report of progress) {
+    const chunk = typeof report === 'object' && report !== null && 'chunk' in report ? report.chunk : null;
+    say(typeof chunk === 'string' ? chunk.trimEnd() : toPrettyJson(report));
+  }
+}

@@ -1,0 +1,241 @@
+/**
+ * A whole cluster in one process: gateway, nodes and clients over an in-memory network, with time that passes only when
+ * the test says so and chance that comes from a seed. For tests of handlers, of whole apps, and of Pincer itself.
+ */
+import { type Client, type ClientOptions, createClient } from '../actors/client/client.ts';
+import { createGateway, type Gateway, type GatewayOptions } from '../actors/gateway/gateway.ts';
+import { createNode, type Node, type NodeOptions } from '../actors/node/node.ts';
+import { seededRandom } from '../actors/seeded-random.ts';
+import { createSimulatedClock, type SimulatedClock } from '../actors/simulated-clock.ts';
+import { createMemoryStore } from '../actors/store/memory.ts';
+import type { Store } from '../actors/store/store.ts';
+import { PincerError } from '../protocol/failure.ts';
+import { defaultLimits, type Limits } from '../protocol/limits.ts';
+import type { Ids, Log, Random } from '../protocol/ports.ts';
+import type { Dial, Listen } from '../transport/link.ts';
+import { createMemoryNetwork, type Faults, type MemoryNetwork } from '../transport/memory.ts';
+
+export interface TestClusterOptions {
+  /** Where all chance comes from: the same seed, the same run. Default 1. */
+  readonly seed?: number;
+  /** Limits of the gateway, and of every node and client that does not say otherwise. */
+  readonly limits?: Partial<Limits>;
+  /** What the network does to frames from the start; `network.setFaults` changes it. Default: nothing. */
+  readonly faults?: Faults;
+  /** The store. Default: a fresh one in memory, which outlives `restartGateway`. */
+  readonly store?: Store;
+  /** Where gateway, nodes and clients log to. Default: nowhere. */
+  readonly log?: Log;
+  /** Further options of the gateway. */
+  readonly gateway?: Omit<GatewayOptions, 'listen' | 'listeners' | 'store' | 'clock' | 'random' | 'ids' | 'limits'>;
+}
+
+/** Options of a node in a test cluster: those of `createNode`, but for what the cluster provides. */
+export type TestNodeOptions = Omit<NodeOptions, 'join' | 'id' | 'clock' | 'random' | 'ids'>;
+
+export interface TestCluster extends AsyncDisposable {
+  readonly clock: SimulatedClock;
+  /** Cuts, partitions and faults. The gateway is called `gateway`, nodes and clients by their ids. */
+  readonly network: MemoryNetwork;
+  readonly random: Random;
+  readonly store: Store;
+  /** The gateway that runs now. */
+  readonly gateway: Gateway;
+  /** Starts a node and resolves once it is welcome, letting time pass until then. */
+  node(id: string, options?: TestNodeOptions): Promise<Node>;
+  /** Starts a client and resolves once it is connected. */
+  client(id?: string, options?: Pick<ClientOptions, 'limits' | 'log'>): Promise<Client>;
+  /** As `kill -9` of a node or client: its link ends without a word and it never gets through again. */
+  kill(id: string): void;
+  /**
+   * As `kill -9` of the gateway: every link ends, nothing more that it says reaches the store or anybody. Another one
+   * then starts on the same store.
+   */
+  restartGateway(): Promise<Gateway>;
+  /** Lets time pass. */
+  advance(ms: number): Promise<void>;
+  /** Lets no time pass, but everything that needs none happen. */
+  settle(): Promise<void>;
+  /**
+   * Lets time pass until a promise has settled, or a condition holds.
+   * @throws PincerError `TIMED_OUT` if that takes more than `withinMs` of simulated time (default 10 minutes).
+   */
+  until<Value>(what: PromiseLike<Value> | (() => boolean | Promise<boolean>), withinMs?: number): Promise<Value>;
+}
+
+const STEP_MS = 50;
+const WITHIN_MS = 600_000;
+
+/** Starts a cluster with a gateway and nothing else. Dispose it (`await using`): that stops everything in it. */
+export async function createTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
+  const { seed = 1, limits = {}, faults = {}, log } = options;
+  const random = seededRandom(seed);
+  const clock = createSimulatedClock();
+  const network = createMemoryNetwork({ clock, random, faults });
+  const ids = countingIds();
+  const store = options.store ?? createMemoryStore({ clock, ids, limits: { ...defaultLimits, ...limits } });
+  const shared = { clock, random, ids, limits, ...(log === undefined ? {} : { log }) };
+  /** Who is in the network under a name, by the id that people know. */
+  const names = new Map<string, { name: string; isDead: boolean }>();
+  const started: { stop(): Promise<void> }[] = [];
+  let gateways = 0;
+  let gateway: Gateway;
+  let kill: () => void;
+
+  async function startGateway(): Promise<void> {
+    gateways += 1;
+    const life = { isDead: false };
+    let close: () => Promise<void> = async () => {};
+    const listen: Listen = async (onLink) => {
+      const listener = await network.listen('gateway')(onLink);
+      close = () => listener.close();
+      return listener;
+    };
+    kill = () => {
+      life.isDead = true;
+      void close();
+    };
+    gateway = await until(
+      createGateway({
+        id: `gateway-${gateways}`,
+        ...options.gateway,
+        ...shared,
+        listen: null,
+        listeners: [listen],
+        store: mortal(store, life),
+      }),
+    );
+    started.push(gateway);
+  }
+
+  /** A way to the gateway that leads nowhere once its owner was killed. */
+  function dialAs(id: string): Dial {
+    const life = { name: names.has(id) ? `${id}#${names.size}` : id, isDead: false };
+    names.set(id, life);
+    const dial = network.dial('gateway', { name: life.name });
+    return (signal) =>
+      life.isDead ? Promise.reject(new PincerError('GATEWAY_UNREACHABLE', `${id} was killed`)) : dial(signal);
+  }
+
+  function until<Value>(
+    what: PromiseLike<Value> | (() => boolean | Promise<boolean>),
+    withinMs = WITHIN_MS,
+  ): Promise<Value> {
+    return typeof what === 'function'
+      ? (holds(what, withinMs) as Promise<Value>)
+      : settles(Promise.resolve(what), withinMs);
+  }
+
+  async function settles<Value>(promise: Promise<Value>, withinMs: number): Promise<Value> {
+    let isOver = false;
+    const over = (): void => {
+      isOver = true;
+    };
+    promise.then(over, over);
+    await holds(() => isOver, withinMs);
+    return promise;
+  }
+
+  async function holds(condition: () => boolean | Promise<boolean>, withinMs: number): Promise<void> {
+    const endAt = clock.now() + withinMs;
+    await clock.runSoon();
+    for (let stepMs = 1; !(await asked(condition)); stepMs = Math.min(stepMs * 2, STEP_MS)) {
+      if (clock.now() >= endAt) {
+        throw new PincerError('TIMED_OUT', `not within ${withinMs} ms of simulated time (seed ${seed})`);
+      }
+      await clock.advance(stepMs);
+    }
+  }
+
+  /** A condition may itself need the network, and so time. */
+  async function asked(condition: () => boolean | Promise<boolean>): Promise<boolean> {
+    const answer = condition();
+    return typeof answer === 'boolean' ? answer : settles(answer, WITHIN_MS);
+  }
+
+  await startGateway();
+  const cluster: TestCluster = {
+    clock,
+    network,
+    random,
+    store,
+    get gateway() {
+      return gateway;
+    },
+    async node(id, nodeOptions = {}) {
+      const node = await until(
+        createNode({
+          load: STEADY,
+          ...shared,
+          ...nodeOptions,
+          limits: { ...limits, ...nodeOptions.limits },
+          id,
+          join: dialAs(id),
+        }),
+      );
+      started.push(node);
+      return node;
+    },
+    async client(id = `client-${started.length}`, clientOptions = {}) {
+      const client = createClient({
+        ...shared,
+        ...clientOptions,
+        limits: { ...limits, ...clientOptions.limits },
+        id,
+        url: dialAs(id),
+      });
+      started.push(client);
+      await until(client.ready(WITHIN_MS));
+      return client;
+    },
+    kill(id) {
+      const life = names.get(id);
+      if (life === undefined) throw new PincerError('OPTION_INVALID', `there is no '${id}' in this cluster`);
+      life.isDead = true;
+      network.cut(life.name);
+    },
+    async restartGateway() {
+      kill();
+      await startGateway();
+      return gateway;
+    },
+    advance: (ms) => clock.advance(ms),
+    settle: () => clock.runSoon(),
+    until,
+    async [Symbol.asyncDispose]() {
+      network.heal();
+      network.setFaults({});
+      // Clients and nodes before the gateway, so that they can take their leave.
+      for (const one of started.reverse()) await until(one.stop());
+    },
+  };
+  return cluster;
+}
+
+/** A machine whose load never changes: what a test measures must not depend on the machine it runs on. */
+const STEADY = { sample: () => ({ cpu: 0.1, memory: 0.1, lagMs: 0 }), stop: () => {} };
+
+function countingIds(): Ids {
+  let last = 0;
+  return () => {
+    last += 1;
+    return `id-${last}`;
+  };
+}
+
+/** The store as one gateway sees it: once that is dead, nothing it asks for is done. */
+function mortal(store: Store, life: { readonly isDead: boolean }): Store {
+  return new Proxy(store, {
+    get(target, property) {
+      const member: unknown = Reflect.get(target, property, target);
+      if (typeof member !== 'function') return member;
+      return (...given: unknown[]): unknown => {
+        // Another gateway may be using the same store still.
+        if (property === 'close') return Promise.resolve();
+        if (!life.isDead) return Reflect.apply(member, target, given);
+        if (property === 'note' || property === 'publish') return undefined;
+        return Promise.reject(new PincerError('STORE_UNAVAILABLE', 'this gateway was killed'));
+      };
+    },
+  });
+}

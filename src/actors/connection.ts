@@ -73,19 +73,25 @@ export function connect(
   function run(command: LinkCommand): void {
     switch (command.type) {
       case 'link.dial':
-        return dial();
+        dial();
+        break;
       case 'peer.register':
-        return register();
+        register();
+        break;
       case 'backoff.start':
-        return startBackoff(command.tries);
+        startBackoff(command.tries);
+        break;
       case 'link.up':
-        return goUp();
+        goUp();
+        break;
       case 'link.down':
-        return goDown();
+        goDown();
+        break;
       case 'link.hang-up':
-        return hangUp();
+        hangUp();
+        break;
       default:
-        return unexpected(command);
+        unexpected(command);
     }
   }
 

@@ -148,7 +148,8 @@ export class Messenger implements Messaging {
     const { from = '', payload } = message;
     if (message.type === 'direct' && payload.reply !== undefined) {
       this.#answered(from, payload.reply, payload);
-      return done();
+      done();
+      return;
     }
     void this.#handle(message, from).finally(done);
   }

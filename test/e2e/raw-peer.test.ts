@@ -68,7 +68,13 @@ async function serves(): Promise<void> {
 describe('a peer that knows only the page', () => {
   it('registers, is given a task, reports on it, and is acknowledged once the outcome is stored', async () => {
     const { node, nodeId, type, welcome } = await join({ capabilities: ['llm'], maxTasks: 2 });
-    expect(welcome.payload).toMatchObject({ protocol: 1, resumed: false, received: 0, capabilities: ['llm'], drop: [] });
+    expect(welcome.payload).toMatchObject({
+      protocol: 1,
+      resumed: false,
+      received: 0,
+      capabilities: ['llm'],
+      drop: [],
+    });
 
     const handle = client.submit(type, 'do it', { priority: 2, timeoutMs: 9_000 });
     const assign = await node.next('task_assign');
@@ -206,7 +212,11 @@ describe('a session', () => {
       { taskId, attempt: 1 },
       { taskId: 'long-gone', attempt: 3 },
     ];
-    const { payload } = await again.register(nodeId, { taskTypes: [type], running, resume: { session: 'x', received: 9 } });
+    const { payload } = await again.register(nodeId, {
+      taskTypes: [type],
+      running,
+      resume: { session: 'x', received: 9 },
+    });
     expect(payload).toMatchObject({ resumed: false, received: 0, drop: [{ taskId: 'long-gone', attempt: 3 }] });
     again.say('task_result', { taskId, attempt: 1, status: 'success', result: FORTY_TWO, duration: 1 });
     expect(await handle).toBe(42);
@@ -268,7 +278,8 @@ describe('a peer that breaks the rules', () => {
       expect(await peer.closed()).toEqual({ code, reason: expect.stringMatching(`^${failure}: `) });
       const isFrameFault = failure === 'MESSAGE_INVALID';
       expect(peer.heard.map(({ type }) => type)).toEqual(isFrameFault ? [] : ['reject']);
-      if (!isFrameFault) expect(peer.heard[0]?.payload).toMatchObject({ code: failure, hint: expect.stringMatching(/./) });
+      if (!isFrameFault)
+        expect(peer.heard[0]?.payload).toMatchObject({ code: failure, hint: expect.stringMatching(/./) });
     }
     await serves();
   });

@@ -142,7 +142,8 @@ export class RawPeer {
       };
       const look = (): void => {
         if (holds()) settle();
-        else if (this.end !== null) settle(new Error(`closed with ${this.end.code} ${this.end.reason}, without ${what}`));
+        else if (this.end !== null)
+          settle(new Error(`closed with ${this.end.code} ${this.end.reason}, without ${what}`));
       };
       const heard = (): string => this.heard.map(({ type }) => type).join(', ');
       const patience = timer(() => settle(new Error(`${what} did not come; heard: ${heard()}`)), PATIENCE_MS);

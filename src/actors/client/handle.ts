@@ -99,8 +99,10 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
   }
 
   // biome-ignore lint/suspicious/noThenProperty: a handle is awaited like a promise, as its docstring says.
-  // biome-ignore format: one line reads best.
-  then<Value = Result, Rejected = never>(onFulfilled?: ((result: Result) => Value | PromiseLike<Value>) | null, onRejected?: ((error: unknown) => Rejected | PromiseLike<Rejected>) | null): Promise<Value | Rejected> {
+  then<Value = Result, Rejected = never>(
+    onFulfilled?: ((result: Result) => Value | PromiseLike<Value>) | null,
+    onRejected?: ((error: unknown) => Rejected | PromiseLike<Rejected>) | null,
+  ): Promise<Value | Rejected> {
     return this.result().then(onFulfilled, onRejected);
   }
 

@@ -169,7 +169,10 @@ export class Inbox {
       const node = nodes.get(session.peerId);
       if (node !== undefined) nodes.markOverdue(node, ref);
     } else this.#free(session, ref);
-    if (!isHeld) return done();
+    if (!isHeld) {
+      done();
+      return;
+    }
     switch (status) {
       case 'success':
         tasks.report(ref, { type: 'attempt.succeeded', result: result ?? NIL, runMs: duration }, done);

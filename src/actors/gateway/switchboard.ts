@@ -131,8 +131,8 @@ export class Switchboard {
   }
 
   #subscribe(session: Session, topics: readonly string[]): void {
-    let own = this.#subscriptions.get(session);
-    if (own === undefined) this.#subscriptions.set(session, (own = new Set()));
+    const own = this.#subscriptions.get(session) ?? new Set<string>();
+    this.#subscriptions.set(session, own);
     const { topicsMax } = this.#world.limits;
     if (new Set([...own, ...topics]).size > topicsMax) {
       throw new PincerError('RATE_EXCEEDED', `a peer may subscribe to ${topicsMax} topics`);
@@ -155,8 +155,8 @@ export class Switchboard {
   #spend(session: Session): void {
     const now = this.#world.clock.now();
     const { notesPerSecondMax } = this.#world.limits;
-    let bucket = this.#buckets.get(session);
-    if (bucket === undefined) this.#buckets.set(session, (bucket = new TokenBucket(notesPerSecondMax, now)));
+    const bucket = this.#buckets.get(session) ?? new TokenBucket(notesPerSecondMax, now);
+    this.#buckets.set(session, bucket);
     const waitMs = bucket.take(1, now);
     if (waitMs === 0) return;
     // Refused, so not taken.

@@ -124,7 +124,10 @@ export class Tasks {
   /** What a node reports of an attempt it holds; `done` is called when the store has what came of it. */
   report(ref: AttemptRef, event: TaskEvent, done?: () => void): void {
     const live = this.#live.get(ref.taskId);
-    if (live === undefined) return done?.();
+    if (live === undefined) {
+      done?.();
+      return;
+    }
     if (event.type === 'attempt.started') this.#noteStart(ref.taskId, live);
     if (done !== undefined) live.whenStored.push(done);
     this.#host.tell(ref.taskId, event);

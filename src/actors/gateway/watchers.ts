@@ -14,15 +14,13 @@ export class Watchers {
 
   /** @throws PincerError `RATE_EXCEEDED` beyond `watchMax` tasks of one session. */
   add(taskId: string, session: Session): void {
-    let watched = this.#bySession.get(session);
-    if (watched === undefined) this.#bySession.set(session, (watched = new Set()));
+    const watched = this.#bySession.get(session) ?? new Set<string>();
     if (watched.size >= this.#limits.watchMax && !watched.has(taskId)) {
       throw new PincerError('RATE_EXCEEDED', `a client may watch ${this.#limits.watchMax} tasks at once`);
     }
-    watched.add(taskId);
-    let watchers = this.#byTask.get(taskId);
-    if (watchers === undefined) this.#byTask.set(taskId, (watchers = new Set()));
-    watchers.add(session);
+    this.#bySession.set(session, watched.add(taskId));
+    const watchers = this.#byTask.get(taskId) ?? new Set<Session>();
+    this.#byTask.set(taskId, watchers.add(session));
   }
 
   of(taskId: string): Iterable<Session> {

@@ -1,0 +1,72 @@
+/** The examples and the code of the pages run, and print what they promise. */
+import { describe, expect, it } from 'vitest';
+import { read, trackedFiles } from '../house/tree.ts';
+import { Processes, startGateway } from '../support/processes.ts';
+import { blocksOf, runProgram, runSource } from '../support/programs.ts';
+
+const PRINTS: Readonly<Record<string, string>> = {
+  'examples/embed.ts': '5 words\n',
+  'examples/cancel-and-progress.ts': 'ended as TASK_CANCELLED\n',
+  'examples/messages.ts': 'desk asked for the letters of 1924\nclosing time\n',
+  'examples/chart-paths.ts': '2 paths cover every state and transition\n',
+};
+
+describe('an example', () => {
+  it('is run here, or is a module for a node', () => {
+    const examples = trackedFiles().filter((file) => file.startsWith('examples/') && file.endsWith('.ts'));
+    expect(examples.sort()).toEqual([...Object.keys(PRINTS), 'examples/handlers.ts'].sort());
+  });
+
+  it.each(Object.entries(PRINTS))('prints what it promises: %s', async (file, printed) => {
+    const { code, stdout, stderr } = await runProgram(file);
+    expect(stderr).toBe('');
+    expect(stdout).toBe(printed);
+    expect(code).toBe(0);
+  });
+
+  it('of handlers works on a node of the command line', async () => {
+    await using processes = new Processes();
+    const { url } = await startGateway(processes);
+    // Node 20 reads no TypeScript: the loader stands in for the user’s own build.
+    const env = { NODE_OPTIONS: '--import tsx' };
+    const node = processes.start(['node', 'examples/handlers.ts', '--join', url, '--id', 'n1', '--json'], { env });
+    await node.ready();
+    const reversed = await processes.run(['run', 'reverse', '{"text":"pincer"}', '--url', url, '--json']);
+    expect(JSON.parse(reversed.stdout)).toMatchObject({ status: 'completed', result: 'recnip' });
+    const refused = await processes.run(['run', 'sum', '["one"]', '--url', url]);
+    expect(refused.stderr).toContain('PAYLOAD_INVALID');
+  });
+});
+
+describe('the code in README', () => {
+  const page = read('README.md');
+
+  it('begins with the two commands that do everything', () => {
+    expect(blocksOf(page, 'sh')[0]).toBe('npm ci && npm run demo\nnpm ci && npm test\n');
+  });
+
+  it('runs', async () => {
+    const programs = blocksOf(page, 'ts');
+    expect(programs.length).toBeGreaterThan(0);
+    for (const program of programs) {
+      const { code, stdout, stderr } = await runSource(program);
+      expect(stderr).toBe('');
+      expect(stdout).toBe('HELLO!\n');
+      expect(code).toBe(0);
+    }
+  });
+
+  it('names only commands and options that there are', async () => {
+    await using processes = new Processes();
+    const commands = blocksOf(page, 'sh')
+      .flatMap((block) => block.split('\n'))
+      .filter((line) => line.startsWith('pincer '));
+    expect(commands.length).toBeGreaterThan(4);
+    for (const line of commands) {
+      const [, name = ''] = line.split(' ');
+      const { stdout, code } = await processes.run([name, '--help']);
+      expect(code).toBe(0);
+      for (const option of line.match(/--[a-z-]+/g) ?? []) expect(`${name} ${stdout}`).toContain(option);
+    }
+  });
+});

@@ -1,0 +1,33 @@
+/** What waiting costs the others: 1 000 tasks that a node can run, alone and beside 100 000 that nobody can. */
+import { median, start } from './process.ts';
+import { many, openClient, PAYLOAD } from './workloads.ts';
+
+const RUNNABLE = 1_000;
+const WAITING = 100_000;
+const ROUNDS = 5;
+
+/** The time with the waiting ones over the time without, medians of five rounds each. */
+export async function waitingRatio(): Promise<number> {
+  await using gateway = await start(['dist/cli/main.js', 'gateway', '--listen', '127.0.0.1:0', '--json']);
+  await using _node = await start(['--import', 'tsx', 'bench/node.ts', gateway.url, 'bench-1', '50']);
+  const { client, run } = await openClient(gateway.url);
+  try {
+    await many(run, RUNNABLE);
+    const measure = async (): Promise<number> => {
+      const rates: number[] = [];
+      for (let round = 0; round < ROUNDS; round += 1) rates.push(await many(run, RUNNABLE));
+      return median(rates);
+    };
+    const alone = await measure();
+    for (let sent = 0; sent < WAITING; sent += 10_000) {
+      await Promise.all(
+        Array.from({ length: 10_000 }, (_, index) =>
+          client.submit(`nobody-can-${index % 10}`, PAYLOAD, { needs: ['nothing-has'], watch: false }).accepted(),
+        ),
+      );
+    }
+    return alone / (await measure());
+  } finally {
+    await client.stop();
+  }
+}

@@ -19,6 +19,7 @@ export interface PeerMessage {
 /** Takes a message. What it returns answers a request; what it throws fails it. */
 export type MessageHandler = (message: PeerMessage) => unknown;
 
+/** How a message to other peers is sent. */
 export interface SendOptions {
   /** True: kept for a receiver that is away for a moment; resolves when the receiver has dealt with it. Default false. */
   readonly reliable?: boolean;

@@ -16,6 +16,7 @@ export const TASK_STATUSES = [
   'cancelled',
 ] as const;
 export const TaskStatus = z.enum(TASK_STATUSES);
+/** A state of a task. */
 export type TaskStatus = z.infer<typeof TaskStatus>;
 
 export const OUTCOME_STATUSES = ['completed', 'failed', 'cancelled'] as const;

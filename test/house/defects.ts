@@ -32,7 +32,10 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
   12: { summary: 'Heartbeats update slots and capabilities; slots come from configuration', test: 'later: nodes' },
   13: { summary: 'Liveness changes by events of its own, never by being read', test: 'later: nodes' },
   14: { summary: 'A node that goes away has its tasks placed elsewhere at once', test: 'later: nodes' },
-  15: { summary: 'Of two processes with one id the newer wins and the older is told', test: 'later: sessions' },
+  15: {
+    summary: 'Of two processes with one id the newer wins and the older is told',
+    test: 'test/e2e/cli.test.ts › #15 ends by itself when another process takes its name',
+  },
   16: { summary: 'A returning node lists its attempts and is told which to drop', test: 'later: sessions' },
   17: { summary: 'Closed, silent and lagging links are told apart; suspicion comes before loss', test: 'later: nodes' },
   18: { summary: 'A step of the wall clock changes no decision', test: 'later: clock' },
@@ -62,7 +65,10 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
   30: { summary: 'An assignment that fails puts its task back into the queue', test: 'later: task' },
   31: { summary: 'One node runs several tasks, and each of them completes', test: 'later: task' },
   32: { summary: 'A result can be read and awaited after its task is done', test: 'later: store' },
-  33: { summary: 'A timed-out attempt is told to stop, and its late result counts for nothing', test: 'later: task' },
+  33: {
+    summary: 'A timed-out attempt is told to stop, and its late result counts for nothing',
+    test: 'test/e2e/cancel.test.ts › #33 is cancelled from another process: its process tree is gone, and its slot is free after',
+  },
   34: { summary: 'A result counts only from the attempt that holds the task', test: 'later: task' },
   35: {
     summary: 'A late failure of an old attempt changes nothing',
@@ -95,7 +101,10 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
     summary: 'Every strategy, retry and discovery source can be switched on by an option',
     test: 'later: placement',
   },
-  51: { summary: 'Versatile nodes stay free for what only they can do', test: 'later: placement' },
+  51: {
+    summary: 'Versatile nodes stay free for what only they can do',
+    test: 'test/machines/policies/placement.test.ts › #51 keeps versatile nodes free where a plain one will do',
+  },
   52: { summary: 'One hung node delays nobody else', test: 'later: scheduler' },
   53: { summary: 'Nodes dial the gateway; it never dials an address that a peer supplied', test: 'later: sessions' },
   54: { summary: 'An assignment whose answer was lost is replayed, not run twice', test: 'later: sessions' },
@@ -118,22 +127,37 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
   68: { summary: 'Every request of a node is answered, and refusals are acted upon', test: 'later: worker' },
   69: { summary: 'Payloads are checked before a handler sees them', test: 'later: worker' },
   70: { summary: 'The public types compile, and say what is really there', test: 'later: types' },
-  71: { summary: 'Consistent hashing moves only the keys of the node that came or went', test: 'later: placement' },
-  72: { summary: 'Picks between two heartbeats spread over the nodes', test: 'later: placement' },
-  73: { summary: 'A strategy leaves its input alone and breaks ties without favour', test: 'later: placement' },
+  71: {
+    summary: 'Consistent hashing moves only the keys of the node that came or went',
+    test: 'test/machines/policies/placement.test.ts › #71 moves at most a sixth and 3 % of the keys when a sixth node comes',
+  },
+  72: {
+    summary: 'Picks between two heartbeats spread over the nodes',
+    test: 'test/machines/policies/placement.test.ts › #72 does not send all of one heartbeat window to the same node',
+  },
+  73: {
+    summary: 'A strategy leaves its input alone and breaks ties without favour',
+    test: 'test/conformance/placement.ts › #73 leaves the list as it was',
+  },
   74: {
     summary: 'Weights are free slots; a full node is never picked; picks follow the seed',
-    test: 'later: placement',
+    test: 'test/machines/policies/placement.test.ts › #74 spreads by free slots, within one percent, and smoothly',
   },
-  75: { summary: 'Round-robin stays even when the set of nodes changes', test: 'later: placement' },
+  75: {
+    summary: 'Round-robin stays even when the set of nodes changes',
+    test: 'test/machines/policies/placement.test.ts › #75 gives each of three nodes a third',
+  },
   76: {
     summary: 'Only nodes that may take work are candidates; an unknown strategy is refused',
-    test: 'later: placement',
+    test: 'test/machines/policies/placement.test.ts › #76 names what there is when asked for what there is not',
   },
   77: { summary: 'A cluster of one node retries, and the real error is kept', test: 'later: retry' },
   78: { summary: 'A task that poisons every node ends as failed and marks no node unhealthy', test: 'later: retry' },
   79: { summary: 'Waits grow with jitter and a cap, end at the deadline and survive a crash', test: 'later: retry' },
-  80: { summary: 'Without a token nothing is served beyond loopback; rates are limited', test: 'later: security' },
+  80: {
+    summary: 'Without a token nothing is served beyond loopback; rates are limited',
+    test: 'test/e2e/cli.test.ts › #80 is asked of nodes and clients, and the refusal says what to do',
+  },
   81: {
     summary: 'Metrics, health and structured logs are there; nothing prints to the console',
     test: 'later: operations',

@@ -20,6 +20,7 @@ import { createWorld, type WorldOptions } from '../world.ts';
 import type { TaskHandle } from './handle.ts';
 import { type SubmitOptions, Submits } from './submits.ts';
 
+/** What `createClient` takes. */
 export interface ClientOptions extends WorldOptions {
   /** The gateway: `ws://host:port`, or several of one store. */
   readonly url?: Target;

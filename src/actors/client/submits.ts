@@ -9,6 +9,7 @@ import { checked, type TaskDefinition } from '../task-definition.ts';
 import type { World } from '../world.ts';
 import { Submission, type TaskHandle } from './handle.ts';
 
+/** How a task is submitted: where it may run, how long, how often, and in what order. */
 export interface SubmitOptions {
   /** 1 (first) to 10 (last). Default 5. */
   readonly priority?: number;

@@ -20,6 +20,7 @@ import { Attempts } from './attempts.ts';
 import { createLoadMeter, type LoadMeter } from './load.ts';
 import { defineHandler, type Registration } from './runner.ts';
 
+/** What `createNode` takes. Only `join` has no default. */
 export interface NodeOptions extends WorldOptions {
   /** The gateway to join: `ws://host:port`, several of one store, or `gateway.dial` of one in this process. */
   readonly join: Target;

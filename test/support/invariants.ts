@@ -132,6 +132,18 @@ export const invariants: Readonly<Record<ChartName, (turns: readonly Turn[]) => 
     expect(types, 'each step once, in order').toEqual(order.filter((type) => types.includes(type)));
     expect(types.includes('gateway.shut'), 'it is shut when it stops').toBe(lastOf(turns).value === 'stopped');
   },
+
+  discovery(turns) {
+    const types = typesOf(turns);
+    expect(count(types, 'source.close'), 'closed once, when it stops').toBe(lastOf(turns).value === 'stopped' ? 1 : 0);
+    if (types.includes('source.close')) expect(types.at(-1)).toBe('source.close');
+    expect(count(types, 'search.limit'), 'every search has an end').toBe(count(types, 'source.open'));
+    if (lastOf(turns).value !== 'off' && lastOf(turns).value !== 'stopped') expect(types).toContain('source.open');
+    for (const { failures } of named(commandsOf(turns), 'backoff.start')) {
+      expect(failures, 'failures').toBeGreaterThanOrEqual(1);
+      expect(failures, 'failures').toBeLessThanOrEqual(16);
+    }
+  },
 };
 
 function commandsOf(turns: readonly Pick<Turn, 'commands'>[]): Command[] {

@@ -49,6 +49,7 @@ const cases = {
   session: { 'register.refused': [{ code: 'UNAUTHENTICATED' }], 'protocol.violated': [{ code: 'FRAME_INVALID' }] },
   link: { 'dial.failed': ends, 'reject.received': ends, 'link.closed': ends },
   gateway: {},
+  discovery: {},
 } as const satisfies { [Name in ChartName]: EventCases<(typeof charts)[Name]> };
 
 /** The inputs a chart is started with: all its ways to begin. */
@@ -61,6 +62,7 @@ const inputs: Readonly<Record<ChartName, readonly unknown[]>> = {
   session: [undefined],
   link: [undefined],
   gateway: [undefined],
+  discovery: [undefined],
 };
 
 export function inputsOf(name: ChartName): readonly unknown[] {

@@ -1,0 +1,99 @@
+/**
+ * Frames as they stand on the wire, byte by byte, one for each message of the protocol: whoever writes a peer in another
+ * language has them as test vectors, and whoever changes the wire sees it here. A new one is a file with an empty `hex`;
+ * `npx vitest run test/transport/golden-frames.test.ts -u` fills it in.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { decode } from '@msgpack/msgpack';
+import { describe, expect, it } from 'vitest';
+import { defaultLimits } from '../../src/protocol/limits.ts';
+import { MESSAGES, type MessageType, parseMessage } from '../../src/protocol/message.ts';
+import { decodeFrame, encodeFrame } from '../../src/transport/codec.ts';
+
+interface GoldenFrame {
+  readonly name: string;
+  readonly meaning: string;
+  readonly hex: string;
+  /** As JSON; bytes are written `{ "$bin": "2a" }`. */
+  readonly messages: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** Fields that a schema has only because it is made from another: a broadcast answers nobody. */
+const WITHOUT_MEANING = ['broadcast.reply', 'broadcast.error'];
+
+const folder = fileURLToPath(new URL('../fixtures/frames/', import.meta.url));
+const frames = readdirSync(folder).map((file) => JSON.parse(readFileSync(folder + file, 'utf8')) as GoldenFrame);
+
+describe.each(frames)('the frame $name', (frame) => {
+  const messages = frame.messages.map((message) => withBytes(message) as object);
+  const bytes = new Uint8Array(Buffer.from(frame.hex, 'hex'));
+
+  it('is what our encoder makes of its messages', async () => {
+    const hex = Buffer.from(encodeFrame(messages)).toString('hex');
+    await expect(asFile({ ...frame, hex })).toMatchFileSnapshot(`${folder}${frame.name}.json`);
+  });
+
+  it('is what our decoder makes its messages of, each of which fits its schema', () => {
+    expect(decodeFrame(bytes, defaultLimits).map(parseMessage)).toEqual(messages);
+  });
+
+  it('means the same to another decoder', () => {
+    expect(decode(bytes)).toEqual(messages);
+    expect(decode(new Uint8Array(encodeFrame(messages)))).toEqual(messages);
+  });
+
+  it('has the name of its file, and says what it means', () => {
+    expect(readdirSync(folder)).toContain(`${frame.name}.json`);
+    expect(frame.meaning).toMatch(/\.$/);
+  });
+});
+
+describe('the golden frames', () => {
+  const types = new Set(frames.flatMap(({ messages }) => messages.map(({ type }) => type)));
+
+  it('show every message of the protocol', () => {
+    expect([...types].sort()).toEqual(Object.keys(MESSAGES).sort());
+  });
+
+  it('show every field of every payload', () => {
+    const unseen = (Object.keys(MESSAGES) as MessageType[]).flatMap((type) => {
+      const { payload } = MESSAGES[type];
+      const seen = frames.flatMap(({ messages }) =>
+        messages
+          .filter((message) => message['type'] === type)
+          .flatMap((message) => Object.keys(message['payload'] ?? {})),
+      );
+      const fields = 'shape' in payload ? Object.keys(payload.shape) : [];
+      return fields.filter((field) => !seen.includes(field)).map((field) => `${type}.${field}`);
+    });
+    expect(unseen).toEqual(WITHOUT_MEANING);
+  });
+
+  it('show a frame of several messages', () => {
+    expect(frames.some(({ messages }) => messages.length > 1)).toBe(true);
+  });
+});
+
+/** JSON as the formatter of this repository leaves it: lists of plain values on one line, all else spread out. */
+function asFile(value: unknown, indent = ''): string {
+  const inner = `${indent}  `;
+  if (Array.isArray(value)) {
+    if (!value.some((item) => typeof item === 'object')) {
+      return `[${value.map((item) => JSON.stringify(item)).join(', ')}]`;
+    }
+    return `[\n${value.map((item) => inner + asFile(item, inner)).join(',\n')}\n${indent}]`;
+  }
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).map(([key, item]) => `${inner}${JSON.stringify(key)}: ${asFile(item, inner)}`);
+  const text = `{\n${members.join(',\n')}\n${indent}}`;
+  return indent === '' ? `${text}\n` : text;
+}
+
+/** `{ "$bin": "2a" }` anywhere inside becomes bytes. */
+function withBytes(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withBytes);
+  if (typeof value !== 'object' || value === null) return value;
+  if ('$bin' in value) return new Uint8Array(Buffer.from(String(value.$bin), 'hex'));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withBytes(item)]));
+}

@@ -240,6 +240,7 @@ export function connect(
         return;
       }
       if (now - post.lastSentAt >= everyMs * 0.75) session?.delivery.sendSignOfLife();
+      session?.delivery.replayIfStalled(now, limits.suspectAfterMs);
       startBeat();
     });
   }

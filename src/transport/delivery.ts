@@ -35,6 +35,8 @@ export class Delivery {
   readonly #doneAhead = new Set<number>();
   #isAckDue = false;
   #post: Post | null = null;
+  /** How far the peer had acknowledged when that was last looked at and had changed, and when that was. */
+  #seen = { acknowledged: 0, at: Number.NEGATIVE_INFINITY };
   /** Duplicates dropped, for the counters. */
   duplicates = 0;
 
@@ -82,10 +84,11 @@ export class Delivery {
 
   /**
    * The messages that are new, in order. Acknowledgements are dealt with here.
-   * @throws PincerError `SESSION_GAP` when a number is missing.
+   * @throws PincerError `SESSION_GAP` when a number is missing; then none of them counts as received.
    */
   accept(messages: readonly Message[]): readonly Message[] {
     const fresh: Message[] = [];
+    const before = this.#accepted;
     for (const message of messages) {
       if (message.type === 'ack') this.#acknowledge(message.payload.received);
       else if (message.id === undefined) fresh.push(message);
@@ -97,7 +100,9 @@ export class Delivery {
         this.#accepted = message.id;
         fresh.push(message);
       } else {
-        throw new PincerError('SESSION_GAP', `message ${message.id} came after ${this.#accepted}`);
+        const last = this.#accepted;
+        this.#accepted = before;
+        throw new PincerError('SESSION_GAP', `message ${message.id} came after ${last}`);
       }
     }
     return fresh;
@@ -119,9 +124,19 @@ export class Delivery {
     this.#post = post;
     this.#isAckDue = false;
     this.#acknowledge(peerReceived);
-    for (let index = this.#keptFrom; index < this.#kept.length; index += 1) {
-      const kept = this.#kept[index];
-      if (kept !== undefined) post.send(kept.message);
+    this.#replay(post);
+  }
+
+  /**
+   * Replays what is not acknowledged, if nothing has been for `stalledMs`: of frames that were lost on a link that lives,
+   * only a later one would show the gap. What the peer has already is dropped there. To be called now and then.
+   */
+  replayIfStalled(nowMs: number, stalledMs: number): void {
+    if (this.unacknowledged === 0 || this.#acknowledged !== this.#seen.acknowledged) {
+      this.#seen = { acknowledged: this.#acknowledged, at: nowMs };
+    } else if (this.#post !== null && !this.#post.isFull && nowMs - this.#seen.at >= stalledMs) {
+      this.#seen.at = nowMs;
+      this.#replay(this.#post);
     }
   }
 
@@ -140,6 +155,13 @@ export class Delivery {
   sendSignOfLife(): void {
     this.#isAckDue = true;
     this.#post?.wake();
+  }
+
+  #replay(post: Post): void {
+    for (let index = this.#keptFrom; index < this.#kept.length; index += 1) {
+      const kept = this.#kept[index];
+      if (kept !== undefined) post.send(kept.message);
+    }
   }
 
   #oweAck(): void {

@@ -26,13 +26,14 @@ import { Lease } from './lease.ts';
 import { listenAt } from './listen.ts';
 import { Nodes } from './nodes.ts';
 import { answer } from './questions.ts';
-import { Reconciliation } from './reconciliation.ts';
+import { includes, Reconciliation } from './reconciliation.ts';
 import type { Session } from './session.ts';
 import { Sessions } from './sessions.ts';
 import { Switchboard } from './switchboard.ts';
 import { Tasks } from './tasks.ts';
 import { Watchers } from './watchers.ts';
 
+/** What `createGateway` takes. Everything has a default. */
 export interface GatewayOptions extends WorldOptions {
   /**
    * Where to listen: `host:port`, port 0 for any free one. Default `127.0.0.1:0`. Anything but loopback needs a `token`.
@@ -143,9 +144,12 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       onAttached: (session, claim) => {
         switchboard.attach(session);
         if (session.kind === 'client') return;
-        nodes.attach(session, claim, grant(session, claim.capabilities));
-        const node = nodes.get(session.peerId);
-        for (const ref of tasks.heldBy(session.peerId)) if (node !== undefined) nodes.take(node, ref);
+        const node = nodes.attach(session, claim, grant(session, claim.capabilities));
+        for (const ref of tasks.heldBy(session.peerId)) {
+          if (includes(claim.running, ref)) nodes.take(node, ref, tasks.resourcesOf(ref.taskId));
+        }
+        nodes.tellSlots();
+        tasks.stopAgain(session.peerId);
         dispatch.roomChanged();
       },
       onDetached: (session) => tellNode(session, { type: 'session.detached' }, 'its link is closed'),

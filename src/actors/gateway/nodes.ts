@@ -127,6 +127,10 @@ export class Nodes {
     node.incarnation = claim.incarnation;
     node.session = session;
     node.address = session.remoteAddress;
+    // What holds a slot is for the caller to say: the session is new.
+    node.slots.clear();
+    node.taken = {};
+    this.#slotsChanged.add(node);
     node.labels = claim.labels ?? {};
     node.resources = claim.resources ?? {};
     this.#nodes.set(nodeId, node);

@@ -39,6 +39,7 @@ export class Reconciliation {
   }
 }
 
-function includes(refs: readonly AttemptRef[], wanted: AttemptRef): boolean {
+/** Whether one of the attempts is the wanted one. */
+export function includes(refs: readonly AttemptRef[], wanted: AttemptRef): boolean {
   return refs.some((ref) => ref.taskId === wanted.taskId && ref.attempt === wanted.attempt);
 }

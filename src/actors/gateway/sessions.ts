@@ -146,6 +146,7 @@ export class Sessions {
     try {
       const fresh = session.delivery.accept(messages);
       for (const message of fresh) this.#checkSender(session, message);
+      this.#reassure(session);
       this.#owner.onMessages(session, fresh);
     } catch (error) {
       if (!(error instanceof PincerError)) throw error;
@@ -155,6 +156,14 @@ export class Sessions {
       if (error.code === 'SESSION_GAP') session.post?.close(error);
       else this.tell(session, { type: 'protocol.violated', code: error.code as FailureCode });
     }
+  }
+
+  /** A peer with nothing to do hears from us now and then, or it would take us for dead. */
+  #reassure({ post, delivery }: Session): void {
+    const { clock, limits } = this.#world;
+    const now = clock.now();
+    delivery.replayIfStalled(now, limits.suspectAfterMs);
+    if (post !== null && now - post.lastSentAt >= limits.heartbeatMs / 2) delivery.sendSignOfLife();
   }
 
   #checkSender(session: Session, message: Message): void {
@@ -181,7 +190,7 @@ export class Sessions {
       session.incarnation = claim.incarnation;
       const older = this.#resumable(session, claim);
       if (older !== null) return this.#resume(session, older, post, claim, protocol);
-      this.#supersede(session, claim);
+      this.#supersede(session);
       const { capabilities, drop } = await this.#owner.onRegister(session, claim);
       if (session.post !== post) return;
       post.send({ type: 'welcome', payload: this.#welcome(session, protocol, false, capabilities, drop) });
@@ -191,6 +200,8 @@ export class Sessions {
       this.#host.tell(session.id, { type: 'register.accepted' });
       this.#watch(session);
       this.#owner.onAttached(session, claim);
+      // Only now: what the process still runs is reconciled, and belongs to its new session.
+      for (const older of this.#othersOf(session)) this.tell(older, { type: 'peer.left' });
       this.#release(session);
     } catch (error) {
       const refusal =
@@ -228,16 +239,21 @@ export class Sessions {
     this.#release(session);
   }
 
-  /** Another process with the same id, or the same one without its session: the newest counts. */
-  #supersede(session: Session, claim: Payload<'register'>): void {
-    for (const other of [...this.#sessions.values()]) {
-      if (other === session || other.peerId !== claim.nodeId || !other.isAttached) continue;
-      other.fault = new PincerError('SUPERSEDED', `another process registered as ${claim.nodeId}`);
-      this.tell(
-        other,
-        other.incarnation === claim.incarnation ? { type: 'peer.left' } : { type: 'session.superseded' },
-      );
+  /** Another process has registered with the same id: the newest counts. */
+  #supersede(session: Session): void {
+    for (const other of this.#othersOf(session)) {
+      if (other.incarnation === session.incarnation) continue;
+      other.fault = new PincerError('SUPERSEDED', `another process registered as ${session.peerId}`);
+      this.tell(other, { type: 'session.superseded' });
     }
+  }
+
+  /** The other sessions under a session’s id. */
+  #othersOf(session: Session): Session[] {
+    const { peerId } = session;
+    return [...this.#sessions.values()].filter(
+      (other) => other !== session && other.peerId === peerId && other.isAttached,
+    );
   }
 
   #release(session: Session): void {

@@ -4,6 +4,7 @@
  * record in the store, not an actor here.
  */
 import type { AnyActorRef } from 'xstate';
+import { requirementOf } from '../../machines/policies/requirement-class.ts';
 import { backoffMs } from '../../machines/policies/retry.ts';
 import { type TaskCommand, type TaskEvent, taskMachine } from '../../machines/task.ts';
 import { type Failure, PincerError } from '../../protocol/failure.ts';
@@ -153,6 +154,23 @@ export class Tasks {
     const refs: AttemptRef[] = [];
     for (const [taskId, live] of this.#live) if (live.nodeId === nodeId) refs.push({ taskId, attempt: live.attempt });
     return refs;
+  }
+
+  /** What an attempt takes of the resources of its node. */
+  resourcesOf(taskId: string): Readonly<Record<string, number>> {
+    const live = this.#live.get(taskId);
+    return live === undefined ? {} : (requirementOf(live.record.queue).resources ?? {});
+  }
+
+  /** A node has a new session, which knows of no cancellation: what is to stop there is told so again. */
+  stopAgain(nodeId: string): void {
+    for (const [taskId, { nodeId: holder, attempt, record }] of [...this.#live]) {
+      if (holder !== nodeId) continue;
+      const snapshot = this.#host.snapshot(taskId);
+      if (snapshot?.value === 'cancelling') {
+        this.#owner.withdraw(nodeId, { taskId, attempt }, snapshot.context.stopReason ?? 'withdrawn');
+      } else if (record.cancelRequested) this.#host.tell(taskId, { type: 'task.cancel' });
+    }
   }
 
   #tellHeldBy(nodeId: string, event: TaskEvent, kept: (ref: AttemptRef) => boolean): void {

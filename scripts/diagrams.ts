@@ -23,6 +23,7 @@ const RUNS: Readonly<Record<ChartName, string>> = {
   session: 'gateway, one per peer',
   link: 'node and client',
   gateway: 'gateway',
+  discovery: 'each source of gateway and node',
 };
 
 /** Every file of diagrams/ as it should be. The same charts give the same bytes. */

@@ -3,6 +3,7 @@
  * Whoever runs one chart imports it from its own file.
  */
 import { attemptMachine } from './attempt.ts';
+import { discoveryMachine } from './discovery.ts';
 import { gatewayMachine } from './gateway.ts';
 import { linkMachine } from './link.ts';
 import { nodeMachine } from './node.ts';
@@ -21,6 +22,7 @@ export const charts = {
   session: sessionMachine,
   link: linkMachine,
   gateway: gatewayMachine,
+  discovery: discoveryMachine,
 } as const;
 
 /** The name of a chart. */

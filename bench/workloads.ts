@@ -7,12 +7,6 @@ import { WebSocket } from 'ws';
 /** Runs one task to its end. */
 export type RunOne = (count: number) => Promise<void>[];
 
-export interface Figures {
-  readonly perSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-}
-
 /** The payload of every task: 200 bytes that do not compress. */
 export const PAYLOAD = randomBytes(200);
 

@@ -2,7 +2,8 @@
 export { type Client, type ClientOptions, createClient } from './actors/client/client.ts';
 export type { SettledTask, TaskHandle } from './actors/client/handle.ts';
 export type { SubmitOptions } from './actors/client/submits.ts';
-export { createGateway, type Gateway, type GatewayOptions } from './actors/gateway/gateway.ts';
+export { createGateway } from './actors/gateway/gateway.ts';
+export type { Gateway, GatewayOptions } from './actors/gateway/gateway-options.ts';
 export type { MessageHandler, Messaging, PeerMessage, Selection, SendOptions } from './actors/messenger.ts';
 export { createNode, type Node, type NodeOptions } from './actors/node/node.ts';
 export { defineHandler, type Registration } from './actors/node/runner.ts';

@@ -16,9 +16,9 @@ import {
   type SnapshotFrom,
 } from 'xstate';
 
-/** What a host tells its owner. All are called synchronously; none may throw. */
+/** What a host tells its owner. All are called synchronously. */
 export interface HostOwner<Machine extends AnyStateMachine> {
-  /** A chart emitted a command. */
+  /** A chart emitted a command. If carrying it out throws, its actor has failed as if its chart had thrown. */
   onCommand(id: string, command: EmittedFrom<Machine>): void;
   /** A chart reached its final state, and is gone. */
   onDone(id: string): void;
@@ -67,7 +67,14 @@ export function createHost<Machine extends AnyStateMachine>(
             input,
           }) as unknown as Actor<Machine>;
           actors.set(id, actor);
-          actor.on('*' as never, (command: unknown) => owner.onCommand(id, command as EmittedFrom<Machine>));
+          actor.on('*' as never, (command: unknown) => {
+            try {
+              owner.onCommand(id, command as EmittedFrom<Machine>);
+            } catch (error) {
+              // xstate would throw it once more, where nothing can catch it.
+              fail(id, actor, error);
+            }
+          });
           scope.defer(() => actor.start());
           break;
         }
@@ -91,6 +98,12 @@ export function createHost<Machine extends AnyStateMachine>(
 
   const host = createActor(logic, { parent, id: hostId });
   host.start();
+
+  function fail(id: string, actor: Actor<Machine>, error: unknown): void {
+    if (actors.get(id) !== actor) return;
+    host.send({ type: 'host.drop', id });
+    owner.onError(id, error);
+  }
 
   return {
     spawn(id, input) {

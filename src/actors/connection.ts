@@ -7,6 +7,7 @@ import { type LinkCommand, linkMachine } from '../machines/link.ts';
 import { backoffMs, spreadMs } from '../machines/policies/retry.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { type Message, type MessageType, type Payload, PROTOCOL_VERSIONS } from '../protocol/message.ts';
+import { unexpected } from '../protocol/unexpected.ts';
 import { Delivery, type SendOptions } from '../transport/delivery.ts';
 import { closeError, isFinal } from '../transport/handshake.ts';
 import type { Dial, Link } from '../transport/link.ts';
@@ -302,8 +303,4 @@ export function connect(
       closeWaiters = [];
     },
   };
-}
-
-function unexpected(command: never): never {
-  throw new Error(`unexpected command ${JSON.stringify(command)}`);
 }

@@ -3,7 +3,8 @@
  * the test says so and chance that comes from a seed. For tests of handlers, of whole apps, and of Pincer itself.
  */
 import { type Client, type ClientOptions, createClient } from '../actors/client/client.ts';
-import { createGateway, type Gateway, type GatewayOptions } from '../actors/gateway/gateway.ts';
+import { createGateway } from '../actors/gateway/gateway.ts';
+import type { Gateway, GatewayOptions } from '../actors/gateway/gateway-options.ts';
 import { createNode, type Node, type NodeOptions } from '../actors/node/node.ts';
 import { seededRandom } from '../actors/seeded-random.ts';
 import { createSimulatedClock, type SimulatedClock } from '../actors/simulated-clock.ts';
@@ -15,6 +16,7 @@ import type { Ids, Log, Random } from '../protocol/ports.ts';
 import type { Dial, Listen } from '../transport/link.ts';
 import { createMemoryNetwork, type Faults, type MemoryNetwork } from '../transport/memory.ts';
 
+/** What `createTestCluster` takes. Everything has a default. */
 export interface TestClusterOptions {
   /** Where all chance comes from: the same seed, the same run. Default 1. */
   readonly seed?: number;
@@ -33,6 +35,7 @@ export interface TestClusterOptions {
 /** Options of a node in a test cluster: those of `createNode`, but for what the cluster provides. */
 export type TestNodeOptions = Omit<NodeOptions, 'join' | 'id' | 'clock' | 'random' | 'ids'>;
 
+/** A cluster whose time, chance and network a test holds in its hands. Dispose it. */
 export interface TestCluster extends AsyncDisposable {
   readonly clock: SimulatedClock;
   /** Cuts, partitions and faults. The gateway is called `gateway`, nodes and clients by their ids. */

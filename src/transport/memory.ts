@@ -12,6 +12,7 @@ import { delayOf, type Faults, type Weather } from './memory-weather.ts';
 
 export type { Faults } from './memory-weather.ts';
 
+/** A network inside one process, whose faults a test sets. */
 export interface MemoryNetwork {
   /** Accepts links to `name`; its URL is `memory:NAME`. Rejects with `OPTION_INVALID` while the name is taken. */
   listen(name: string): Listen;
@@ -32,6 +33,7 @@ interface OpenLine {
   terminate(): void;
 }
 
+/** Makes a network of its own; nothing of it is shared with another one. */
 export function createMemoryNetwork(options: { clock: Clock; random: Random; faults?: Faults }): MemoryNetwork {
   const { clock, random } = options;
   const listeners = new Map<string, (link: Link) => void>();

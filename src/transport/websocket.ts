@@ -1,3 +1,3 @@
 /** Links over WebSocket, both sides of them. */
-export { dialWebSocket, type WebSocketDialOptions } from './websocket-dial.ts';
+export { dialWebSocket } from './websocket-dial.ts';
 export { listenWebSocket, type WebSocketListenOptions } from './websocket-listen.ts';

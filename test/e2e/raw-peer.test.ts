@@ -5,7 +5,8 @@
 import { performance } from 'node:perf_hooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Client, createClient } from '../../src/actors/client/client.ts';
-import { createGateway, type Gateway } from '../../src/actors/gateway/gateway.ts';
+import { createGateway } from '../../src/actors/gateway/gateway.ts';
+import type { Gateway } from '../../src/actors/gateway/gateway-options.ts';
 import { type RawMessage, RawPeer } from '../support/raw-peer.ts';
 
 const NIL = new Uint8Array([0xc0]);

@@ -2,9 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Client, createClient } from '../../src/actors/client/client.ts';
-import { createGateway, type Gateway } from '../../src/actors/gateway/gateway.ts';
+import { createGateway } from '../../src/actors/gateway/gateway.ts';
+import type { Gateway } from '../../src/actors/gateway/gateway-options.ts';
 
 const page = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
 const published = /## A whole node\n[\s\S]*?```js\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
@@ -27,9 +28,7 @@ beforeAll(async () => {
   gateway = await createGateway({ token: 'sesame', limits: { resumeWindowMs: 2_000, heartbeatMs: 200 } });
   client = createClient({ url: gateway.url, token: 'sesame' });
   node = start('small');
-  await expect
-    .poll(async () => (await client.nodes()).map(({ status }) => status), { timeout: 10_000 })
-    .toEqual(['online']);
+  await vi.waitFor(async () => expect(await client.node('small')).toMatchObject({ status: 'online' }), 10_000);
 });
 
 afterAll(async () => {

@@ -7,6 +7,7 @@ import { misfit } from '../../machines/policies/fit.ts';
 import type { Candidate, Strategy } from '../../machines/policies/placement/placement.ts';
 import { type Requirement, requirementOf } from '../../machines/policies/requirement-class.ts';
 import { type Leftover, type SchedulerCommand, schedulerMachine } from '../../machines/scheduler.ts';
+import { unexpected } from '../../protocol/unexpected.ts';
 import { startActor } from '../start-actor.ts';
 import type { Claimed, Store, Want } from '../store/store.ts';
 import type { World } from '../world.ts';
@@ -273,8 +274,4 @@ function candidateOf(node: Node): Candidate {
     placedSinceReport,
     lastTurn,
   };
-}
-
-function unexpected(command: never): never {
-  throw new Error(`unexpected command ${JSON.stringify(command)}`);
 }

@@ -3,13 +3,13 @@
  * bottom; the decisions are in src/machines.
  */
 import { type GatewayCommand, gatewayMachine } from '../../machines/gateway.ts';
-import { type StrategyName, strategyOf } from '../../machines/policies/placement/index.ts';
-import type { Strategy } from '../../machines/policies/placement/placement.ts';
+import { strategyOf } from '../../machines/policies/placement/index.ts';
 import { PincerError, toFailure } from '../../protocol/failure.ts';
 import { Identifier } from '../../protocol/identifier.ts';
 import type { Payload } from '../../protocol/message.ts';
 import type { Answer } from '../../protocol/query.ts';
-import type { Dial, Link, Listen, Listener } from '../../transport/link.ts';
+import { unexpected } from '../../protocol/unexpected.ts';
+import type { Dial, Link, Listener } from '../../transport/link.ts';
 import { createMemoryNetwork } from '../../transport/memory.ts';
 import { createPostCounters } from '../../transport/post.ts';
 import { type Client, createClient } from '../client/client.ts';
@@ -17,9 +17,9 @@ import type { Deadline } from '../deadlines.ts';
 import { realPorts } from '../real-ports.ts';
 import { startActor } from '../start-actor.ts';
 import { createMemoryStore } from '../store/memory.ts';
-import type { Store } from '../store/store.ts';
-import { createWorld, type WorldOptions } from '../world.ts';
+import { createWorld } from '../world.ts';
 import { Dispatch } from './dispatch.ts';
+import type { Gateway, GatewayOptions } from './gateway-options.ts';
 import { Inbox } from './inbox.ts';
 import { Intake } from './intake.ts';
 import { Lease } from './lease.ts';
@@ -32,49 +32,6 @@ import { Sessions } from './sessions.ts';
 import { Switchboard } from './switchboard.ts';
 import { Tasks } from './tasks.ts';
 import { Watchers } from './watchers.ts';
-
-/** What `createGateway` takes. Everything has a default. */
-export interface GatewayOptions extends WorldOptions {
-  /**
-   * Where to listen: `host:port`, port 0 for any free one. Default `127.0.0.1:0`. Anything but loopback needs a `token`.
-   * Null: only in-process clients and nodes.
-   */
-  readonly listen?: string | null;
-  /** The secret that every node and client must present. Without one, only this machine is let in. */
-  readonly token?: string;
-  /** The name of this gateway. Default: a fresh id. */
-  readonly id?: string;
-  /** Where tasks are kept. Default: in memory, gone with the process. */
-  readonly store?: Store;
-  /** How nodes are chosen: one of the six strategies, or one of `strategies`. Default `least-connections`. */
-  readonly strategy?: StrategyName | (string & {});
-  /** The strategy of single task types, where it differs. */
-  readonly strategyByType?: Readonly<Record<string, StrategyName | (string & {})>>;
-  /** Strategies of the app’s own, by name: pure functions of a few facts. */
-  readonly strategies?: Readonly<Record<string, Strategy>>;
-  /** Further ways in, such as an in-memory network in tests. */
-  readonly listeners?: readonly Listen[];
-}
-
-/** A running gateway. Dispose it (`await using`) or `stop()` it. */
-export interface Gateway extends AsyncDisposable {
-  readonly id: string;
-  /** What nodes and clients dial, `ws://127.0.0.1:7443`; empty if it listens nowhere. */
-  readonly url: string;
-  /** starting, recovering, serving, draining or stopped. */
-  readonly status: string;
-  /** Resolves when the gateway has stopped, whoever stopped it. */
-  readonly stopped: Promise<void>;
-  /** Dials this gateway from inside the process: the same protocol over memory. */
-  readonly dial: Dial;
-  /** A client inside the process. Dispose it, or it goes with the gateway. */
-  client(): Client;
-  stats(): Promise<Answer<'stats'>>;
-  /** Takes no more submits, waits for running attempts (at most `drainMs`), and stops. */
-  drain(): Promise<void>;
-  /** Stops at once; what runs is handed back to the store. Idempotent. */
-  stop(): Promise<void>;
-}
 
 /**
  * Starts a gateway and resolves when it serves.
@@ -384,8 +341,4 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       return stopped;
     },
   };
-}
-
-function unexpected(command: never): never {
-  throw new Error(`unexpected command ${JSON.stringify(command)}`);
 }

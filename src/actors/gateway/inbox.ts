@@ -4,6 +4,7 @@
  */
 import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
+import { unexpected } from '../../protocol/unexpected.ts';
 import type { Store } from '../store/store.ts';
 import type { World } from '../world.ts';
 import type { Dispatch } from './dispatch.ts';
@@ -260,8 +261,4 @@ function timedOut(durationMs: number): Failure {
     message: `the attempt was stopped after ${Math.round(durationMs)} ms`,
     retryable: true,
   };
-}
-
-function unexpected(value: never): never {
-  throw new Error(`unexpected ${JSON.stringify(value)}`);
 }

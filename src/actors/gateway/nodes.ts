@@ -9,6 +9,7 @@ import type { Requirement } from '../../machines/policies/requirement-class.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Payload } from '../../protocol/message.ts';
 import type { Load, NodeKind, NodeStatus, NodeView } from '../../protocol/node.ts';
+import { unexpected } from '../../protocol/unexpected.ts';
 import { createHost, type Host } from '../actor-host.ts';
 import type { Deadline } from '../deadlines.ts';
 import type { World } from '../world.ts';
@@ -291,8 +292,4 @@ function keyOf(ref: AttemptRef): string {
 
 function equals(set: ReadonlySet<string>, list: readonly string[]): boolean {
   return set.size === list.length && list.every((item) => set.has(item));
-}
-
-function unexpected(command: never): never {
-  throw new Error(`unexpected command ${JSON.stringify(command)}`);
 }

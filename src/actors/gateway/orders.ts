@@ -1,6 +1,7 @@
 /** Carries out what operators ask of a gateway: nodes drained, resumed and evicted, task types paused and resumed. */
 import { PincerError } from '../../protocol/failure.ts';
 import type { Order } from '../../protocol/query.ts';
+import { unexpected } from '../../protocol/unexpected.ts';
 import type { World } from '../world.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { Node, Nodes } from './nodes.ts';
@@ -55,8 +56,4 @@ function known(nodeId: string, nodes: Nodes): Node {
   const node = nodes.get(nodeId);
   if (node === undefined) throw new PincerError('NODE_UNKNOWN', `no node '${nodeId}'`);
   return node;
-}
-
-function unexpected(order: never): never {
-  throw new Error(`unexpected order ${JSON.stringify(order)}`);
 }

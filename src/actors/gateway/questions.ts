@@ -7,6 +7,7 @@ import type { Limits } from '../../protocol/limits.ts';
 import type { NodeView } from '../../protocol/node.ts';
 import type { Answer, Query, Verdict } from '../../protocol/query.ts';
 import type { TaskStatus, TaskView } from '../../protocol/task.ts';
+import { unexpected } from '../../protocol/unexpected.ts';
 import type { Store, TaskRecord } from '../store/store.ts';
 import type { Node, Nodes } from './nodes.ts';
 import type { Tasks } from './tasks.ts';
@@ -180,8 +181,4 @@ function summaryOf(
   const able = verdicts.filter((verdict) => /^(is full|is busy|does not drain|has .* free, not)/.test(verdict.reason));
   if (able.length > 0) return `It waits for a slot, with ${ahead ?? 0} tasks of its class before it.`;
   return `It waits: none of ${verdicts.length} nodes can take a task ${needs} now.`;
-}
-
-function unexpected(value: never): never {
-  throw new Error(`unexpected ${JSON.stringify(value)}`);
 }

@@ -1,10 +1,11 @@
 /** One peer’s presence on the gateway: its delivery across links, its link of the moment, its waits. */
-import type { PincerError } from '../../protocol/failure.ts';
+import type { FailureCode, PincerError } from '../../protocol/failure.ts';
 import type { Message, MessageType, Payload } from '../../protocol/message.ts';
 import type { PeerKind } from '../../protocol/node.ts';
 import type { Delivery, SendOptions } from '../../transport/delivery.ts';
 import type { Post } from '../../transport/post.ts';
 import type { Deadline } from '../deadlines.ts';
+import type { Silence } from './silence.ts';
 
 /** `post` is null while it is detached. */
 export class Session {
@@ -51,4 +52,21 @@ export class Session {
       this.post?.terminate();
     }
   }
+}
+
+/** Who is told what becomes of sessions. */
+export interface SessionsOwner {
+  /** Decides on a register. Throws what the peer is refused with. */
+  onRegister(
+    session: Session,
+    claim: Payload<'register'>,
+  ): Promise<{ capabilities: readonly string[]; drop: Payload<'welcome'>['drop'] }>;
+  onAttached(session: Session, claim: Payload<'register'>): void;
+  onDetached(session: Session): void;
+  onResumed(session: Session): void;
+  onClosed(session: Session, code: FailureCode | null): void;
+  onSilence(session: Session, event: Silence): void;
+  /** New messages of one frame, each legal for the kind of peer. */
+  onMessages(session: Session, messages: readonly Message[]): void;
+  onFlow(session: Session): void;
 }

@@ -6,30 +6,16 @@ import type { AnyActorRef } from 'xstate';
 import { type SessionCommand, type SessionEvent, sessionMachine } from '../../machines/session.ts';
 import { type FailureCode, PincerError } from '../../protocol/failure.ts';
 import { MESSAGES, type Message, type Payload } from '../../protocol/message.ts';
+import { unexpected } from '../../protocol/unexpected.ts';
 import { Delivery } from '../../transport/delivery.ts';
-import { agreeOnVersion, expectRegister, rejectMessage } from '../../transport/handshake.ts';
+import { agreeOnVersion, expectRegister } from '../../transport/handshake.ts';
 import type { Link } from '../../transport/link.ts';
 import { Post, type PostCounters } from '../../transport/post.ts';
 import { createHost, type Host } from '../actor-host.ts';
 import type { World } from '../world.ts';
-import { Session } from './session.ts';
-import { type Silence, watchSilence } from './silence.ts';
-
-export interface SessionsOwner {
-  /** Decides on a register. Throws what the peer is refused with. */
-  onRegister(
-    session: Session,
-    claim: Payload<'register'>,
-  ): Promise<{ capabilities: readonly string[]; drop: Payload<'welcome'>['drop'] }>;
-  onAttached(session: Session, claim: Payload<'register'>): void;
-  onDetached(session: Session): void;
-  onResumed(session: Session): void;
-  onClosed(session: Session, code: FailureCode | null): void;
-  onSilence(session: Session, event: Silence): void;
-  /** New messages of one frame, each legal for the kind of peer. */
-  onMessages(session: Session, messages: readonly Message[]): void;
-  onFlow(session: Session): void;
-}
+import { refuse } from './farewell.ts';
+import { Session, type SessionsOwner } from './session.ts';
+import { watchSilence } from './silence.ts';
 
 export class Sessions {
   readonly #world: World;
@@ -179,107 +165,13 @@ export class Sessions {
     }
   }
 
-  async #register(session: Session, post: Post, message: Message): Promise<void> {
-    try {
-      const claim = expectRegister(message);
-      const protocol = agreeOnVersion(claim.protocol);
-      if (this.#isClosing)
-        throw new PincerError('GATEWAY_DRAINING', 'the gateway is about to stop', { retryAfterMs: 1_000 });
-      session.peerId = claim.nodeId;
-      session.kind = claim.nodeType;
-      session.incarnation = claim.incarnation;
-      const older = this.#resumable(session, claim);
-      if (older !== null) return this.#resume(session, older, post, claim, protocol);
-      this.#supersede(session);
-      const { capabilities, drop } = await this.#owner.onRegister(session, claim);
-      if (session.post !== post) return;
-      post.send({ type: 'welcome', payload: this.#welcome(session, protocol, false, capabilities, drop) });
-      session.delivery.attach(post, 0);
-      session.isAttached = true;
-      session.wait?.clear();
-      this.#host.tell(session.id, { type: 'register.accepted' });
-      this.#watch(session);
-      this.#owner.onAttached(session, claim);
-      // Only now: what the process still runs is reconciled, and belongs to its new session.
-      for (const older of this.#othersOf(session)) this.tell(older, { type: 'peer.left' });
-      this.#release(session);
-    } catch (error) {
-      const refusal =
-        error instanceof PincerError ? error : new PincerError('INTERNAL', 'the register failed', { cause: error });
-      if (refusal.code === 'INTERNAL') this.#world.log.error('register.failed', { error: String(error) });
-      session.fault = refusal;
-      this.#countFault(refusal.code);
-      this.#host.tell(session.id, { type: 'register.refused', code: refusal.code as FailureCode });
-    }
-  }
-
-  /** The session that a register asks to resume, if it is this peer’s and still open. */
-  #resumable(session: Session, claim: Payload<'register'>): Session | null {
-    const wanted = claim.resume === undefined ? undefined : this.#sessions.get(claim.resume.session);
-    if (wanted === undefined || wanted === session || !wanted.isAttached) return null;
-    const isSame =
-      wanted.peerId === claim.nodeId && wanted.kind === claim.nodeType && wanted.incarnation === claim.incarnation;
-    return isSame ? wanted : null;
-  }
-
-  #resume(newer: Session, session: Session, post: Post, claim: Payload<'register'>, protocol: number): void {
-    session.post?.terminate();
-    session.post = post;
-    this.#byPost.set(post, session);
-    newer.post = null;
-    session.held = newer.held;
-    session.wait?.clear();
-    session.fault = null;
-    session.isSuspect = false;
-    this.#host.tell(newer.id, { type: 'register.merged' });
-    post.send({ type: 'welcome', payload: this.#welcome(session, protocol, true, claim.capabilities, []) });
-    session.delivery.attach(post, claim.resume?.received ?? 0);
-    this.#host.tell(session.id, { type: 'link.resumed' });
-    this.#watch(session);
-    this.#release(session);
-  }
-
-  /** Another process has registered with the same id: the newest counts. */
-  #supersede(session: Session): void {
-    for (const other of this.#othersOf(session)) {
-      if (other.incarnation === session.incarnation) continue;
-      other.fault = new PincerError('SUPERSEDED', `another process registered as ${session.peerId}`);
-      this.tell(other, { type: 'session.superseded' });
-    }
-  }
-
-  /** The other sessions under a session’s id. */
-  #othersOf(session: Session): Session[] {
-    const { peerId } = session;
-    return [...this.#sessions.values()].filter(
-      (other) => other !== session && other.peerId === peerId && other.isAttached,
-    );
-  }
-
-  #release(session: Session): void {
-    const held = session.held ?? [];
-    session.held = null;
-    if (held.length > 0) this.#pass(session, held);
-  }
-
-  #welcome(
-    { id, delivery }: Session,
-    protocol: number,
-    resumed: boolean,
-    capabilities: readonly string[],
-    drop: Payload<'welcome'>['drop'],
-  ): Payload<'welcome'> {
-    const { heartbeatMs, offlineAfterMs, resumeWindowMs, frameBytesMax, payloadBytesMax } = this.#world.limits;
-    return {
-      protocol,
-      gatewayId: this.#gatewayId,
-      session: id,
-      resumed,
-      received: resumed ? delivery.received : 0,
-      capabilities: [...capabilities],
-      policy: { heartbeatMs, offlineAfterMs, resumeWindowMs, frameBytesMax, payloadBytesMax },
-      drop,
-    };
+  async #admit(session: Session, post: Post, message: Message): Promise<void> {
+    const admitted = await this.#admission.admit(session, post, message);
+    if (admitted === null || admitted.post !== post) return;
+    this.#watch(admitted);
+    const held = admitted.held ?? [];
+    admitted.held = null;
+    if (held.length > 0) this.#pass(admitted, held);
   }
 
   #onLinkClosed(post: Post): void {
@@ -326,28 +218,11 @@ export class Sessions {
         this.#owner.onClosed(session, command.code);
         break;
       case 'peer.refuse':
-        this.#refuse(session, command.code);
+        refuse(session, command.code, this.#world.limits);
         break;
       default:
         unexpected(command);
     }
-  }
-
-  #refuse(session: Session, code: FailureCode): void {
-    const error = session.fault?.code === code ? session.fault : new PincerError(code, messageOf(code, this.#world));
-    const { post } = session;
-    if (post === null) return;
-    if (session.isAttached) {
-      post.send({
-        type: 'goodbye',
-        payload: {
-          code: error.code,
-          message: error.message.slice(0, 2_000),
-          ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
-        },
-      });
-    } else post.send(rejectMessage(error));
-    post.close(error);
   }
 
   #watch(session: Session): void {
@@ -377,14 +252,4 @@ export class Sessions {
     post?.end();
     this.#sessions.delete(id);
   }
-}
-
-function messageOf(code: FailureCode, { limits }: World): string {
-  if (code === 'HANDSHAKE_TIMEOUT') return `no valid register within ${limits.handshakeMs} ms`;
-  if (code === 'GATEWAY_DRAINING') return 'the gateway is about to stop';
-  return code;
-}
-
-function unexpected(command: never): never {
-  throw new Error(`unexpected command ${JSON.stringify(command)}`);
 }

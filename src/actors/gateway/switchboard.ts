@@ -8,6 +8,7 @@
  */
 import { PincerError } from '../../protocol/failure.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
+import { unexpected } from '../../protocol/unexpected.ts';
 import { TokenBucket } from '../../transport/token-bucket.ts';
 import type { World } from '../world.ts';
 import type { Node, Nodes } from './nodes.ts';
@@ -182,8 +183,4 @@ function isSelected(
 
 function answer(session: Session, message: Post, count: number): void {
   session.send('delivered', { count }, { re: message.id });
-}
-
-function unexpected(message: never): never {
-  throw new Error(`unexpected message ${JSON.stringify(message)}`);
 }

@@ -10,6 +10,7 @@ import { type TaskCommand, type TaskEvent, taskMachine } from '../../machines/ta
 import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Outcome } from '../../protocol/task.ts';
+import { unexpected } from '../../protocol/unexpected.ts';
 import { createHost, type Host } from '../actor-host.ts';
 import type { Deadline } from '../deadlines.ts';
 import type { Claimed, CompletionVerdict, Store, TaskRecord } from '../store/store.ts';
@@ -333,8 +334,4 @@ export class Tasks {
     this.#settlement.flush();
     this.#reap(taskId);
   }
-}
-
-function unexpected(command: never): never {
-  throw new Error(`unexpected command ${JSON.stringify(command)}`);
 }

@@ -1,0 +1,51 @@
+/** What a gateway may be told, and what can be asked of one that runs. */
+import type { StrategyName } from '../../machines/policies/placement/index.ts';
+import type { Strategy } from '../../machines/policies/placement/placement.ts';
+import type { Answer } from '../../protocol/query.ts';
+import type { Dial, Listen } from '../../transport/link.ts';
+import type { Client } from '../client/client.ts';
+import type { Store } from '../store/store.ts';
+import type { WorldOptions } from '../world.ts';
+
+/** What `createGateway` takes. Everything has a default. */
+export interface GatewayOptions extends WorldOptions {
+  /**
+   * Where to listen: `host:port`, port 0 for any free one. Default `127.0.0.1:0`. Anything but loopback needs a `token`.
+   * Null: only in-process clients and nodes.
+   */
+  readonly listen?: string | null;
+  /** The secret that every node and client must present. Without one, only this machine is let in. */
+  readonly token?: string;
+  /** The name of this gateway. Default: a fresh id. */
+  readonly id?: string;
+  /** Where tasks are kept. Default: in memory, gone with the process. */
+  readonly store?: Store;
+  /** How nodes are chosen: one of the six strategies, or one of `strategies`. Default `least-connections`. */
+  readonly strategy?: StrategyName | (string & {});
+  /** The strategy of single task types, where it differs. */
+  readonly strategyByType?: Readonly<Record<string, StrategyName | (string & {})>>;
+  /** Strategies of the app’s own, by name: pure functions of a few facts. */
+  readonly strategies?: Readonly<Record<string, Strategy>>;
+  /** Further ways in, such as an in-memory network in tests. */
+  readonly listeners?: readonly Listen[];
+}
+
+/** A running gateway. Dispose it (`await using`) or `stop()` it. */
+export interface Gateway extends AsyncDisposable {
+  readonly id: string;
+  /** What nodes and clients dial, `ws://127.0.0.1:7443`; empty if it listens nowhere. */
+  readonly url: string;
+  /** starting, recovering, serving, draining or stopped. */
+  readonly status: string;
+  /** Resolves when the gateway has stopped, whoever stopped it. */
+  readonly stopped: Promise<void>;
+  /** Dials this gateway from inside the process: the same protocol over memory. */
+  readonly dial: Dial;
+  /** A client inside the process. Dispose it, or it goes with the gateway. */
+  client(): Client;
+  stats(): Promise<Answer<'stats'>>;
+  /** Takes no more submits, waits for running attempts (at most `drainMs`), and stops. */
+  drain(): Promise<void>;
+  /** Stops at once; what runs is handed back to the store. Idempotent. */
+  stop(): Promise<void>;
+}

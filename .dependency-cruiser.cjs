@@ -7,9 +7,9 @@
 const GRAPH_FILE = '^src/testing/paths\\.ts$';
 
 /** The doors that windows may use; `pincer/testing` is for tests and embedders. */
-const DOORS_FOR_WINDOWS = '^src/(index|client|node|handlers|inspect)\\.ts$';
+const DOORS_FOR_WINDOWS = '^src/(index|client|node|handlers|discovery|registry|inspect)\\.ts$';
 
-const ROOMS = '^src/(protocol|machines|transport|actors|handlers|testing)/';
+const ROOMS = '^src/(protocol|machines|transport|actors|handlers|isolation|registry|testing)/';
 const DOORS = '^src/[^/]+\\.ts$';
 const WINDOWS = '^src/(cli|dashboard)/';
 const NPM = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-bundled'];
@@ -67,6 +67,38 @@ module.exports = {
       'A ready-made handler is what a user could have written: it knows the protocol and how tasks are defined, nothing else.',
       { path: '^src/handlers/' },
       { path: '^src/', pathNot: ['^src/(handlers|protocol)/', '^src/actors/task-definition\\.ts$'] },
+    ),
+    rule(
+      'isolation-runs-handlers-elsewhere',
+      'Isolation knows how a node runs a handler and how a process tree is ended, not what the node or the gateway does.',
+      { path: '^src/isolation/' },
+      {
+        path: '^src/',
+        pathNot: [
+          '^src/(isolation|protocol)/',
+          '^src/actors/(node/runner|task-definition|system-clock|world)\\.ts$',
+          '^src/handlers/process-',
+        ],
+      },
+    ),
+    rule(
+      'the-registry-stands-beside-the-house',
+      'The registry is a server of its own: it shares messages, addresses and ports with the house, and knows no task, node or link.',
+      { path: '^src/registry/' },
+      {
+        path: '^src/',
+        pathNot: [
+          '^src/(registry|protocol)/',
+          '^src/transport/(discovery/(address|registry-messages|source)|token-bucket|upgrade)\\.ts$',
+          '^src/actors/(real-ports|world)\\.ts$',
+        ],
+      },
+    ),
+    rule(
+      'the-network-is-asked-in-one-place',
+      'undici and bonjour-service speak to strangers; the files that import them set every limit on that.',
+      { path: '^src/', pathNot: '^src/transport/discovery/' },
+      { path: packages('undici', 'bonjour-service') },
     ),
     rule(
       'testing-is-behind-its-door',

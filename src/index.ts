@@ -20,6 +20,7 @@ export {
   type TaskDefinition,
   type TaskOptions,
 } from './actors/task-definition.ts';
+export { type IsolationOptions, isolatedHandler } from './isolation/isolated-handler.ts';
 export { FAILURES, type Failure, type FailureCode, PincerError } from './protocol/failure.ts';
 export { plainText } from './protocol/identifier.ts';
 export { LIMITS, type Limits } from './protocol/limits.ts';

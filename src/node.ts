@@ -8,4 +8,5 @@ export {
   type TaskDefinition,
   type TaskOptions,
 } from './actors/task-definition.ts';
+export { type IsolationOptions, isolatedHandler } from './isolation/isolated-handler.ts';
 export { PincerError } from './protocol/failure.ts';

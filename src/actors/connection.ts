@@ -289,7 +289,17 @@ export function connect(
     get isFull() {
       return post?.isFull ?? false;
     },
-    send: (type, payload, sendOptions) => session?.delivery.send(type, payload, sendOptions) ?? 0,
+    send(type, payload, sendOptions) {
+      try {
+        return session?.delivery.send(type, payload, sendOptions) ?? 0;
+      } catch (error) {
+        // The gateway acknowledges nothing: what this session says from now on would be lost, so there is a new one.
+        note(error as PincerError);
+        session = null;
+        post?.terminate();
+        return 0;
+      }
+    },
     whenRoom() {
       if (post === null || !post.isFull) return Promise.resolve();
       return new Promise((resolve) => roomWaiters.push(resolve));

@@ -30,6 +30,7 @@ const BY_CODE: Readonly<Record<string, number>> = {
   PROTOCOL_VERSION: EXIT.forbidden,
   EVICTED: EXIT.forbidden,
   TASK_UNKNOWN: EXIT.notFound,
+  TASK_NOT_FAILED: EXIT.conflict,
   NODE_UNKNOWN: EXIT.notFound,
   TASK_TIMED_OUT: EXIT.taskTimedOut,
   TASK_CANCELLED: EXIT.taskCancelled,

@@ -4,7 +4,15 @@ import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { Command, Option } from 'commander';
 import { toolExecution, toolHandler } from '../handlers.ts';
-import { createNode, defineHandler, PincerError, type Registration, systemClock } from '../index.ts';
+import {
+  createNode,
+  defineHandler,
+  type IsolationOptions,
+  isolatedHandler,
+  PincerError,
+  type Registration,
+  systemClock,
+} from '../index.ts';
 import { EXIT } from './exit-codes.ts';
 import {
   collect,
@@ -31,6 +39,8 @@ interface NodeCommandOptions extends SharedOptions {
   readonly label?: Record<string, string>;
   readonly resource?: Record<string, number>;
   readonly allow?: string[];
+  readonly isolate?: IsolationOptions['isolate'];
+  readonly memoryMb?: number;
 }
 
 export function nodeCommand(): Command {
@@ -57,6 +67,13 @@ export function nodeCommand(): Command {
       'run tool-execution tasks with these commands, as a,b,c (adds the capability tools)',
       parseList,
     )
+    .addOption(
+      new Option(
+        '--isolate <where>',
+        'run each attempt of the modules’ handlers in a thread or a process of its own',
+      ).choices(['thread', 'process']),
+    )
+    .option('--memory-mb <n>', 'with --isolate: the memory of one attempt (default 512)', parseWhole(16, 1_048_576))
     .option('--verbose', 'log every state change to stderr')
     .addHelpText(
       'after',
@@ -66,7 +83,7 @@ export function nodeCommand(): Command {
       const output = createOutput(options);
       const { id, type, maxTasks, label, resource, allow } = options;
       const join = options.join ?? [process.env['PINCER_URL'] ?? `ws://${DEFAULT_ADDRESS}`];
-      const handlers = (await Promise.all(modules.map(handlersOf))).flat();
+      const handlers = (await Promise.all(modules.map((module) => handlersOf(module, options)))).flat();
       const capabilities = new Set(options.capabilities);
       if (allow !== undefined) {
         handlers.push(defineHandler(toolExecution, toolHandler({ allow, clock: systemClock() })));
@@ -112,22 +129,33 @@ export function nodeCommand(): Command {
  * The handlers that a module exports, by default or by name, singly or in arrays.
  * @throws PincerError `OPTION_INVALID` naming the module.
  */
-async function handlersOf(module: string): Promise<Registration[]> {
+async function handlersOf(
+  module: string,
+  { isolate, memoryMb }: Pick<NodeCommandOptions, 'isolate' | 'memoryMb'>,
+): Promise<Registration[]> {
+  const url = pathToFileURL(path.resolve(module));
   let exported: Record<string, unknown>;
   try {
-    exported = (await import(pathToFileURL(path.resolve(module)).href)) as Record<string, unknown>;
+    exported = (await import(url.href)) as Record<string, unknown>;
   } catch (error) {
     throw new PincerError('OPTION_INVALID', `the module ${module} cannot be loaded: ${String(error)}`, {
       cause: error,
     });
   }
   const handlers = Object.values(exported).flat().filter(isRegistration);
-  if (handlers.length > 0) return handlers;
+  if (handlers.length > 0) {
+    if (isolate === undefined) return handlers;
+    const options = { module: url, isolate, ...(memoryMb === undefined ? {} : { memoryMbMax: memoryMb }) };
+    // What a module isolates by itself stays as it says.
+    return handlers.map((handler) => ('isolation' in handler ? handler : isolatedHandler(handler.definition, options)));
+  }
   throw new PincerError('OPTION_INVALID', `the module ${module} exports no handlers`, {
     hint: 'Export what defineHandler(task, handler) returns, singly or in an array.',
   });
 }
 
 function isRegistration(value: unknown): value is Registration {
-  return typeof value === 'object' && value !== null && 'definition' in value && 'handler' in value;
+  return (
+    typeof value === 'object' && value !== null && 'definition' in value && ('handler' in value || 'isolation' in value)
+  );
 }

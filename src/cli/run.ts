@@ -26,6 +26,11 @@ interface RunOptions extends ClientCommandOptions {
   readonly node?: string;
   readonly key?: string;
   readonly attempts?: number;
+  readonly delay?: number;
+  readonly ttl?: number;
+  readonly deadline?: number;
+  readonly fairKey?: string;
+  readonly after?: string[];
   readonly detach?: boolean;
 }
 
@@ -42,12 +47,18 @@ export function runCommand(): Command {
     .option('--node <id>', 'the only node that may run it')
     .option('--key <key>', 'idempotency key: the same key is the same task')
     .option('--attempts <n>', 'failures after which it is failed', parseWhole(1, 100))
+    .option('--delay <duration>', 'not before', parseDuration)
+    .option('--ttl <duration>', 'fail it if it has not started by then', parseDuration)
+    .option('--deadline <duration>', 'fail it if it has not ended by then', parseDuration)
+    .option('--fair-key <key>', 'tasks of one key do not stand before those of another')
+    .option('--after <tasks>', 'tasks that must have settled first, as a,b', parseList)
     .option('--detach', 'print the task’s id and do not wait')
     .addHelpText('after', '\nCtrl-C cancels the task and waits for its end; a second one leaves at once.')
     .action(async (type: string, argument: string | undefined, options: RunOptions) => {
       const payload = await readPayload(argument);
       await withGateway(options, async (client, output) => {
         const { priority, timeout, needs, label, resource, node, key, attempts } = options;
+        const { delay, ttl, deadline, fairKey, after } = options;
         const handle = client.submit(type, payload, {
           ...(priority === undefined ? {} : { priority }),
           ...(timeout === undefined ? {} : { timeoutMs: timeout }),
@@ -57,6 +68,11 @@ export function runCommand(): Command {
           ...(node === undefined ? {} : { node }),
           ...(key === undefined ? {} : { key }),
           ...(attempts === undefined ? {} : { attempts }),
+          ...(delay === undefined ? {} : { delayMs: delay }),
+          ...(ttl === undefined ? {} : { ttlMs: ttl }),
+          ...(deadline === undefined ? {} : { deadlineMs: deadline }),
+          ...(fairKey === undefined ? {} : { fairKey }),
+          ...(after === undefined ? {} : { after }),
           ...(options.detach === true ? { watch: false } : {}),
         });
         const { taskId } = await handle.accepted();

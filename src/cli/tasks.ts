@@ -15,7 +15,7 @@ interface ListOptions extends ClientCommandOptions {
 }
 
 export function tasksCommand(): Command {
-  const tasks = new Command('tasks').description('look at tasks, cancel them');
+  const tasks = new Command('tasks').description('look at tasks; cancel and retry them');
   tasks.addCommand(
     withClient(new Command('ls'))
       .description('list tasks, newest first')
@@ -84,6 +84,17 @@ export function tasksCommand(): Command {
       .action(async (taskId: string, options: ClientCommandOptions) => {
         await withGateway(options, async (client, output) => {
           const status = await client.cancel(taskId);
+          output.result({ taskId, status }, () => `${taskId} is ${status}`);
+        });
+      }),
+  );
+  tasks.addCommand(
+    withClient(new Command('retry'))
+      .description('let a failed or cancelled task wait again, with fresh attempts')
+      .argument('<task>')
+      .action(async (taskId: string, options: ClientCommandOptions) => {
+        await withGateway(options, async (client, output) => {
+          const status = await client.order({ what: 'task.retry', taskId });
           output.result({ taskId, status }, () => `${taskId} is ${status}`);
         });
       }),

@@ -27,6 +27,21 @@ export const FAILURES = {
     'one attempt took longer than the task’s timeout',
     'Give the task more time with `timeoutMs` or `--timeout`.',
   ),
+  TASK_EXPIRED: kind(
+    false,
+    'the task did not start within its time to live',
+    'Give it a longer `ttlMs`, or add nodes; `pincer tasks retry` runs it again.',
+  ),
+  DEADLINE_PASSED: kind(
+    false,
+    'the task was not done by its total deadline',
+    'Give it a longer `deadlineMs`; `pincer tasks retry` runs it again.',
+  ),
+  DEPENDENCY_FAILED: kind(
+    false,
+    'a task that this one depends on failed or was cancelled',
+    'Look at that task first; `pincer tasks retry` runs both again.',
+  ),
   TASK_CANCELLED: kind(false, 'the task was cancelled', 'Submit it again if it is still wanted.'),
   NODE_LOST: kind(
     true,
@@ -72,7 +87,27 @@ export const FAILURES = {
   ),
   KEY_CONFLICT: kind(false, 'the idempotency key belongs to a task of another type', 'Use another key.'),
   QUEUE_FULL: kind(true, 'too many tasks are waiting', 'Submit again after `retryAfterMs`, or add nodes.'),
+  TASK_NOT_FAILED: kind(
+    false,
+    'only a failed or cancelled task can be retried',
+    'Look at it with `pincer tasks get TASK`.',
+  ),
   NODE_UNKNOWN: kind(false, 'no node with that id is known', 'Check the id with `pincer nodes ls`.'),
+  HANDLER_NOT_LOADED: kind(
+    true,
+    'the isolate of the handler could not be started, or its module has no such handler',
+    'Load the module by hand on the node’s machine; the message says what went wrong.',
+  ),
+  HANDLER_EXITED: kind(
+    true,
+    'the isolate of the handler ended before the handler did',
+    'Look for a `process.exit` or a crash in the handler; the message says how it ended.',
+  ),
+  HANDLER_OUT_OF_MEMORY: kind(
+    true,
+    'the handler needed more memory than its isolate has',
+    'Give it more with `memoryMbMax` or `--memory-mb`, or the task less to do.',
+  ),
   COMMAND_NOT_ALLOWED: kind(
     false,
     'the node does not allow the command of a tool-execution',
@@ -155,6 +190,21 @@ export const FAILURES = {
     'the gateway would be open to the network without a token',
     'Bind to 127.0.0.1, or set a token with `--token-file FILE` or PINCER_TOKEN.',
   ),
+  NODES_FILE_INVALID: kind(
+    false,
+    'a list of nodes is not what nodes.json must be',
+    'Correct the file; the message names line, column and field.',
+  ),
+  DISCOVERY_FAILED: kind(
+    true,
+    'a discovery source has nothing to go by for now',
+    'Nothing: it is started again after a backoff; the message says what is wrong.',
+  ),
+  ADDRESS_REFUSED: kind(
+    false,
+    'a URL leads to an address that Pincer must not ask',
+    'Use https and a public address; the message says what is wrong with this one.',
+  ),
   STORE_UNAVAILABLE: kind(true, 'the store cannot be written now', 'Nothing is lost; check its disk or server.'),
   FENCED: kind(true, 'the gateway’s claim on its tasks has lapsed', 'Nothing: it joins again.'),
   INTERNAL: kind(true, 'a fault in Pincer itself', 'Please report it with the message.', 4500),
@@ -221,13 +271,22 @@ export class PincerError extends Error {
 /** The failure that any thrown value amounts to; a PincerError keeps its code, anything else gets `fallback`. */
 export function toFailure(thrown: unknown, fallback: FailureCode): Failure {
   if (thrown instanceof PincerError) return thrown.toFailure();
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const message = messageOf(thrown);
   const claim = thrown instanceof Error && 'retryable' in thrown ? thrown.retryable : undefined;
   return {
     code: fallback,
     message: message.slice(0, 2_000),
     retryable: typeof claim === 'boolean' ? claim : FAILURES[fallback].retryable,
   };
+}
+
+// Anything can be thrown, also what cannot be made a string of.
+function messageOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return `a thrown ${typeof thrown} that cannot be read`;
+  }
 }
 
 /** The close code of a failure that ends a link; 4500 for one that has none of its own. */

@@ -201,6 +201,25 @@ export const LIMITS = {
     'What one level of priority is worth, as waiting time: priority 10 overtakes a newer priority 1 after nine times this.',
     '–',
   ),
+  fairSpacingMs: limit(
+    10_000,
+    'ms',
+    'How far apart waiting tasks of one fairKey rank; about as long as tasks take, so that keys take turns.',
+    '–',
+  ),
+  fairAheadMsMax: limit(
+    3_600_000,
+    'ms',
+    'How far behind its own time a fairKey may rank a task: the price of a long line of one’s own has a bound.',
+    'Further tasks of the key rank there, in order of submit.',
+  ),
+  dependenciesMax: limit(
+    256,
+    'count',
+    'Tasks that one task may depend on.',
+    'The submit is refused with MESSAGE_INVALID.',
+  ),
+  schedulesMax: limit(10_000, 'count', 'Schedules of one store.', 'A further one is refused with RATE_EXCEEDED.'),
   classesMax: limit(
     10_000,
     'count',
@@ -230,7 +249,7 @@ export const LIMITS = {
   settledBytesMax: limit(
     268_435_456,
     'bytes',
-    'Result bytes of finished tasks that can still be asked for.',
+    'Results of finished tasks, and payloads of failed and cancelled ones, that can still be asked for.',
     'As settledTasksMax.',
   ),
   historyMax: limit(
@@ -295,6 +314,100 @@ export const LIMITS = {
   ),
   leaseRenewMs: limit(3_000, 'ms', 'How often a gateway renews its claim.', '–'),
   sweepMs: limit(1_000, 'ms', 'How often a gateway looks for due delays and dead gateways.', '–'),
+
+  // Discovery (what a source says is a hint; these bound what a hostile or broken one can cost)
+  discoveryCandidatesMax: limit(
+    256,
+    'count',
+    'Candidates kept of one source.',
+    'Further ones are dropped and counted until one of the known goes.',
+  ),
+  discoveryPerAddressMax: limit(
+    64,
+    'count',
+    'mDNS adverts kept of one sending address.',
+    'Further ones are dropped and counted.',
+  ),
+  discoveryChangesPerSecondMax: limit(
+    50,
+    'per second',
+    'Candidates that come, change or go. A burst of discoveryCandidatesMax is let through.',
+    'The rest follows later; what has flapped back by then is never told.',
+  ),
+  discoveryPacketsPerSecondMax: limit(
+    200,
+    'per second',
+    'mDNS packets read by one source; the rest of the network talks on the same port.',
+    'Further packets are dropped and counted.',
+  ),
+  discoverySearchMs: limit(
+    10_000,
+    'ms',
+    'How long a source may take to say what it knows for the first time.',
+    'The source is degraded and is started again after a backoff.',
+  ),
+  discoveryRetryMinMs: limit(
+    1_000,
+    'ms',
+    'First wait before a degraded source is started again, with full jitter.',
+    '–',
+  ),
+  discoveryRetryMaxMs: limit(60_000, 'ms', 'Longest wait before a degraded source is started again.', '–'),
+  discoveryRefreshMs: limit(30_000, 'ms', 'How often a source looks again at what it can only ask for.', '–'),
+  discoveryStaleMs: limit(
+    120_000,
+    'ms',
+    'How long an mDNS advert is believed that nobody repeats.',
+    'Its candidate is down.',
+  ),
+  discoveryDialMs: limit(
+    5_000,
+    'ms',
+    'How long a dial waits for a gateway to be discovered.',
+    'The dial fails with GATEWAY_UNREACHABLE, and is tried again.',
+  ),
+  nodesFileBytesMax: limit(1_048_576, 'bytes', 'A nodes.json file.', 'It is refused with NODES_FILE_INVALID.'),
+  nodesFileSettleMs: limit(100, 'ms', 'How long a nodes.json must lie still before it is read again.', '–'),
+
+  // The registry
+  registryRequestMs: limit(
+    5_000,
+    'ms',
+    'One request to a registry, from the name look-up to the last byte of the answer.',
+    'The source is degraded.',
+  ),
+  registryAnswerBytesMax: limit(1_048_576, 'bytes', 'One answer of a registry.', 'The source is degraded.'),
+  registryBodyBytesMax: limit(16_384, 'bytes', 'One request to the registry server.', 'It is answered 413.'),
+  registryNodesMax: limit(10_000, 'count', 'Leases of one registry server.', 'Further nodes are answered 429.'),
+  registryPageMax: limit(200, 'count', 'Nodes in one answer of a registry.', 'The answer carries a cursor.'),
+  registryLeaseMs: limit(30_000, 'ms', 'How long a registration lasts without a heartbeat.', 'The node is forgotten.'),
+  registryRequestsPerSecondMax: limit(
+    2_000,
+    'per second',
+    'Requests to one registry server, and, at a tenth, those of one address without the key.',
+    'They are answered 429 with Retry-After.',
+  ),
+
+  // Isolated handlers
+  isolateKillGraceMs: limit(
+    2_000,
+    'ms',
+    'How long an isolated handler that was told to stop may take to end; below cancelGraceMs, so that it is never overdue.',
+    'Its thread is terminated, its process tree gets SIGKILL.',
+  ),
+  isolateMemoryBytesMax: limit(
+    536_870_912,
+    'bytes',
+    'JavaScript heap of one isolate; a process may hold 128 MiB more in all, which is what Node itself needs.',
+    'The attempt fails with HANDLER_OUT_OF_MEMORY.',
+  ),
+  isolateOutputBytesMax: limit(
+    65_536,
+    'bytes',
+    'Logged of what one isolated attempt prints; a line counts as 64 bytes at least.',
+    'The rest is read and dropped; the log says so once.',
+  ),
+  isolateIdleMs: limit(30_000, 'ms', 'How long an isolate without work is kept ready.', 'It is ended.'),
 
   // tool-execution
   toolOutputBytesMax: limit(

@@ -36,6 +36,8 @@ export const Order = z.discriminatedUnion('what', [
   /** Places no more tasks of the type, until resumed. */
   z.strictObject({ what: z.literal('type.pause'), type: TaskType }),
   z.strictObject({ what: z.literal('type.resume'), type: TaskType }),
+  /** A failed or cancelled task waits again, with its payload and fresh budgets. */
+  z.strictObject({ what: z.literal('task.retry'), taskId: Identifier }),
 ]);
 export type Order = z.infer<typeof Order>;
 

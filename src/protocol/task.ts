@@ -63,6 +63,29 @@ export const TaskSpec = z.strictObject({
   resources: Resources.optional(),
   /** The only node that may run it. */
   node: Identifier.optional(),
+  /** Not before this many milliseconds from now. */
+  delay: TimeoutMs.optional(),
+  /** If no attempt has started within this many milliseconds, the task fails with TASK_EXPIRED. */
+  ttl: TimeoutMs.optional(),
+  /** From submit to outcome, whatever happens; beyond it the task fails with DEADLINE_PASSED. */
+  deadline: TimeoutMs.optional(),
+  /** Tasks of one key do not stand before those of another, however many they are. */
+  fairKey: z.string().min(1).max(128).optional(),
+  /** A limit that all tasks with its key share: how many at once, how many in any minute. */
+  limit: z
+    .strictObject({
+      key: z.string().min(1).max(128),
+      concurrency: z.int().min(1).max(1_000_000).optional(),
+      perMinute: z.int().min(1).max(1_000_000).optional(),
+    })
+    .optional(),
+  /** Tasks that must have settled before this one; and what to do if one of them fails. */
+  after: z
+    .strictObject({
+      taskIds: z.array(Identifier).min(1).max(defaultLimits.dependenciesMax),
+      onFailure: z.enum(['fail', 'ignore', 'run']),
+    })
+    .optional(),
   /** The same key is the same task: a second submit gets the first’s id and outcome. */
   key: z.string().min(1).max(128).optional(),
 });

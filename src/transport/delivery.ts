@@ -11,6 +11,7 @@ import type { Post } from './post.ts';
 interface Kept {
   readonly message: Message;
   readonly onAcknowledged: (() => void) | undefined;
+  readonly onAbandoned: (() => void) | undefined;
 }
 
 export interface SendOptions {
@@ -21,6 +22,8 @@ export interface SendOptions {
   readonly timestamp?: number | undefined;
   /** Called once, when the peer has acknowledged a reliable message. */
   readonly onAcknowledged?: () => void;
+  /** Called once instead, when the session ends and it never will be. */
+  readonly onAbandoned?: () => void;
 }
 
 export class Delivery {
@@ -63,7 +66,7 @@ export class Delivery {
    * @throws PincerError `SLOW_CONSUMER` when more than `unacknowledgedMax` would be kept.
    */
   send<Type extends MessageType>(type: Type, payload: Payload<Type>, options: SendOptions = {}): number {
-    const { re, from, to, timestamp, onAcknowledged } = options;
+    const { re, from, to, timestamp, onAcknowledged, onAbandoned } = options;
     const isReliable = MESSAGES[type].reliable;
     if (isReliable && this.unacknowledged >= this.#limits.unacknowledgedMax) {
       throw new PincerError('SLOW_CONSUMER', `${this.unacknowledged} messages wait to be acknowledged`);
@@ -77,7 +80,7 @@ export class Delivery {
       ...(timestamp === undefined ? {} : { timestamp }),
       payload,
     } as unknown as Message;
-    if (isReliable) this.#kept.push({ message, onAcknowledged });
+    if (isReliable) this.#kept.push({ message, onAcknowledged, onAbandoned });
     this.#post?.send(message);
     return isReliable ? this.#lastId : 0;
   }
@@ -142,6 +145,16 @@ export class Delivery {
 
   detach(): void {
     this.#post = null;
+  }
+
+  /** The session is over: what was not acknowledged never will be. */
+  end(): void {
+    this.#post = null;
+    const abandoned = this.#kept.slice(this.#keptFrom);
+    this.#kept.length = 0;
+    this.#keptFrom = 0;
+    this.#acknowledged = this.#lastId;
+    for (const { onAbandoned } of abandoned) onAbandoned?.();
   }
 
   /** Sends the acknowledgement that is owed, if any. The post calls it right before each flush. */

@@ -51,6 +51,7 @@ export class Post {
   #isFull = false;
   #isFaulty = false;
   #cancelStall: (() => void) | null = null;
+  #cancelResume: (() => void) | null = null;
   #lastHeardAt: number;
   #lastSentAt: number;
 
@@ -71,6 +72,8 @@ export class Post {
       onFrame: (frame) => this.#receive(frame),
       onClose: (code, reason) => {
         this.#cancelStall?.();
+        this.#cancelResume?.();
+        this.#progress.clear();
         events.onClose(code, reason);
       },
       onDrain: () => this.#watchFlow(),
@@ -200,9 +203,11 @@ export class Post {
       this.#isFull = false;
       this.#cancelStall?.();
       this.#cancelStall = null;
-      for (const message of this.#progress.values()) this.send(message);
+      // Sending may fill the link again, and what is sent then is held back anew.
+      const held = [...this.#progress.values()];
       this.#progress.clear();
-      this.#events.onFlow?.(false);
+      for (const message of held) this.send(message);
+      if (!this.#isFull) this.#events.onFlow?.(false);
     }
   }
 
@@ -229,7 +234,8 @@ export class Post {
     const waitMs = Math.max(this.#frames.take(1, now), this.#bytes.take(frame.byteLength, now));
     if (waitMs > 0) {
       this.#link.pause();
-      this.#clock.schedule(waitMs, () => this.#link.resume());
+      this.#cancelResume?.();
+      this.#cancelResume = this.#clock.schedule(waitMs, () => this.#link.resume());
     }
     let messages: readonly Message[];
     try {

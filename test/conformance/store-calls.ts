@@ -6,7 +6,7 @@ import type { SimulatedClock } from '../../src/actors/simulated-clock.ts';
 import type { Completion, NewTask, Release, Store, Want } from '../../src/actors/store/store.ts';
 import type { AttemptRef } from '../../src/protocol/identifier.ts';
 import type { Random } from '../../src/protocol/ports.ts';
-import type { StoreModel } from './store-model.ts';
+import type { ModelClaim, StoreModel } from './store-model.ts';
 
 type Note = AttemptRef & { readonly event: 'assigned' | 'started'; readonly node: string };
 
@@ -22,7 +22,8 @@ export type Call =
   | { readonly verb: 'complete'; readonly completions: readonly Completion[] }
   | { readonly verb: 'release'; readonly gateway: number; readonly releases: readonly Release[] }
   | { readonly verb: 'checkpoint'; readonly entries: readonly (AttemptRef & { readonly data: Uint8Array })[] }
-  | { readonly verb: 'cancel'; readonly taskIds: readonly string[] }
+  | { readonly verb: 'cancel' | 'redrive'; readonly taskIds: readonly string[] }
+  | { readonly verb: 'limit'; readonly key: string }
   | { readonly verb: 'ahead'; readonly taskId: string };
 
 /** A store and the ids that it has given to gateways, in the order in which they joined. */
@@ -32,13 +33,14 @@ export interface Subject {
 }
 
 export const SWEEP_LIMIT = 1_000;
-const TASKS = 24;
-const TYPES = ['alpha', 'beta', 'gamma'] as const;
+const TASKS = 32;
+/** Classes: of each type, and of each limit. */
+const QUEUES = ['alpha ', 'beta ', 'gamma ', 'alpha l0', 'beta l0', 'gamma l1'] as const;
 
 /** How often each verb is called, relative to the others. */
 const WEIGHTS = {
-  ...{ submit: 18, claim: 20, note: 12, complete: 14, release: 12, adopt: 6, cancel: 5, checkpoint: 4 },
-  ...{ sweep: 8, renew: 10, join: 3, leave: 2, pass: 14, ahead: 3, owned: 3 },
+  ...{ submit: 18, claim: 24, note: 12, complete: 14, release: 12, adopt: 6, cancel: 5, checkpoint: 4 },
+  ...{ sweep: 8, renew: 10, join: 3, leave: 2, pass: 14, ahead: 3, owned: 3, redrive: 4, limit: 3 },
 } satisfies Record<Call['verb'], number>;
 
 const VERBS = Object.entries(WEIGHTS).flatMap(([verb, weight]) => Array.from({ length: weight }, () => verb));
@@ -59,11 +61,29 @@ export function nextCall(random: Random, model: StoreModel, gateways: number, cl
     return { taskId: task.taskId, attempt: Math.max(1, task.attempt + (random() < 0.8 ? 0 : below(4) - 2)) };
   };
   const newTask = (): NewTask => {
-    const type = oneOf(TYPES);
-    const task = { taskId: taskId(), type, queue: `${type} `, needs: [], priority: 1 + below(10), timeoutMs: 1_000 };
-    const more = { ...task, attemptsMax: 3, payload: bytes(), createdAt: clock.wallTime() };
-    const keyed = random() < 0.15 ? { ...more, key: `k${below(4)}` } : more;
-    return random() < 0.2 ? { ...keyed, delayMs: 1 + below(2_000) } : keyed;
+    const queue = oneOf(QUEUES);
+    const [type = ''] = queue.split(' ');
+    const limit = limitOf(queue);
+    const base = { taskId: taskId(), type, queue, needs: [], priority: 1 + below(10), timeoutMs: 1_000 };
+    const task: NewTask = { ...base, attemptsMax: 3, payload: bytes(), createdAt: clock.wallTime() };
+    return {
+      ...task,
+      ...(random() < 0.15 ? { key: `k${below(4)}` } : {}),
+      ...(random() < 0.2 ? { delayMs: 1 + below(2_000) } : {}),
+      // Which of several that are freed at once gets its place first is nobody’s business, so not both for one task.
+      ...oneOf([{}, {}, { fairKey: `f${below(2)}` }, { after: after() }]),
+      ...(random() < 0.15 ? { ttlMs: 1 + below(3_000) } : {}),
+      ...(random() < 0.15 ? { deadlineMs: 1 + below(6_000) } : {}),
+      ...(limit === null ? {} : { limit }),
+    };
+  };
+  const after = () => ({ taskIds: some(taskId), onFailure: oneOf(['fail', 'ignore', 'run'] as const) });
+  const limitOf = (queue: string) => {
+    // Now and then a task is in a class where it should not be: its limit holds all the same.
+    const key = queue.split(' ')[1] || (random() < 0.03 ? 'l0' : '');
+    if (key === '') return null;
+    const concurrency = random() < 0.7 ? { concurrency: below(4) } : {};
+    return { key, ...concurrency, ...(random() < 0.5 ? { perMinute: below(8) } : {}) };
   };
   const release = (): Release => {
     const costs = oneOf(['failure', 'crash', 'nothing'] as const);
@@ -74,12 +94,14 @@ export function nextCall(random: Random, model: StoreModel, gateways: number, cl
     const status = oneOf(['completed', 'completed', 'failed', 'cancelled'] as const);
     const plain = { ...ref(), status, runMs: below(500) };
     if (status === 'completed') return { ...plain, result: bytes(), node: node() };
-    return { ...plain, error: { code: 'HANDLER_FAILED', message: 'no', retryable: false } };
+    const error = { code: 'HANDLER_FAILED', message: 'no', retryable: false };
+    return { ...plain, error, costs: oneOf([undefined, 'crash', 'failure'] as const) };
   };
 
   const verb = (gateways === 0 ? 'join' : VERBS[below(VERBS.length)]) as Call['verb'];
   switch (verb) {
     case 'pass':
+      if (below(15) === 0) return { verb, ms: 60_000 };
       return { verb, ms: below(5) === 0 ? below(6_000) : below(500) };
     case 'join':
       return { verb, ttlMs: 1_000 + below(3_000) };
@@ -92,8 +114,13 @@ export function nextCall(random: Random, model: StoreModel, gateways: number, cl
     case 'submit':
       return { verb, tasks: some(newTask) };
     case 'claim': {
-      const wants = some(() => ({ queue: `${oneOf(TYPES)} `, limit: below(4) }));
-      return { verb, gateway: gateway(), wants, limit: below(6) };
+      const wants = some(() => ({ queue: oneOf(QUEUES), limit: below(5) }));
+      return {
+        verb,
+        gateway: gateway(),
+        wants: [...wants, ...some(() => ({ queue: oneOf(QUEUES), limit: 2 }))],
+        limit: below(7),
+      };
     }
     case 'note':
       return { verb, notes: some(() => ({ ...ref(), event: oneOf(['assigned', 'started'] as const), node: node() })) };
@@ -106,7 +133,10 @@ export function nextCall(random: Random, model: StoreModel, gateways: number, cl
     case 'checkpoint':
       return { verb, entries: some(() => ({ ...ref(), data: bytes() })) };
     case 'cancel':
+    case 'redrive':
       return { verb, taskIds: some(taskId) };
+    case 'limit':
+      return { verb, key: `l${below(3)}` };
     case 'ahead':
       return { verb, taskId: taskId() };
     default:
@@ -141,7 +171,7 @@ export async function perform({ store, gateways }: Subject, call: Call): Promise
     }
     case 'claim': {
       const claimed = await store.claim(idOf(call.gateway), call.wants, call.limit);
-      return claimed?.map(({ record, payload, checkpoint }) => claimOf(record, payload, checkpoint)) ?? null;
+      return claimed?.map(({ record, ...claim }) => claimOf({ ...claim, ...attemptOf(record) })) ?? null;
     }
     case 'note':
       return store.note(call.notes) ?? null;
@@ -155,6 +185,10 @@ export async function perform({ store, gateways }: Subject, call: Call): Promise
       return store.checkpoint(call.entries);
     case 'cancel':
       return store.cancel(call.taskIds);
+    case 'redrive':
+      return store.redrive(call.taskIds);
+    case 'limit':
+      return store.limit(call.key);
     case 'ahead':
       return store.ahead(call.taskId);
     default:
@@ -174,7 +208,7 @@ export function predict(model: StoreModel, call: Call, nowMs: number, gateways: 
     case 'renew':
       return model.renew(name(call.gateway), call.ttlMs, nowMs);
     case 'leave':
-      return model.leave(name(call.gateway)) ?? null;
+      return model.leave(name(call.gateway), nowMs) ?? null;
     case 'owned':
       return sorted(model.owned(name(call.gateway)));
     case 'sweep': {
@@ -185,7 +219,7 @@ export function predict(model: StoreModel, call: Call, nowMs: number, gateways: 
       return call.tasks.map((task) => model.submit(task, nowMs));
     case 'claim': {
       const claimed = model.claim(name(call.gateway), call.wants, call.limit, nowMs);
-      return claimed?.map((claim) => claimOf(claim, claim.payload, claim.checkpoint)) ?? null;
+      return claimed?.map(claimOf) ?? null;
     }
     case 'note':
       for (const note of call.notes) if (note.event === 'started') model.started(note);
@@ -195,13 +229,17 @@ export function predict(model: StoreModel, call: Call, nowMs: number, gateways: 
       return adopted.includes(null) ? null : adopted;
     }
     case 'complete':
-      return call.completions.map((completion) => model.complete(completion));
+      return call.completions.map((completion) => model.complete(completion, nowMs));
     case 'release':
       return call.releases.map((release) => model.release(name(call.gateway), release, nowMs));
     case 'checkpoint':
       return call.entries.map((entry) => model.checkpoint(entry, entry.data));
     case 'cancel':
-      return call.taskIds.map((taskId) => model.cancel(taskId));
+      return call.taskIds.map((taskId) => model.cancel(taskId, nowMs));
+    case 'redrive':
+      return model.redrive(call.taskIds, nowMs);
+    case 'limit':
+      return model.limit(call.key, nowMs);
     case 'ahead':
       return model.ahead(call.taskId);
     default:
@@ -209,8 +247,12 @@ export function predict(model: StoreModel, call: Call, nowMs: number, gateways: 
   }
 }
 
-function claimOf({ taskId, attempt }: AttemptRef, payload: Uint8Array, checkpoint: Uint8Array | null): unknown {
-  return { taskId, attempt, payload: hexOf(payload), checkpoint: hexOf(checkpoint) };
+function claimOf({ taskId, attempt, payload, checkpoint, remainingMs }: ModelClaim): unknown {
+  return { taskId, attempt, remainingMs, payload: hexOf(payload), checkpoint: hexOf(checkpoint) };
+}
+
+function attemptOf({ taskId, attempt }: AttemptRef): AttemptRef {
+  return { taskId, attempt };
 }
 
 /** Bytes as text: which class of array a store hands out does not matter. */

@@ -34,7 +34,7 @@ export function gatewayCases(open: OpenStore): void {
       await store.submit([aTask()]);
       await store.claim(zombie, [{ queue: QUEUE, limit: 1 }], 1);
       await live(fixture, 2 * TTL_MS);
-      expect(await store.sweep(fixture.gateway, 10)).toEqual({ dead: [zombie], requeued: 1, due: 0 });
+      expect(await store.sweep(fixture.gateway, 10)).toEqual({ dead: [zombie], requeued: 1, due: 0, expired: 0 });
       expect(await store.renew(zombie, TTL_MS)).toBe(false);
       expect(await store.claim(zombie, [{ queue: QUEUE, limit: 1 }], 1)).toBeNull();
       expect(await store.adopt(zombie, 'n1', [{ taskId: 't1', attempt: 1 }])).toBeNull();
@@ -42,7 +42,7 @@ export function gatewayCases(open: OpenStore): void {
       expect(await store.release(zombie, [release])).toEqual(['stale']);
       expect(await store.owned(zombie)).toEqual([]);
       expect(await store.complete([{ taskId: 't1', attempt: 1, status: 'completed', runMs: 1 }])).toEqual(['stale']);
-      expect(await store.sweep(zombie, 10)).toEqual({ dead: [], requeued: 0, due: 0 });
+      expect(await store.sweep(zombie, 10)).toEqual({ dead: [], requeued: 0, due: 0, expired: 0 });
     });
 
     it('ends with leave: tasks wait again at once, at no cost', async () => {

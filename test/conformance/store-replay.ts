@@ -70,6 +70,16 @@ export function replay(history: readonly HistoryEntry[]): Replayed {
         if (entry.detail?.startsWith('crash')) told.crashes += 1;
         Object.assign(told, { status: isDelayed(entry) ? 'delayed' : 'pending', owner: null, node: null });
         break;
+      case 'task.expired':
+      case 'dependency.settled':
+        // Why the task is about to become pending or failed.
+        expectStatus(entry, 'delayed', 'pending', 'assigned', 'running');
+        break;
+      case 'task.redriven':
+        expectStatus(entry, 'failed', 'cancelled');
+        Object.assign(told, { status: isDelayed(entry) ? 'delayed' : 'pending', failures: 0, crashes: 0 });
+        Object.assign(told, { cancelRequested: false, node: null, startedAt: null, finishedAt: null });
+        break;
       case 'cancel.requested':
         told.cancelRequested = true;
         if (told.status === 'assigned' || told.status === 'running') told.status = 'cancelling';
@@ -78,7 +88,8 @@ export function replay(history: readonly HistoryEntry[]): Replayed {
       case 'task.failed':
       case 'task.cancelled':
         expectStatus(entry, 'delayed', 'pending', 'assigned', 'running', 'cancelling');
-        if (entry.event === 'task.failed') told.failures += 1;
+        if (entry.detail?.startsWith('failure')) told.failures += 1;
+        if (entry.detail?.startsWith('crash')) told.crashes += 1;
         Object.assign(told, { status: entry.event.slice('task.'.length), owner: null, node: entry.node ?? null });
         told.finishedAt = entry.at;
         break;
@@ -97,5 +108,5 @@ export function replayable(record: TaskRecord): Replayed {
 }
 
 function isDelayed(entry: HistoryEntry): boolean {
-  return /waits \d+ ms$/.test(entry.detail ?? '');
+  return /waits (\d+ ms|for \d+ tasks?)( and for \d+ tasks?)?$/.test(entry.detail ?? '');
 }

@@ -10,24 +10,26 @@ import type { Store, TaskRecord } from '../../src/actors/store/store.ts';
 import type { Limits } from '../../src/protocol/limits.ts';
 import { isOutcome, TASK_STATUSES } from '../../src/protocol/task.ts';
 import { type Call, hexOf, nextCall, perform, predict, type Subject } from './store-calls.ts';
-import { StoreModel, statusOf } from './store-model.ts';
+import { StoreModel } from './store-model.ts';
+import { outlookOf, statusOf } from './store-model-task.ts';
 import { replay, replayable } from './store-replay.ts';
 
 /** Makes an open, empty store on the clock. */
 export type OpenStore = (clock: SimulatedClock, limits?: Partial<Limits>) => Promise<Store>;
 
-/** Short, so that waiting and priority weigh about the same within a stream. */
-const AGING_MS = 1_000;
+/** Short, so that waiting, priority and fairness weigh about the same within a stream. */
+const SETTINGS = { agingMs: 1_000, fairSpacingMs: 700, fairAheadMsMax: 3_000 };
 
 /** One stream of `calls` on every store that `opens` opens. */
 export async function runStream(opens: readonly OpenStore[], seed: number, calls = 150): Promise<void> {
   const clock = createSimulatedClock(seed);
   const random = seededRandom(seed);
-  const model = new StoreModel(AGING_MS);
+  const model = new StoreModel(SETTINGS);
   const subjects = await Promise.all(
-    opens.map(async (open): Promise<Subject> => ({ store: await open(clock, { agingMs: AGING_MS }), gateways: [] })),
+    opens.map(async (open): Promise<Subject> => ({ store: await open(clock, SETTINGS), gateways: [] })),
   );
   const auditors = subjects.map(() => new Auditor());
+  const listeners = subjects.map(({ store }) => new HintListener(store));
   let gateways = 0;
   for (let step = 0; step < calls; step += 1) {
     const call = nextCall(random, model, gateways, clock);
@@ -37,8 +39,18 @@ export async function runStream(opens: readonly OpenStore[], seed: number, calls
     for (const [index, subject] of subjects.entries()) {
       const where = `${subject.store.kind}, seed ${seed}, call ${step} ${describeCall(call)}`;
       same(await perform(subject, call), predicted, `${where}: the answer`);
-      await auditors[index]?.audit(subject, model, touchedBy(call, predicted), where);
+      await auditors[index]?.audit({
+        subject,
+        model,
+        touched: touchedBy(call, predicted, model),
+        nowMs: clock.now(),
+        where,
+      });
     }
+    await clock.runSoon();
+    for (const listener of listeners) listener.check(call, model, clock.now(), `seed ${seed}, call ${step}`);
+    model.untold.length = 0;
+    model.moved.length = 0;
     const [first, ...others] = subjects;
     for (const other of others) {
       if (first === undefined) break;
@@ -53,23 +65,27 @@ export async function differential(openA: OpenStore, openB: OpenStore, seed: num
   await runStream([openA, openB], seed, calls);
 }
 
+/** What to look at, and beside what. */
+interface Look {
+  readonly subject: Subject;
+  readonly model: StoreModel;
+  readonly touched: ReadonlySet<string> | null;
+  readonly nowMs: number;
+  readonly where: string;
+}
+
 /** Checks the invariants of engine.md, 3.3, from outside: by what records, histories, lists and figures say. */
 class Auditor {
   readonly #attempts = new Map<string, number>();
   readonly #settled = new Map<string, TaskRecord>();
 
   /** Looks at the tasks that a call touched; at everything if that is not known. */
-  async audit(subject: Subject, model: StoreModel, touched: ReadonlySet<string> | null, where: string): Promise<void> {
-    await this.#auditTasks(subject, model, touched, where);
-    if (touched === null) await this.#auditFigures(subject.store, model, where);
+  async audit(look: Look): Promise<void> {
+    await this.#auditTasks(look);
+    if (look.touched === null) await this.#auditFigures(look.subject.store, look.model, look.where);
   }
 
-  async #auditTasks(
-    { store, gateways }: Subject,
-    model: StoreModel,
-    touched: ReadonlySet<string> | null,
-    where: string,
-  ): Promise<void> {
+  async #auditTasks({ subject: { store, gateways }, model, touched, nowMs, where }: Look): Promise<void> {
     for (const task of model.tasks) {
       if (touched !== null && !touched.has(task.taskId)) continue;
       const { taskId } = task;
@@ -80,6 +96,8 @@ class Auditor {
         { ...pick(task), status: statusOf(task), owner: task.owner },
         `${where}: the record of ${taskId}`,
       );
+      same(outlookIn(record), outlookOf(task, nowMs), `${where}: the outlook of ${taskId}`);
+      if (task.lapse !== null) same(record.error?.code, task.lapse, `${where}: why ${taskId} failed`);
       same(replay(await store.history(taskId)), replayable(record), `${where}: the history of ${taskId}`);
       same(hexOf(await store.result(taskId)), hexOf(task.result), `${where}: the result of ${taskId}`);
       this.#checkAttempt(record, where);
@@ -117,15 +135,47 @@ class Auditor {
 
   #checkSettled(record: TaskRecord, where: string): void {
     const before = this.#settled.get(record.taskId);
-    if (before !== undefined) same(record, before, `${where}: ${record.taskId} had settled`);
-    else if (isOutcome(record.status)) this.#settled.set(record.taskId, record);
+    // Only a redrive undoes an outcome, and that is in no call that leaves the task settled.
+    if (!isOutcome(record.status)) this.#settled.delete(record.taskId);
+    else if (before !== undefined && before.finishedAt === record.finishedAt) {
+      same(record, before, `${where}: ${record.taskId} had settled`);
+    } else this.#settled.set(record.taskId, record);
+  }
+}
+
+/** Hears what a store hints, and checks that nothing which needs a hint goes without. */
+class HintListener {
+  readonly #kind: string;
+  /** Classes hinted at since they were last not claimable. */
+  readonly #ready = new Set<string>();
+  #settled: string[] = [];
+
+  constructor(store: Store) {
+    this.#kind = store.kind;
+    store.onReady((queues) => {
+      for (const queue of queues) this.#ready.add(queue);
+    });
+    store.onSettled((taskIds) => this.#settled.push(...taskIds));
+  }
+
+  check(call: Call, model: StoreModel, nowMs: number, where: string): void {
+    same(this.#settled.sort(), [...model.untold].sort(), `${this.#kind}, ${where}: what settled inside`);
+    this.#settled = [];
+    const claimable = model.claimable(nowMs);
+    // What only time has opened is told at the next claim or sweep.
+    if (call.verb === 'claim' || call.verb === 'sweep') {
+      const untold = claimable.filter((queue) => !this.#ready.has(queue));
+      if (model.isPresent(String(call.gateway)) || call.verb === 'sweep')
+        same(untold, [], `${this.#kind}, ${where}: classes that are claimable and were not told`);
+    }
+    for (const queue of this.#ready) if (!claimable.includes(queue)) this.#ready.delete(queue);
   }
 }
 
 /** The tasks that a call names or returns; null if it may have moved any (those that were due, or a gateway's). */
-function touchedBy(call: Call, answer: unknown): ReadonlySet<string> | null {
+function touchedBy(call: Call, answer: unknown, { moved }: StoreModel): ReadonlySet<string> | null {
   if (call.verb === 'claim' || call.verb === 'sweep' || call.verb === 'leave') return null;
-  return new Set(JSON.stringify([call, answer]).match(/\bt\d+\b/g));
+  return new Set(JSON.stringify([call, answer, moved]).match(/\bt\d+\b/g));
 }
 
 /** All that can be asked of a store about the tasks of the model, owners by number. */
@@ -151,6 +201,11 @@ async function pictureOf({ store, gateways }: Subject, model: StoreModel): Promi
 function pick(task: Pick<TaskRecord, 'attempt' | 'failures' | 'crashes' | 'cancelRequested'> & { status: unknown }) {
   const { status, attempt, failures, crashes, cancelRequested } = task;
   return { status, attempt, failures, crashes, cancelRequested };
+}
+
+function outlookIn(record: TaskRecord): object {
+  const { dueInMs, waitsFor, waitsForTotal, expiresInMs, deadlineInMs, fairKey, limitKey } = record;
+  return { dueInMs, waitsFor, waitsForTotal, expiresInMs, deadlineInMs, fairKey, limitKey };
 }
 
 /** `expect` takes its time over equal values too, and a stream makes a hundred thousand comparisons. */

@@ -5,9 +5,12 @@
 import { describe, it } from 'vitest';
 import { attemptCases } from './store-attempt-cases.ts';
 import { gatewayCases } from './store-gateway-cases.ts';
+import { orderCases } from './store-order-cases.ts';
 import { questionCases } from './store-question-cases.ts';
+import { redriveCases } from './store-redrive-cases.ts';
 import { type OpenStore, runStream } from './store-stream.ts';
 import { submitCases } from './store-submit-cases.ts';
+import { waitCases } from './store-wait-cases.ts';
 
 export { differential, type OpenStore } from './store-stream.ts';
 
@@ -22,6 +25,9 @@ export function storeConformance(name: string, open: OpenStore): void {
     attemptCases(open);
     gatewayCases(open);
     questionCases(open);
+    orderCases(open);
+    waitCases(open);
+    redriveCases(open);
 
     for (let group = 0; group < GROUPS; group += 1) {
       const first = 1 + group * SEEDS_PER_GROUP;

@@ -58,7 +58,7 @@ export interface Client extends AsyncDisposable {
   nodes(filter?: { status?: NodeStatus[] }): Promise<NodeView[]>;
   node(nodeId: string): Promise<NodeView>;
   stats(): Promise<Answer<'stats'>>;
-  /** Asks the gateway to drain, resume or evict a node, or to pause or resume a task type; resolves with the status after. */
+  /** Asks the gateway to drain, resume or evict a node, to pause or resume a task type, or to retry a failed task; resolves with the status after. */
   order(order: Order): Promise<string>;
   /** Messages to and from other peers. */
   readonly messages: Messaging;

@@ -25,6 +25,20 @@ export interface SubmitOptions {
   readonly resources?: Readonly<Record<string, number>>;
   /** The only node that may run it. */
   readonly node?: string;
+  /** Not before this many milliseconds from now. */
+  readonly delayMs?: number;
+  /** If no attempt has started within this many milliseconds, the task fails with `TASK_EXPIRED`. */
+  readonly ttlMs?: number;
+  /** From submit to outcome, in milliseconds, whatever happens; beyond it the task fails with `DEADLINE_PASSED`. */
+  readonly deadlineMs?: number;
+  /** Tasks of one key (a user, a tenant) do not stand before those of another, however many they are. */
+  readonly fairKey?: string;
+  /** A limit that all tasks with its key share: how many run at once, how many start in any minute. */
+  readonly limit?: { readonly key: string; readonly concurrency?: number; readonly perMinute?: number };
+  /** Ids of tasks that must have settled before this one. */
+  readonly after?: readonly string[];
+  /** What to do when one of those fails: `fail` this one too, `ignore` it, or `run` this one at once. Default `fail`. */
+  readonly onDependencyFailure?: 'fail' | 'ignore' | 'run';
   /** How many failures the task may have before it is failed. Default: the task’s, else 3. */
   readonly attempts?: number;
   /** The task’s id; submitting it twice makes one task. Default: a fresh one. */
@@ -87,6 +101,7 @@ export class Submits {
     const waiting = this.#followed.get(outcome.taskId);
     this.#followed.delete(outcome.taskId);
     for (const submission of waiting ?? []) submission.settle(outcome);
+    this.#pump();
   }
 
   report({ taskId, payload }: Payload<'task_progress'>): void {
@@ -119,6 +134,7 @@ export class Submits {
   ): Promise<Payload<'task_submit'>> {
     const { limits } = this.#world;
     const { priority = 5, key, watch, signal, labels, resources, node } = options;
+    const { delayMs, ttlMs, deadlineMs, fairKey, limit, after, onDependencyFailure = 'fail' } = options;
     const end = this.#options.end();
     if (end !== null) throw end;
     if (signal?.aborted === true) throw new PincerError('TASK_CANCELLED', 'the signal was aborted before the submit');
@@ -146,6 +162,12 @@ export class Submits {
       ...(labels === undefined ? {} : { labels: { ...labels } }),
       ...(resources === undefined ? {} : { resources: { ...resources } }),
       ...(node === undefined ? {} : { node }),
+      ...(delayMs === undefined ? {} : { delay: delayMs }),
+      ...(ttlMs === undefined ? {} : { ttl: ttlMs }),
+      ...(deadlineMs === undefined ? {} : { deadline: deadlineMs }),
+      ...(fairKey === undefined ? {} : { fairKey }),
+      ...(limit === undefined ? {} : { limit: { ...limit } }),
+      ...(after === undefined ? {} : { after: { taskIds: [...after], onFailure: onDependencyFailure } }),
     };
     const parsed = TaskSpec.safeParse(spec);
     if (!parsed.success) {
@@ -171,7 +193,8 @@ export class Submits {
   }
 
   #pump(): void {
-    while (this.#underWay < this.#world.limits.submitsUnderWayMax) {
+    const { submitsUnderWayMax, watchMax } = this.#world.limits;
+    while (this.#underWay < submitsUnderWayMax && this.#followed.size < watchMax) {
       const next = this.#backlog[this.#backlogFrom];
       if (next === undefined) {
         this.#backlog = [];
@@ -197,7 +220,7 @@ export class Submits {
       if (message.type === 'task_accepted') {
         const { taskId, created } = message.payload;
         if (isWatched && taskId !== payload.taskId) {
-          this.#followed.delete(payload.taskId);
+          this.#unfollow(submission, payload.taskId);
           this.#follow(submission, taskId);
         }
         submission.accept(taskId, created);
@@ -205,7 +228,7 @@ export class Submits {
       over();
     };
     this.#options.requests.ask('task_submit', payload, onAccepted, (error) => {
-      this.#followed.delete(payload.taskId);
+      this.#unfollow(submission, payload.taskId);
       this.#refuse(submission, error);
       over();
     });
@@ -215,6 +238,12 @@ export class Submits {
     const waiting = this.#followed.get(taskId);
     if (waiting === undefined) this.#followed.set(taskId, new Set([submission]));
     else waiting.add(submission);
+  }
+
+  #unfollow(submission: Submission, taskId: string): void {
+    const waiting = this.#followed.get(taskId);
+    waiting?.delete(submission);
+    if (waiting?.size === 0) this.#followed.delete(taskId);
   }
 
   #refuse(submission: Submission, error: PincerError): void {

@@ -8,18 +8,9 @@ import type { Message, Payload } from '../../protocol/message.ts';
 import { agreeOnVersion, expectRegister } from '../../transport/handshake.ts';
 import type { Post } from '../../transport/post.ts';
 import type { World } from '../world.ts';
-import type { Session } from './session.ts';
+import type { Session, SessionsOwner } from './session.ts';
 
-export interface AdmissionOwner {
-  /** Decides on a register. Throws what the peer is refused with. */
-  onRegister(
-    session: Session,
-    claim: Payload<'register'>,
-  ): Promise<{ capabilities: readonly string[]; drop: Payload<'welcome'>['drop'] }>;
-  onAttached(session: Session, claim: Payload<'register'>): void;
-  /** The link went while the register was being decided on, and the peer is not here otherwise. */
-  onAbandoned(session: Session): void;
-}
+export type AdmissionOwner = Pick<SessionsOwner, 'onRegister' | 'onAttached' | 'onResumed' | 'onAbandoned'>;
 
 export interface AdmissionSessions {
   all(): Iterable<Session>;
@@ -66,12 +57,7 @@ export class Admission {
     }
   }
 
-  async #begin(
-    session: Session,
-    post: Post,
-    claim: Payload<'register'>,
-    protocol: number,
-  ): Promise<Session | null> {
+  async #begin(session: Session, post: Post, claim: Payload<'register'>, protocol: number): Promise<Session | null> {
     const { capabilities, drop } = await this.#owner.onRegister(session, claim);
     if (session.post !== post) {
       if (this.#othersOf(session).length === 0) this.#owner.onAbandoned(session);
@@ -112,6 +98,7 @@ export class Admission {
     post.send({ type: 'welcome', payload: this.#welcome(session, protocol, true, claim.capabilities, []) });
     session.delivery.attach(post, claim.resume?.received ?? 0);
     this.#sessions.tell(session, { type: 'link.resumed' });
+    this.#owner.onResumed(session, claim);
     return session;
   }
 

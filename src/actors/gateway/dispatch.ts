@@ -164,6 +164,8 @@ export class Dispatch {
     }
     try {
       const claimed = await this.#store.claim(this.#gatewayId(), wants, room);
+      // Stopped meanwhile: what was claimed goes back with all that the gateway owns.
+      if (this.status === 'stopped') return;
       if (claimed === null) {
         this.#owner.onFenced();
         this.#actor.send({ type: 'claim.failed' });
@@ -228,7 +230,7 @@ export class Dispatch {
         if (this.#nodes.roomFor(node, requirement) > 0) candidates.push(candidateOf(node));
       }
       // Another node than the one that failed it, where there is one.
-      const others = candidates.filter((candidate) => candidate.nodeId !== task.record.node);
+      const others = candidates.filter((candidate) => candidate.nodeId !== task.record.lastNode);
       const nodeId = this.#strategy(task.record.type)(others.length > 0 ? others : candidates, {
         taskId: task.record.taskId,
         affinityKey: null,

@@ -6,7 +6,6 @@ import { type GatewayCommand, gatewayMachine } from '../../machines/gateway.ts';
 import { strategyOf } from '../../machines/policies/placement/index.ts';
 import { PincerError, toFailure } from '../../protocol/failure.ts';
 import { Identifier } from '../../protocol/identifier.ts';
-import type { Payload } from '../../protocol/message.ts';
 import type { Answer } from '../../protocol/query.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import type { Dial, Link, Listener } from '../../transport/link.ts';
@@ -25,8 +24,10 @@ import { Intake } from './intake.ts';
 import { Lease } from './lease.ts';
 import { listenAt } from './listen.ts';
 import { Nodes } from './nodes.ts';
+import { Ownership } from './ownership.ts';
+import { Presence } from './presence.ts';
 import { answer } from './questions.ts';
-import { includes, Reconciliation } from './reconciliation.ts';
+import { Reconciliation } from './reconciliation.ts';
 import type { Session } from './session.ts';
 import { Sessions } from './sessions.ts';
 import { Switchboard } from './switchboard.ts';
@@ -90,54 +91,11 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       onStoreFailed: storeFailed,
     },
   });
-  /** Peers that are leaving in order, and why. */
-  const left = new Map<string, string>();
-  const sessions: Sessions = new Sessions(world, {
-    parent: root,
-    gatewayId: id,
-    counters,
-    owner: {
-      onRegister: (session, claim) => welcome(session, claim),
-      onAttached: (session, claim) => {
-        switchboard.attach(session);
-        if (session.kind === 'client') return;
-        const node = nodes.attach(session, claim, grant(session, claim.capabilities));
-        for (const ref of tasks.heldBy(session.peerId)) {
-          if (includes(claim.running, ref)) nodes.take(node, ref, tasks.resourcesOf(ref.taskId));
-        }
-        nodes.tellSlots();
-        tasks.stopAgain(session.peerId);
-        dispatch.roomChanged();
-      },
-      onDetached: (session) => tellNode(session, { type: 'session.detached' }, 'its link is closed'),
-      onResumed: (session) => tellNode(session, { type: 'session.attached' }, null),
-      onClosed: (session, code) => {
-        watchers.drop(session);
-        switchboard.close(session);
-        tellNode(session, { type: 'session.closed' }, left.get(session.peerId) ?? `its session ended: ${code}`);
-        left.delete(session.peerId);
-        tasks.flush();
-      },
-      onSilence: (session, event) => {
-        const silent = `silent for ${Math.round(clock.now() - (session.lastHeardAt ?? clock.now()))} ms`;
-        if (event === 'suspected') tellNode(session, { type: 'silence.suspected' }, silent);
-        else if (event === 'broken') tellNode(session, { type: 'silence.broken' }, null);
-        else tellNode(session, { type: 'silence.passed' }, silent);
-      },
-      onMessages: (session, messages) => inbox.take(session, messages),
-      onFlow: () => dispatch.roomChanged(),
-    },
-  });
   const nodes: Nodes = new Nodes(world, {
     parent: root,
     owner: {
       onChanged: () => dispatch.roomChanged(),
-      onLost: (node, reason) => {
-        if (left.has(node.nodeId)) tasks.handBack(node.nodeId);
-        else
-          tasks.lose(node.nodeId, new PincerError('NODE_LOST', `node ${node.nodeId} was lost: ${reason}`).toFailure());
-        tasks.flush();
-      },
+      onLost: (node, reason) => presence.lose(node, reason),
     },
   });
   const tasks: Tasks = new Tasks(world, {
@@ -156,6 +114,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         const node = nodes.get(nodeId);
         if (node !== undefined) nodes.markOverdue(node, ref);
       },
+      onEnded: (taskId) => intake.tellSettled([taskId]),
       onSettled: (outcome) => {
         for (const session of watchers.take(outcome.taskId)) session.send('task_settled', outcome);
       },
@@ -184,13 +143,31 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     isPaused: (type: string) => dispatch.isPaused(type),
     stats: ownStats,
   };
+  const ownership = new Ownership(world, {
+    store,
+    gatewayId: () => lease.id,
+    isKnown: (ref) => tasks.holds(ref),
+    isClaiming: () => dispatch.status === 'dispatching',
+    onStoreFailed: storeFailed,
+  });
   const intake = new Intake(world, { store, watchers, isServing: () => root.getSnapshot().value === 'serving' });
   const switchboard = new Switchboard(world, nodes);
-  const inbox = new Inbox(world, {
+  const presence = new Presence(world, {
+    nodes,
+    tasks,
+    dispatch,
+    reconciliation,
+    watchers,
+    switchboard,
+    inbox: () => inbox,
+    grant,
+  });
+  const sessions = new Sessions(world, { parent: root, gatewayId: id, counters, owner: presence });
+  const inbox: Inbox = new Inbox(world, {
     store,
     intake,
     switchboard,
-    orders: { world, nodes, sessions, dispatch },
+    orders: { world, store, nodes, sessions, dispatch },
     tasks,
     nodes,
     dispatch,
@@ -198,7 +175,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     questions,
     grant,
     onLeft: (session, reason) => {
-      left.set(session.peerId, reason);
+      presence.leave(session, reason);
       sessions.tell(session, { type: 'peer.left' });
     },
   });
@@ -212,12 +189,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         recover().then(() => root.send({ type: 'work.recovered' }), storeRefused);
         break;
       case 'gateway.listen':
-        Promise.all(
-          [...listens, inside.listen('gateway')].map((listen) => listen((link: Link) => sessions.open(link))),
-        ).then((opened) => {
-          listeners.push(...opened);
-          resolveServing();
-        }, storeRefused);
+        listenAtAll().then(resolveServing, (error: unknown) => {
+          failure = error;
+          root.send({ type: 'gateway.stop' });
+        });
         break;
       case 'drain.start':
         dispatch.drain();
@@ -232,35 +207,24 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     }
   }
 
-  async function recover(): Promise<void> {
-    await lease.join();
-    releases.push(store.onReady((queues) => dispatch.hear(queues)));
-    const { ready } = await store.stats();
-    dispatch.hear([...ready.keys()]);
+  async function listenAtAll(): Promise<void> {
+    for (const listen of [...listens, inside.listen('gateway')]) {
+      listeners.push(await listen((link: Link) => sessions.open(link)));
+    }
   }
 
-  async function welcome(
-    session: Session,
-    claim: Payload<'register'>,
-  ): Promise<{ capabilities: readonly string[]; drop: Payload<'welcome'>['drop'] }> {
-    if (session.kind === 'client') return { capabilities: [], drop: [] };
-    if (nodes.get(claim.nodeId) === undefined && nodes.size >= limits.nodesMax) {
-      throw new PincerError('RATE_EXCEEDED', `this gateway knows ${limits.nodesMax} nodes already`);
-    }
-    const drop = await reconciliation.reconcile(claim.nodeId, claim.running);
-    return { capabilities: grant(session, claim.capabilities), drop };
+  async function recover(): Promise<void> {
+    await lease.join();
+    ownership.watch();
+    releases.push(store.onReady((queues) => dispatch.hear(queues)));
+    releases.push(store.onSettled((taskIds) => intake.tellSettled(taskIds)));
+    const { ready } = await store.stats();
+    dispatch.hear([...ready.keys()]);
   }
 
   /** What a peer may do, of what it claims. Today: what it claims, once it has been let in. */
   function grant(_session: Session, claimed: readonly string[]): readonly string[] {
     return [...new Set(claimed)];
-  }
-
-  function tellNode(session: Session, event: Parameters<Nodes['tell']>[1], reason: string | null): void {
-    const node = nodes.get(session.peerId);
-    if (node === undefined || node.session !== session) return;
-    node.reason = reason;
-    nodes.tell(node, event);
   }
 
   function storeFailed(error: unknown): void {
@@ -295,10 +259,11 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     drainDeadline?.clear();
     dispatch.stop();
     for (const client of [...clients]) await client.stop();
-    sessions.stop();
+    // Before the sessions go: a gateway that stops is no crash of its nodes, and costs their tasks nothing.
+    tasks.dropAll();
+    await sessions.stop();
     for (const release of releases.splice(0)) release();
     await Promise.allSettled(listeners.map((listener) => listener.close()));
-    tasks.dropAll();
     deadlines.stop();
     await lease.leave().catch(storeFailed);
     await store.close().catch(storeFailed);

@@ -7,6 +7,7 @@ import type { Message, Payload } from '../../protocol/message.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import type { Store } from '../store/store.ts';
 import type { World } from '../world.ts';
+import { answerInOneFrame } from './answer-size.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { Intake } from './intake.ts';
 import type { Nodes } from './nodes.ts';
@@ -98,14 +99,14 @@ export class Inbox {
         break;
       case 'query':
         void this.#answering(session, message, async () => {
-          session.send('answer', (await answer(message.payload, this.#options.questions)) as Payload<'answer'>, {
-            re: message.id,
-          });
+          const { questions } = this.#options;
+          const given = await answerInOneFrame(message.payload, questions.limits, (query) => answer(query, questions));
+          session.send('answer', given as Payload<'answer'>, { re: message.id });
         });
         break;
       case 'order':
         void this.#answering(session, message, async () => {
-          session.send('answer', carryOut(message.payload, this.#options.orders), { re: message.id });
+          session.send('answer', await carryOut(message.payload, this.#options.orders), { re: message.id });
         });
         break;
       case 'direct':
@@ -234,6 +235,8 @@ export class Inbox {
 
   /** Runs what answers a request; what it throws is the answer. */
   async #answering(session: Session, message: Message, run: () => Promise<void>): Promise<void> {
+    // What was submitted before in the same frame is known by now.
+    this.#options.intake.flush();
     try {
       await run();
       session.delivery.done(message);

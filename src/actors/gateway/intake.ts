@@ -32,7 +32,15 @@ export class Intake {
   }
 
   add(session: Session, message: Message<'task_submit'>): void {
-    this.#submits.push({ session, message });
+    const submit = { session, message };
+    const { watchMax } = this.#world.limits;
+    // Before it is stored: a task whose submitter cannot be told how it ends is not what was asked for.
+    if (message.payload.watch !== false && this.#options.watchers.count(session) + this.#submits.length >= watchMax) {
+      const error = new PincerError('RATE_EXCEEDED', `a client may watch ${watchMax} tasks at once`, {
+        retryAfterMs: this.#world.limits.sweepMs,
+      });
+      refuse(submit, error);
+    } else this.#submits.push(submit);
   }
 
   /** Stores what was added. */
@@ -66,14 +74,27 @@ export class Intake {
     return {
       taskId: spec.taskId,
       type: spec.type,
-      queue: classOf({ type: spec.type, needs, labels: spec.labels, resources: spec.resources, node: spec.node }),
+      queue: classOf({
+        type: spec.type,
+        needs,
+        labels: spec.labels,
+        resources: spec.resources,
+        node: spec.node,
+        limitKey: spec.limit?.key,
+      }),
       needs,
       priority: spec.priority,
       timeoutMs: spec.timeout,
       attemptsMax: spec.attempts ?? this.#world.limits.attemptsDefault,
       payload: spec.payload,
       createdAt,
-      ...(spec.key === undefined ? {} : { key: spec.key }),
+      key: spec.key,
+      delayMs: spec.delay,
+      ttlMs: spec.ttl,
+      deadlineMs: spec.deadline,
+      fairKey: spec.fairKey,
+      limit: spec.limit,
+      after: spec.after,
     };
   }
 
@@ -81,7 +102,8 @@ export class Intake {
     const { taskId, created, status } = verdict;
     session.send('task_accepted', { taskId, created, status }, { re: message.id });
     session.delivery.done(message);
-    if (message.payload.watch === false) return;
+    // A session that ended meanwhile has a successor, which submits and so watches again.
+    if (message.payload.watch === false || session.isClosed) return;
     try {
       this.#options.watchers.add(taskId, session);
       // A task that was there before may have ended before, or while this was answered.
@@ -95,6 +117,7 @@ export class Intake {
   async watch(session: Session, taskIds: readonly string[]): Promise<void> {
     const { watchers } = this.#options;
     for (const taskId of taskIds) {
+      if (session.isClosed) return;
       watchers.add(taskId, session);
       if (await this.tellIfSettled(taskId)) continue;
       const error = new PincerError('TASK_UNKNOWN', `no task '${taskId}'`).toFailure();
@@ -102,6 +125,11 @@ export class Intake {
         watcher.send('task_settled', { taskId, status: 'failed', error, attempts: 0, queuedMs: 0, runMs: 0 });
       }
     }
+  }
+
+  /** Tasks have settled inside the store: those who watch them are told. */
+  tellSettled(taskIds: readonly string[]): void {
+    for (const taskId of taskIds) if (this.#options.watchers.has(taskId)) void this.tellIfSettled(taskId);
   }
 
   /** Tells the watchers of a task, if it has ended. False: there is no such task. */
@@ -121,13 +149,17 @@ function refuse({ session, message }: Submit, error: PincerError): void {
   session.delivery.done(message);
 }
 
+const CANCELLED = new PincerError('TASK_CANCELLED', 'the task was cancelled').toFailure();
+
 /** The outcome that a settled record stands for. */
 function outcomeOf(record: TaskRecord, status: Outcome['status'], result: Uint8Array | null): Outcome {
+  // The store keeps no reason for a task that was cancelled while it waited.
+  const error = record.error ?? (status === 'cancelled' ? CANCELLED : null);
   return {
     taskId: record.taskId,
     status,
     ...(result === null ? {} : { result }),
-    ...(record.error === null ? {} : { error: record.error }),
+    ...(error === null ? {} : { error }),
     ...(record.node === null ? {} : { node: record.node }),
     attempts: record.attemptsStarted,
     queuedMs: record.queuedMs,

@@ -2,6 +2,7 @@
 import { PincerError } from '../../protocol/failure.ts';
 import type { Order } from '../../protocol/query.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
+import type { Store } from '../store/store.ts';
 import type { World } from '../world.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { Node, Nodes } from './nodes.ts';
@@ -9,6 +10,7 @@ import type { Sessions } from './sessions.ts';
 
 export interface OrderTargets {
   readonly world: World;
+  readonly store: Store;
   readonly nodes: Nodes;
   readonly sessions: Sessions;
   readonly dispatch: Dispatch;
@@ -16,9 +18,12 @@ export interface OrderTargets {
 
 /**
  * Returns the status after.
- * @throws PincerError `NODE_UNKNOWN`.
+ * @throws PincerError `NODE_UNKNOWN`, `TASK_UNKNOWN` or `TASK_NOT_FAILED`.
  */
-export function carryOut(order: Order, { world, nodes, sessions, dispatch }: OrderTargets): { status: string } {
+export async function carryOut(
+  order: Order,
+  { world, store, nodes, sessions, dispatch }: OrderTargets,
+): Promise<{ status: string }> {
   world.log.info('order.received', { ...order });
   switch (order.what) {
     case 'node.drain': {
@@ -47,6 +52,12 @@ export function carryOut(order: Order, { world, nodes, sessions, dispatch }: Ord
     case 'type.resume':
       dispatch.resume(order.type);
       return { status: 'running' };
+    case 'task.retry': {
+      const [verdict = 'unknown'] = await store.redrive([order.taskId]);
+      if (verdict === 'unknown') throw new PincerError('TASK_UNKNOWN', `no task '${order.taskId}'`);
+      if (verdict === 'notFailed') throw new PincerError('TASK_NOT_FAILED', `task '${order.taskId}' has not failed`);
+      return { status: verdict };
+    }
     default:
       return unexpected(order);
   }

@@ -12,13 +12,19 @@ export class Reconciliation {
   }
 
   /** A node registers. Returns the attempts that are not its own any more. */
-  async reconcile(nodeId: string, running: readonly AttemptRef[]): Promise<AttemptRef[]> {
+  async reconcile(nodeId: string, running: readonly AttemptRef[], isSameProcess: boolean): Promise<AttemptRef[]> {
     const { tasks } = this.#options;
     const held = tasks.heldBy(nodeId);
     const others = running.filter((ref) => !includes(held, ref));
     const adopted = await this.adopt(nodeId, others);
+    const isRunning = (ref: AttemptRef): boolean => includes(running, ref);
+    // What a process that lives does not know of never reached it; what a new process does not know of died with the old.
+    if (isSameProcess) {
+      const undelivered = new PincerError('UNDELIVERED', `the assignment never reached node ${nodeId}`).toFailure();
+      tasks.reject(nodeId, undelivered, isRunning);
+    }
     const lost = new PincerError('NODE_LOST', `node ${nodeId} returned without the attempt`).toFailure();
-    tasks.lose(nodeId, lost, (ref) => includes(running, ref));
+    tasks.lose(nodeId, lost, isRunning);
     tasks.flush();
     return others.filter((ref) => !includes(adopted, ref));
   }
@@ -33,7 +39,16 @@ export class Reconciliation {
       const record = await store.get(ref.taskId);
       if (record === null) continue;
       // The payload is with the node; only a further attempt needs it, and that comes through a claim.
-      tasks.adopt({ record, payload: new Uint8Array(), checkpoint: null, waitedMs: record.queuedMs }, nodeId);
+      tasks.adopt(
+        {
+          record,
+          payload: new Uint8Array(),
+          checkpoint: null,
+          waitedMs: record.queuedMs,
+          remainingMs: record.deadlineInMs,
+        },
+        nodeId,
+      );
     }
     return adopted;
   }

@@ -23,6 +23,9 @@ export class Session {
   /** While the register is being decided on, what comes behind it waits here. */
   held: Message[] | null = null;
   fault: PincerError | null = null;
+  /** It could not keep a message that it had to: it cannot be resumed. */
+  isBroken = false;
+  isClosed = false;
 
   constructor(id: string, delivery: Delivery, post: Post | null) {
     this.id = id;
@@ -48,6 +51,7 @@ export class Session {
       this.delivery.send(type, payload, options);
     } catch (error) {
       // Nobody reads at the other end: the link goes, and with it the session.
+      this.isBroken = true;
       this.fault = error as PincerError;
       this.post?.terminate();
     }
@@ -62,8 +66,10 @@ export interface SessionsOwner {
     claim: Payload<'register'>,
   ): Promise<{ capabilities: readonly string[]; drop: Payload<'welcome'>['drop'] }>;
   onAttached(session: Session, claim: Payload<'register'>): void;
+  /** The link went while the register was being decided on, and the peer is not here otherwise. */
+  onAbandoned(session: Session): void;
   onDetached(session: Session): void;
-  onResumed(session: Session): void;
+  onResumed(session: Session, claim: Payload<'register'>): void;
   onClosed(session: Session, code: FailureCode | null): void;
   onSilence(session: Session, event: Silence): void;
   /** New messages of one frame, each legal for the kind of peer. */

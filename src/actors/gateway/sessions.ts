@@ -1,18 +1,18 @@
 /**
- * Who is connected: a session chart per peer, its link of the moment, and its delivery across links. Decides who may come
- * in and which session a link belongs to; what the messages mean is the inbox’s business.
+ * Who is connected: a session chart per peer, its link of the moment, and its delivery across links. Who may come in is
+ * decided in admission.ts; what the messages mean is the inbox’s business.
  */
 import type { AnyActorRef } from 'xstate';
 import { type SessionCommand, type SessionEvent, sessionMachine } from '../../machines/session.ts';
 import { type FailureCode, PincerError } from '../../protocol/failure.ts';
-import { MESSAGES, type Message, type Payload } from '../../protocol/message.ts';
+import { MESSAGES, type Message } from '../../protocol/message.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import { Delivery } from '../../transport/delivery.ts';
-import { agreeOnVersion, expectRegister } from '../../transport/handshake.ts';
 import type { Link } from '../../transport/link.ts';
 import { Post, type PostCounters } from '../../transport/post.ts';
 import { createHost, type Host } from '../actor-host.ts';
 import type { World } from '../world.ts';
+import { Admission } from './admission.ts';
 import { refuse } from './farewell.ts';
 import { Session, type SessionsOwner } from './session.ts';
 import { watchSilence } from './silence.ts';
@@ -20,7 +20,7 @@ import { watchSilence } from './silence.ts';
 export class Sessions {
   readonly #world: World;
   readonly #owner: SessionsOwner;
-  readonly #gatewayId: string;
+  readonly #admission: Admission;
   readonly #host: Host<typeof sessionMachine>;
   readonly #sessions = new Map<string, Session>();
   /** Whose link a post is now: a link that resumes an older session changes hands. */
@@ -28,7 +28,10 @@ export class Sessions {
   readonly counters: PostCounters;
   /** Links closed for a fault, by code. */
   readonly faults = new Map<string, number>();
+  /** Links that have not closed yet, whoever they belong to. */
+  readonly #open = new Set<Post>();
   #isClosing = false;
+  #whenClosed: () => void = () => {};
 
   constructor(
     world: World,
@@ -36,7 +39,17 @@ export class Sessions {
   ) {
     this.#world = world;
     this.#owner = options.owner;
-    this.#gatewayId = options.gatewayId;
+    this.#admission = new Admission(world, {
+      gatewayId: options.gatewayId,
+      owner: options.owner,
+      sessions: {
+        all: () => this.#sessions.values(),
+        find: (id) => this.#sessions.get(id),
+        tell: (session, event) => this.tell(session, event),
+        handOver: (post, session) => this.#byPost.set(post, session),
+        countFault: (code) => this.#countFault(code),
+      },
+    });
     this.counters = options.counters;
     this.#host = createHost(sessionMachine, {
       parent: options.parent,
@@ -81,7 +94,11 @@ export class Sessions {
           const session = this.#ownerOf(post);
           if (session !== undefined) session.fault = error;
         },
-        onClose: () => this.#onLinkClosed(post),
+        onClose: () => {
+          this.#open.delete(post);
+          this.#onLinkClosed(post);
+          if (this.#open.size === 0) this.#whenClosed();
+        },
         onFlow: () => {
           const session = this.#ownerOf(post);
           if (session !== undefined) this.#owner.onFlow(session);
@@ -90,6 +107,7 @@ export class Sessions {
       },
     });
     const session = new Session(id, new Delivery(limits), post);
+    this.#open.add(post);
     this.#byPost.set(post, session);
     this.#sessions.set(id, session);
     this.#host.spawn(id, undefined as never);
@@ -100,10 +118,15 @@ export class Sessions {
     this.#host.tell(session.id, event);
   }
 
-  /** Ends every session and takes no more. */
-  stop(): void {
+  /** Ends every session and takes no more. Resolves when all have been told, and their links are closed. */
+  stop(): Promise<void> {
     this.#isClosing = true;
+    const closed = new Promise<void>((resolve) => {
+      this.#whenClosed = resolve;
+    });
     for (const session of [...this.#sessions.values()]) this.tell(session, { type: 'session.stop' });
+    if (this.#open.size === 0) this.#whenClosed();
+    return closed;
   }
 
   #ownerOf(post: Post): Session | undefined {
@@ -120,7 +143,7 @@ export class Sessions {
       const [first, ...rest] = messages;
       if (first === undefined) return;
       session.held = rest;
-      void this.#register(session, post, first);
+      void this.#admit(session, post, first);
     }
   }
 
@@ -181,10 +204,7 @@ export class Sessions {
     session.held = null;
     session.delivery.detach();
     session.silence?.clear();
-    if (
-      session.fault?.code === 'SLOW_CONSUMER' &&
-      session.delivery.unacknowledged >= this.#world.limits.unacknowledgedMax
-    ) {
+    if (session.isBroken) {
       this.tell(session, { type: 'peer.left' });
       return;
     }
@@ -205,7 +225,6 @@ export class Sessions {
         break;
       case 'session.resumed':
         this.#world.log.info('session.resumed', { session: id, peer: session.peerId });
-        this.#owner.onResumed(session);
         break;
       case 'session.detached': {
         const { resumeWindowMs } = this.#world.limits;
@@ -246,7 +265,8 @@ export class Sessions {
     if (session === undefined) return;
     session.wait?.clear();
     session.silence?.clear();
-    session.delivery.detach();
+    session.isClosed = true;
+    session.delivery.end();
     const { post } = session;
     session.post = null;
     post?.end();

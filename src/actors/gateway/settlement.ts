@@ -1,4 +1,6 @@
 /** What came of attempts, on its way into the store: gathered during a turn, written in one step, told once it is durable. */
+import { backoffMs } from '../../machines/policies/retry.ts';
+import type { TaskCommand } from '../../machines/task.ts';
 import { PincerError } from '../../protocol/failure.ts';
 import type { Outcome } from '../../protocol/task.ts';
 import type { Completion, CompletionVerdict, Release, ReleaseVerdict, Store, TaskRecord } from '../store/store.ts';
@@ -19,18 +21,20 @@ export interface SettlementOwner<Attempt extends Ended> {
   onCompleted(attempt: Attempt, verdict: CompletionVerdict): void;
   onReleased(attempt: Attempt, verdict: ReleaseVerdict): void;
   onSettled(outcome: Outcome): void;
+  /** The store has failed a task whose time was up; its record says why. */
+  onEnded(taskId: string): void;
   onStoreFailed(error: unknown): void;
 }
 
 export class Settlement<Attempt extends Ended> {
+  readonly #world: World;
   readonly #completions: Batch<{ attempt: Attempt; completion: Completion }>;
   readonly #releases: Batch<{ attempt: Attempt; release: Release }>;
 
-  constructor(
-    { clock, deadlines, limits }: World,
-    options: { store: Store; gatewayId: () => string; owner: SettlementOwner<Attempt> },
-  ) {
+  constructor(world: World, options: { store: Store; gatewayId: () => string; owner: SettlementOwner<Attempt> }) {
+    const { clock, deadlines, limits } = world;
     const { store, gatewayId, owner } = options;
+    this.#world = world;
     const shared = {
       clock,
       deadlines,
@@ -59,17 +63,41 @@ export class Settlement<Attempt extends Ended> {
         for (const [index, { attempt, release }] of entries.entries()) {
           const verdict = verdicts[index] ?? 'stale';
           if (verdict === 'cancelled') owner.onSettled(outcomeOf(attempt, cancelled(release)));
+          else if (verdict === 'failed') owner.onEnded(release.taskId);
           owner.onReleased(attempt, verdict);
         }
       },
     });
   }
 
-  complete(attempt: Attempt, completion: Completion): void {
+  /** The task has its outcome. */
+  settle(attempt: Attempt, end: Omit<Extract<TaskCommand, { type: 'task.settle' }>, 'type'>): void {
+    const { status, nodeId, result, failure } = end;
+    const { taskId } = attempt.record;
+    const runMs = end.runMs || (attempt.startedAt === null ? 0 : this.#world.clock.now() - attempt.startedAt);
+    const completion: Completion = {
+      taskId,
+      attempt: end.attempt,
+      status,
+      runMs,
+      ...(result === null ? {} : { result }),
+      ...(failure === null ? {} : { error: failure }),
+      ...(nodeId === null ? {} : { node: nodeId }),
+    };
     this.#completions.add({ attempt, completion });
   }
 
-  release(attempt: Attempt, release: Release): void {
+  /** The attempt is over and its task is not. */
+  giveBack(attempt: Attempt, end: Extract<TaskCommand, { type: 'task.release' }>): void {
+    const { costs, failure, nodeId } = end;
+    const release: Release = {
+      taskId: attempt.record.taskId,
+      attempt: end.attempt,
+      costs,
+      delayMs: this.#delayMs(end),
+      ...(failure === null ? {} : { error: failure }),
+      ...(nodeId === null ? {} : { node: nodeId }),
+    };
     this.#releases.add({ attempt, release });
   }
 
@@ -77,6 +105,14 @@ export class Settlement<Attempt extends Ended> {
   flush(): void {
     this.#completions.flush();
     this.#releases.flush();
+  }
+
+  /** A lost node’s tasks run elsewhere at once; what failed waits, jittered; what was never delivered, a moment. */
+  #delayMs({ costs, failures }: Extract<TaskCommand, { type: 'task.release' }>): number {
+    const { retryBaseMs, retryMaxMs, undeliveredRetryMs } = this.#world.limits;
+    if (costs === 'crash') return 0;
+    if (costs === 'nothing') return undeliveredRetryMs;
+    return backoffMs(failures, { baseMs: retryBaseMs, maxMs: retryMaxMs }, this.#world.random());
   }
 }
 
@@ -86,7 +122,9 @@ function cancelled({ taskId, attempt }: Release): Completion {
 }
 
 function outcomeOf({ record, nodeId, startedAt, placedAt, waitedMs }: Ended, completion: Completion): Outcome {
-  const hasStarted = startedAt !== null || completion.status === 'completed';
+  // Of an attempt that was adopted, the record may have its start already.
+  const isCounted = record.startedAt !== null;
+  const hasStarted = !isCounted && (startedAt !== null || completion.status === 'completed');
   return {
     taskId: record.taskId,
     status: completion.status,

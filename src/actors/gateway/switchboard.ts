@@ -9,6 +9,7 @@
 import { PincerError } from '../../protocol/failure.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
+import type { SendOptions } from '../../transport/delivery.ts';
 import { TokenBucket } from '../../transport/token-bucket.ts';
 import type { World } from '../world.ts';
 import type { Node, Nodes } from './nodes.ts';
@@ -85,7 +86,14 @@ export class Switchboard {
       throw new PincerError('NODE_OFFLINE', `node '${to}' is ${node.status}`);
     }
     if (payload.reliable === true) {
-      this.#pass(receiver, 'direct', payload, session.peerId, () => answer(session, message, 1));
+      this.#pass(receiver, 'direct', payload, session.peerId, {
+        onAcknowledged: () => answer(session, message, 1),
+        onAbandoned: () => {
+          this.undelivered += 1;
+          const error = new PincerError('NODE_OFFLINE', `the session of '${to}' ended before it had the message`);
+          session.send('error', errorPayload(error), { re: message.id });
+        },
+      });
       return;
     }
     if (receiver.post === null) throw new PincerError('NODE_OFFLINE', `'${to}' has no link now`);
@@ -109,10 +117,16 @@ export class Switchboard {
       return;
     }
     let waiting = reached.length;
+    let count = 0;
+    const over = (isReached: boolean): void => {
+      waiting -= 1;
+      if (isReached) count += 1;
+      if (waiting === 0) answer(session, message, count);
+    };
     for (const receiver of reached) {
-      this.#pass(receiver, 'broadcast', payload, session.peerId, () => {
-        waiting -= 1;
-        if (waiting === 0) answer(session, message, reached.length);
+      this.#pass(receiver, 'broadcast', payload, session.peerId, {
+        onAcknowledged: () => over(true),
+        onAbandoned: () => over(false),
       });
     }
   }
@@ -126,9 +140,9 @@ export class Switchboard {
     type: 'direct' | 'broadcast',
     payload: Payload<'broadcast'>,
     from: string,
-    onAcknowledged?: () => void,
+    ends: Pick<SendOptions, 'onAcknowledged' | 'onAbandoned'> = {},
   ): void {
-    receiver.send(type, payload, { from, ...(onAcknowledged === undefined ? {} : { onAcknowledged }) });
+    receiver.send(type, payload, { from, ...ends });
   }
 
   #subscribe(session: Session, topics: readonly string[]): void {

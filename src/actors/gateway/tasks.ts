@@ -5,7 +5,6 @@
  */
 import type { AnyActorRef } from 'xstate';
 import { requirementOf } from '../../machines/policies/requirement-class.ts';
-import { backoffMs } from '../../machines/policies/retry.ts';
 import { type TaskCommand, type TaskEvent, taskMachine } from '../../machines/task.ts';
 import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
@@ -20,8 +19,11 @@ import { type Ended, Settlement } from './settlement.ts';
 interface LiveTask extends Ended {
   readonly payload: Uint8Array;
   readonly attempt: number;
+  readonly timeoutMs: number;
   startedAt: number | null;
   deadline: Deadline | null;
+  /** What came of it is on its way into the store. */
+  isEnded: boolean;
   /** Called when the store has what came of the attempt. */
   readonly whenStored: (() => void)[];
 }
@@ -34,6 +36,8 @@ export interface TasksOwner {
   /** A task settled while its attempt still holds a slot. */
   onOverdue(nodeId: string, ref: AttemptRef): void;
   onSettled(outcome: Outcome): void;
+  /** A task has ended by what the store decided: its record says how. */
+  onEnded(taskId: string): void;
   onStoreFailed(error: unknown): void;
 }
 
@@ -64,14 +68,15 @@ export class Tasks {
         onError: (taskId, error) => this.#crash(taskId, error),
       },
     });
-    const { onSettled, onStoreFailed } = options.owner;
+    const { onSettled, onEnded, onStoreFailed } = options.owner;
     this.#settlement = new Settlement(world, {
       store: options.store,
       gatewayId: options.gatewayId,
       owner: {
-        onCompleted: (live, verdict) => this.#completed(live.record.taskId, verdict),
+        onCompleted: (live, verdict) => this.#completed(live, verdict),
         onReleased: (live) => this.#released(live),
         onSettled,
+        onEnded,
         onStoreFailed,
       },
     });
@@ -123,6 +128,11 @@ export class Tasks {
     return false;
   }
 
+  /** Whether an attempt is live here, whichever node has it. */
+  holds({ taskId, attempt }: AttemptRef): boolean {
+    return this.#live.get(taskId)?.attempt === attempt;
+  }
+
   /** What a node reports of an attempt it holds; `done` is called when the store has what came of it. */
   report(ref: AttemptRef, event: TaskEvent, done?: () => void): void {
     const live = this.#live.get(ref.taskId);
@@ -131,6 +141,8 @@ export class Tasks {
       return;
     }
     if (event.type === 'attempt.started') this.#noteStart(ref.taskId, live);
+    // Said twice, or of an attempt that was given up: acknowledged with what came of it before.
+    if (live.isEnded) this.dropped.late += 1;
     if (done !== undefined) live.whenStored.push(done);
     this.#host.tell(ref.taskId, event);
   }
@@ -143,6 +155,11 @@ export class Tasks {
   /** Every attempt of a node is lost, but those in `kept`. */
   lose(nodeId: string, failure: Failure, kept: (ref: AttemptRef) => boolean = () => false): void {
     this.#tellHeldBy(nodeId, { type: 'node.lost', failure }, kept);
+  }
+
+  /** What a node was sent and never got, but those in `kept`: placed again, at no cost. */
+  reject(nodeId: string, failure: Failure, kept: (ref: AttemptRef) => boolean): void {
+    this.#tellHeldBy(nodeId, { type: 'attempt.rejected', failure }, kept);
   }
 
   /** A node leaves in order and hands back what it has: placed elsewhere, at no cost. */
@@ -193,7 +210,7 @@ export class Tasks {
     }
   }
 
-  #spawn({ record, payload, waitedMs }: Claimed, nodeId: string): void {
+  #spawn({ record, payload, waitedMs, remainingMs }: Claimed, nodeId: string): void {
     const { taskId, attempt, failures, crashes, attemptsMax } = record;
     if (this.#live.has(taskId)) {
       this.#host.drop(taskId);
@@ -206,8 +223,11 @@ export class Tasks {
       nodeId,
       placedAt: this.#world.clock.now(),
       waitedMs,
+      // An attempt gets no more time than its task has left.
+      timeoutMs: Math.max(1, Math.ceil(Math.min(record.timeoutMs, remainingMs ?? record.timeoutMs))),
       startedAt: null,
       deadline: null,
+      isEnded: false,
       whenStored: [],
     });
     const { crashesMax } = this.#world.limits;
@@ -231,7 +251,7 @@ export class Tasks {
         this.#store.note([{ taskId, attempt, event: 'assigned', node: nodeId }]);
         this.#arm(taskId, live, this.#world.limits.assignMs, 'deadline.passed');
         const { record, payload } = live;
-        this.#owner.assign(nodeId, { taskId, attempt, record, payload, timeoutMs: record.timeoutMs });
+        this.#owner.assign(nodeId, { taskId, attempt, record, payload, timeoutMs: live.timeoutMs });
         break;
       }
       case 'attempt.withdraw':
@@ -241,46 +261,20 @@ export class Tasks {
         // The node keeps the time; the gateway is the backstop, and so a little later.
         const { cancelGraceMs, timeoutSlackMs } = this.#world.limits;
         const isGrace = command.span === 'grace';
-        const spanMs = (isGrace ? cancelGraceMs : live.record.timeoutMs) + timeoutSlackMs;
+        const spanMs = (isGrace ? cancelGraceMs : live.timeoutMs) + timeoutSlackMs;
         this.#arm(taskId, live, spanMs, isGrace ? 'grace.passed' : 'deadline.passed');
         break;
       }
-      case 'task.settle': {
-        const { status, attempt, nodeId, result, failure } = command;
-        const runMs = command.runMs || (live.startedAt === null ? 0 : this.#world.clock.now() - live.startedAt);
+      case 'task.settle':
         live.deadline?.clear();
-        this.#settlement.complete(live, {
-          taskId,
-          attempt,
-          status,
-          runMs,
-          ...(result === null ? {} : { result }),
-          ...(failure === null ? {} : { error: failure }),
-          ...(nodeId === null ? {} : { node: nodeId }),
-        });
+        live.isEnded = true;
+        this.#settlement.settle(live, command);
         break;
-      }
-      case 'task.release': {
-        const { attempt, costs, failures, failure, nodeId } = command;
-        const { retryBaseMs, retryMaxMs, undeliveredRetryMs } = this.#world.limits;
-        // A lost node’s tasks run elsewhere at once; what failed waits, jittered; what was never delivered, a moment.
-        const delayMs =
-          costs === 'crash'
-            ? 0
-            : costs === 'nothing'
-              ? undeliveredRetryMs
-              : backoffMs(failures, { baseMs: retryBaseMs, maxMs: retryMaxMs }, this.#world.random());
+      case 'task.release':
         live.deadline?.clear();
-        this.#settlement.release(live, {
-          taskId,
-          attempt,
-          costs,
-          delayMs,
-          ...(failure === null ? {} : { error: failure }),
-          ...(nodeId === null ? {} : { node: nodeId }),
-        });
+        live.isEnded = true;
+        this.#settlement.giveBack(live, command);
         break;
-      }
       default:
         unexpected(command);
     }
@@ -301,17 +295,27 @@ export class Tasks {
     this.#store.note([{ taskId, attempt: live.attempt, event: 'started', node: live.nodeId }]);
   }
 
-  #completed(taskId: string, verdict: CompletionVerdict): void {
+  #completed(live: LiveTask, verdict: CompletionVerdict): void {
+    const { taskId } = live.record;
     if (verdict !== 'accepted') this.dropped.late += 1;
-    this.#host.tell(taskId, { type: verdict === 'accepted' ? 'outcome.stored' : 'task.superseded' });
+    const present = this.#live.get(taskId);
+    if (present === live) {
+      this.#host.tell(taskId, { type: verdict === 'accepted' ? 'outcome.stored' : 'task.superseded' });
+    } else if (present?.attempt === live.attempt) {
+      // Adopted again since, and over: what was reported before has settled it.
+      this.#host.tell(taskId, { type: 'task.superseded' });
+    }
+    stored(live);
   }
 
   #released(live: LiveTask): void {
     const { taskId } = live.record;
     // Meanwhile it may have been claimed again.
-    if (this.#live.get(taskId) !== live) return;
-    this.#host.drop(taskId);
-    this.#reap(taskId);
+    if (this.#live.get(taskId) === live) {
+      this.#host.drop(taskId);
+      this.#reap(taskId);
+    }
+    stored(live);
   }
 
   #reap(taskId: string): void {
@@ -319,7 +323,8 @@ export class Tasks {
     if (live === undefined) return;
     live.deadline?.clear();
     this.#live.delete(taskId);
-    for (const done of live.whenStored) done();
+    // What is on its way into the store is acknowledged when it is there, and not before.
+    if (!live.isEnded) stored(live);
     if (this.#live.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
@@ -330,8 +335,13 @@ export class Tasks {
     if (live === undefined) return;
     const failure = new PincerError('INTERNAL', 'the task’s own machine failed').toFailure();
     const { attempt, nodeId } = live;
-    this.#settlement.complete(live, { taskId, attempt, status: 'failed', runMs: 0, error: failure, node: nodeId });
+    live.isEnded = true;
+    this.#settlement.settle(live, { status: 'failed', attempt, nodeId, result: null, failure, runMs: 0 });
     this.#settlement.flush();
     this.#reap(taskId);
   }
+}
+
+function stored({ whenStored }: LiveTask): void {
+  for (const done of whenStored.splice(0)) done();
 }

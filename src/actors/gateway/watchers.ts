@@ -23,6 +23,11 @@ export class Watchers {
     this.#byTask.set(taskId, watchers.add(session));
   }
 
+  /** How many tasks a session watches. */
+  count(session: Session): number {
+    return this.#bySession.get(session)?.size ?? 0;
+  }
+
   of(taskId: string): Iterable<Session> {
     return this.#byTask.get(taskId) ?? [];
   }

@@ -7,11 +7,13 @@ import { type AttemptCommand, type AttemptStop, attemptMachine } from '../../mac
 import { PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Payload } from '../../protocol/message.ts';
+import { unexpected } from '../../protocol/unexpected.ts';
 import { createHost, type Host } from '../actor-host.ts';
 import type { Connection } from '../connection.ts';
 import type { Deadline } from '../deadlines.ts';
 import type { World } from '../world.ts';
-import { type Registration, runHandler } from './runner.ts';
+import { Isolations } from './isolations.ts';
+import type { Registration } from './runner.ts';
 
 interface Attempt {
   readonly ref: AttemptRef;
@@ -39,12 +41,14 @@ export class Attempts {
   readonly #world: World;
   readonly #options: AttemptsOptions;
   readonly #host: Host<typeof attemptMachine>;
+  readonly #isolations: Isolations;
   readonly #attempts = new Map<string, Attempt>();
   #slots = 0;
 
   constructor(world: World, options: AttemptsOptions) {
     this.#world = world;
     this.#options = options;
+    this.#isolations = new Isolations(world);
     this.#host = createHost(attemptMachine, {
       parent: options.parent,
       id: 'attempts',
@@ -133,6 +137,11 @@ export class Attempts {
     for (const key of [...this.#attempts.keys()]) this.#host.tell(key, { type: 'attempt.cancel' });
   }
 
+  /** Ends every isolate: what was told to stop has its grace. */
+  stopIsolates(): Promise<void> {
+    return this.#isolations.stop();
+  }
+
   /** Why nothing new is taken now, or null. */
   #refusal(): PincerError | null {
     if (this.#options.isDraining()) return new PincerError('NODE_DRAINING', 'this node takes no new work');
@@ -143,7 +152,7 @@ export class Attempts {
 
   async #handle(key: string, attempt: Attempt, registration: Registration): Promise<void> {
     const { ref, assignment, abort } = attempt;
-    const ended = await runHandler(registration, {
+    const ended = await this.#isolations.run(registration, {
       ...ref,
       payload: assignment.payload,
       signal: abort.signal,
@@ -200,6 +209,8 @@ export class Attempts {
       }
       case 'slot.free':
         attempt.deadline?.clear();
+        // Stopped before its handler was called: it must not be called after, it would run without a slot.
+        if (!attempt.isStarted) attempt.abort.abort(new PincerError('TASK_CANCELLED', 'stopped before it started'));
         if (attempt.hasSlot) {
           attempt.hasSlot = false;
           this.#slots -= 1;
@@ -251,8 +262,4 @@ function reasonOf(reason: AttemptStop, { timeout }: Payload<'task_assign'>): Pin
     default:
       return unexpected(reason);
   }
-}
-
-function unexpected(value: never): never {
-  throw new Error(`unexpected ${JSON.stringify(value)}`);
 }

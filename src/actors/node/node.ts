@@ -7,6 +7,7 @@ import { spreadMs } from '../../machines/policies/retry.ts';
 import { PincerError } from '../../protocol/failure.ts';
 import { Capabilities, Identifier } from '../../protocol/identifier.ts';
 import { MaxTasks, type NodeKind } from '../../protocol/node.ts';
+import { unexpected } from '../../protocol/unexpected.ts';
 import { type Connection, connect } from '../connection.ts';
 import type { Deadline } from '../deadlines.ts';
 import { dialsOf, type Target } from '../dials.ts';
@@ -210,6 +211,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     beat?.clear();
     drainDeadline?.clear();
     attempts.stopAll();
+    const isolatesEnded = attempts.stopIsolates();
     if (connection.isUp) connection.send('unregister', { reason: refusal === null ? 'stopped' : refusal.code });
     await connection.stop();
     const stopped = new PincerError('STOPPED', 'the node was stopped');
@@ -217,6 +219,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     messenger.fail(stopped);
     meter.stop();
     deadlines.stop();
+    await isolatesEnded;
     resolveStopped(refusal);
     resolveWelcomed();
   }
@@ -289,8 +292,4 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
 function check(holds: boolean, what: string): void {
   if (!holds) throw new PincerError('OPTION_INVALID', `createNode: ${what}`);
-}
-
-function unexpected(command: never): never {
-  throw new Error(`unexpected command ${JSON.stringify(command)}`);
 }

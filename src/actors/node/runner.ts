@@ -3,12 +3,37 @@ import { type Failure, PincerError, toFailure } from '../../protocol/failure.ts'
 import type { Limits } from '../../protocol/limits.ts';
 import { decodePayload, encodePayload } from '../../transport/payload.ts';
 import { type Call, checked, type Handler, type TaskDefinition } from '../task-definition.ts';
+import type { World } from '../world.ts';
 
-/** A task type and the function that runs it on this node. */
-export interface Registration {
+/** A task type and what runs it on this node: a function, or an isolate that has the function. */
+export type Registration = InlineRegistration | IsolatedRegistration;
+
+export interface InlineRegistration {
   readonly definition: TaskDefinition;
   readonly handler: (call: Call<never, never>) => unknown;
 }
+
+export interface IsolatedRegistration {
+  readonly definition: TaskDefinition;
+  readonly isolation: IsolationPlan;
+}
+
+/** How handlers are isolated. A node opens each plan once, by its key, when it first needs it. */
+export interface IsolationPlan {
+  readonly key: string;
+  open(world: Pick<World, 'clock' | 'log' | 'limits'>): Isolation;
+}
+
+/** Runs handlers where their loops, leaks and exits cannot harm the node. */
+export interface Isolation {
+  /** Runs the handler of a task type. Settles only when that has really ended; never rejects. */
+  run(type: string, run: Run): Promise<Ended>;
+  /** Ends what is idle now, and what runs as soon as it has ended. Resolves when nothing is left. */
+  stop(): Promise<void>;
+}
+
+/** How a handler ended. */
+export type Ended = { readonly result: Uint8Array } | { readonly failure: Failure };
 
 /**
  * Binds a handler to its task definition, for `createNode({ handlers })` or a module given to `pincer node`.
@@ -17,8 +42,8 @@ export interface Registration {
 export function defineHandler<Definition extends TaskDefinition>(
   definition: Definition,
   handler: Handler<Definition>,
-): Registration {
-  return Object.freeze({ definition, handler: handler as Registration['handler'] });
+): InlineRegistration {
+  return Object.freeze({ definition, handler: handler as InlineRegistration['handler'] });
 }
 
 export interface Run {
@@ -31,10 +56,7 @@ export interface Run {
   onProgress(payload: Uint8Array): Promise<void>;
 }
 
-export async function runHandler(
-  { definition, handler }: Registration,
-  run: Run,
-): Promise<{ result: Uint8Array } | { failure: Failure }> {
+export async function runHandler({ definition, handler }: InlineRegistration, run: Run): Promise<Ended> {
   const { taskId, attempt, signal, limits } = run;
   try {
     const input = await checked(definition.input, decodePayload(run.payload, limits), 'PAYLOAD_INVALID', 'input');

@@ -5,6 +5,7 @@
 import type { Failure } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Clock } from '../../protocol/ports.ts';
+import { lapseOf } from './expiries.ts';
 import type { GatewayRow, GatewayRows } from './gateway-rows.ts';
 import type { Claimed, Completion, CompletionVerdict, Release, ReleaseVerdict } from './store.ts';
 import { copyOf, isHeldBy, recordOf, type TaskRow } from './task-row.ts';
@@ -27,8 +28,10 @@ export class Attempts {
   begin(owner: GatewayRow, row: TaskRow): Claimed {
     this.#gateways.own(row, owner);
     this.#tasks.tell(row, 'task.claimed', { detail: owner.gateway });
-    const waitedMs = Math.round(this.#clock.now() - row.submittedMs);
-    return { record: recordOf(row), payload: row.payload, checkpoint: row.checkpoint, waitedMs };
+    const nowMs = this.#clock.now();
+    const record = recordOf(row, nowMs);
+    const waitedMs = Math.round(nowMs - row.submittedMs);
+    return { record, payload: row.payload, checkpoint: row.checkpoint, waitedMs, remainingMs: record.deadlineInMs };
   }
 
   note(note: Note): void {
@@ -68,10 +71,12 @@ export class Attempts {
     // The note of its start may have been lost. An attempt that was cancelled before it ran never started, though.
     if (row.startedAt === null && (status !== 'cancelled' || runMs > 0)) this.#tasks.start(row, runMs);
     row.runMs = runMs;
-    if (status === 'failed') row.failures += 1;
+    const cost = status === 'failed' ? (completion.costs ?? 'failure') : undefined;
+    if (cost === 'failure') row.failures += 1;
+    if (cost === 'crash') row.crashes += 1;
     if (status === 'completed' && completion.result !== undefined) row.result = copyOf(completion.result);
     this.#gateways.disown(row);
-    this.#tasks.settle(row, status, attempt, status === 'completed' ? null : failureOf(completion.error));
+    this.#tasks.settle(row, status, attempt, status === 'completed' ? null : failureOf(completion.error), cost);
     return 'accepted';
   }
 
@@ -82,16 +87,18 @@ export class Attempts {
     return this.giveBack(row, release, release.error?.code);
   }
 
-  /** Ends the attempt that holds the task: it waits again, or is cancelled if that was asked for. */
+  /** Ends the attempt that holds the task: it waits again, is cancelled if that was asked for, or fails if its time has passed. */
   giveBack(
     row: TaskRow,
     { costs, delayMs, error }: Pick<Release, 'costs' | 'delayMs' | 'error'>,
     code: string | undefined,
-  ): 'pending' | 'delayed' | 'cancelled' {
+  ): Exclude<ReleaseVerdict, 'stale'> {
     if (costs === 'failure') row.failures += 1;
     if (costs === 'crash') row.crashes += 1;
+    if (costs !== 'nothing') row.lastNode = row.node ?? row.lastNode;
     if (row.startedAt !== null) row.runMs = Math.round(this.#clock.now() - row.startedMs);
-    const isDelayed = delayMs > 0 && !row.cancelRequested;
+    const isOver = row.cancelRequested || lapseOf(row, this.#clock.now()) !== null;
+    const isDelayed = delayMs > 0 && !isOver;
     const detail = `${costs}${code === undefined ? '' : `: ${code}`}${isDelayed ? `; ${waits(delayMs)}` : ''}`;
     this.#tasks.tell(row, 'attempt.released', { node: row.node, detail });
     this.#gateways.disown(row);
@@ -100,6 +107,7 @@ export class Attempts {
       return 'cancelled';
     }
     if (error !== undefined) row.error = failureOf(error);
+    if (this.#tasks.settleLapsed(row)) return 'failed';
     row.node = null;
     this.#tasks.wait(row, delayMs);
     return isDelayed ? 'delayed' : 'pending';

@@ -13,8 +13,9 @@ import { type HistoryEntry, isOutcome } from '../../protocol/task.ts';
 import { Attempts, type Note } from './attempts.ts';
 import { GatewayRows } from './gateway-rows.ts';
 import { LockRows } from './lock-rows.ts';
+import { ScheduleRows } from './schedule-rows.ts';
 import type * as contract from './store.ts';
-import { copyOf, isWaiting, recordOf } from './task-row.ts';
+import { copyOf, isWaiting, recordOf, type TaskRow } from './task-row.ts';
 import { TaskTable } from './task-table.ts';
 import { Topics } from './topics.ts';
 
@@ -41,6 +42,8 @@ class MemoryStore implements contract.Store {
   readonly #locks = new LockRows();
   readonly #topics: Topics<Uint8Array>;
   readonly #ready: Topics<readonly string[]>;
+  readonly #settled: Topics<readonly string[]>;
+  readonly #schedules: ScheduleRows;
   #isOpen = false;
 
   constructor({ clock, ids, limits }: MemoryStoreOptions) {
@@ -51,6 +54,8 @@ class MemoryStore implements contract.Store {
     this.#attempts = new Attempts(clock, this.#tasks, this.#gateways);
     this.#topics = new Topics(clock);
     this.#ready = new Topics(clock);
+    this.#settled = new Topics(clock);
+    this.#schedules = new ScheduleRows(this.#limits.schedulesMax);
   }
 
   async open(): Promise<void> {
@@ -79,15 +84,15 @@ class MemoryStore implements contract.Store {
     this.#mustBeOpen();
     const row = this.#gateways.get(gateway);
     if (row === undefined) return;
-    for (const task of row.owned) this.#attempts.giveBack(task, { costs: 'nothing', delayMs: 0 }, 'STOPPED');
+    for (const task of row.owned) this.#takeBack(task, 'nothing', 'STOPPED');
     this.#gateways.remove(row);
-    this.#tellReady();
+    this.#tellHints();
   }
 
   async submit(tasks: readonly contract.NewTask[]): Promise<readonly contract.SubmitVerdict[]> {
     this.#mustBeOpen();
     const verdicts = tasks.map((task) => this.#submitOne(task));
-    this.#tellReady();
+    this.#tellHints();
     return verdicts;
   }
 
@@ -99,10 +104,12 @@ class MemoryStore implements contract.Store {
     this.#mustBeOpen();
     const owner = this.#gateways.get(gateway);
     if (owner === undefined) return null;
-    // So that a retry is never late by the period of sweep. Each task is moved once, whoever comes first.
+    // So that no retry is late, and nothing claimed too late, by the period of sweep. Each task is moved once, whoever comes first.
+    this.#tasks.expire(Number.POSITIVE_INFINITY);
     this.#tasks.moveDue(Number.POSITIVE_INFINITY);
+    this.#tasks.lines.limits.wakeDue(this.#clock.now());
     const claimed = this.#tasks.takeReady(wants, limit).map((row) => this.#attempts.begin(owner, row));
-    this.#tellReady();
+    this.#tellHints();
     return claimed;
   }
 
@@ -126,7 +133,9 @@ class MemoryStore implements contract.Store {
 
   async complete(completions: readonly contract.Completion[]): Promise<readonly contract.CompletionVerdict[]> {
     this.#mustBeOpen();
-    return completions.map((completion) => this.#attempts.complete(completion));
+    const verdicts = completions.map((completion) => this.#attempts.complete(completion));
+    this.#tellHints();
+    return verdicts;
   }
 
   async release(gateway: string, releases: readonly contract.Release[]): Promise<readonly contract.ReleaseVerdict[]> {
@@ -135,7 +144,7 @@ class MemoryStore implements contract.Store {
     const verdicts = releases.map((release) =>
       owner === undefined ? 'stale' : this.#attempts.release(owner, release),
     );
-    this.#tellReady();
+    this.#tellHints();
     return verdicts;
   }
 
@@ -146,7 +155,7 @@ class MemoryStore implements contract.Store {
 
   async cancel(taskIds: readonly string[]): Promise<readonly contract.CancelVerdict[]> {
     this.#mustBeOpen();
-    return taskIds.map((taskId) => {
+    const verdicts = taskIds.map((taskId): contract.CancelVerdict => {
       const row = this.#tasks.get(taskId);
       if (row === undefined) return 'unknown';
       if (isOutcome(row.status)) return 'settled';
@@ -155,6 +164,24 @@ class MemoryStore implements contract.Store {
       this.#tasks.settle(row, 'cancelled', 0, null);
       return 'cancelled';
     });
+    this.#tellHints();
+    return verdicts;
+  }
+
+  async redrive(taskIds: readonly string[]): Promise<readonly contract.RedriveVerdict[]> {
+    this.#mustBeOpen();
+    const revived: TaskRow[] = [];
+    const verdicts = taskIds.map((taskId): contract.RedriveVerdict => {
+      const row = this.#tasks.get(taskId);
+      if (row === undefined) return 'unknown';
+      if (row.status !== 'failed' && row.status !== 'cancelled') return 'notFailed';
+      revived.push(this.#tasks.revive(row));
+      return 'pending';
+    });
+    // Only now, so that in whichever order they are named they wait for one another.
+    for (const row of revived) this.#tasks.resume(row);
+    this.#tellHints();
+    return verdicts;
   }
 
   async sweep(gateway: string, limit: number): Promise<contract.Sweep> {
@@ -167,12 +194,14 @@ class MemoryStore implements contract.Store {
     for (const row of this.#gateways.orphans()) {
       if (moved >= limit) break;
       moved += 1;
-      if (this.#attempts.giveBack(row, { costs: 'crash', delayMs: 0 }, 'FENCED') === 'pending') requeued += 1;
+      if (this.#takeBack(row, 'crash', 'FENCED') === 'pending') requeued += 1;
     }
-    const due = this.#tasks.moveDue(limit - moved);
+    const expired = this.#tasks.expire(limit - moved);
+    const due = this.#tasks.moveDue(limit - moved - expired);
+    this.#tasks.lines.limits.wakeDue(nowMs);
     this.#locks.forgetLapsed(nowMs);
-    this.#tellReady();
-    return { dead, requeued, due };
+    this.#tellHints();
+    return { dead, requeued, due, expired };
   }
 
   async lease(key: string, holder: string, ttlMs: number): Promise<{ readonly token: number } | null> {
@@ -188,7 +217,7 @@ class MemoryStore implements contract.Store {
   async get(taskId: string): Promise<contract.TaskRecord | null> {
     this.#mustBeOpen();
     const row = this.#tasks.get(taskId);
-    return row === undefined ? null : recordOf(row);
+    return row === undefined ? null : recordOf(row, this.#clock.now());
   }
 
   async result(taskId: string): Promise<Uint8Array | null> {
@@ -201,25 +230,51 @@ class MemoryStore implements contract.Store {
     return (this.#tasks.get(taskId)?.history ?? []).map((entry) => ({ ...entry }));
   }
 
+  async limit(key: string): Promise<contract.LimitUse | null> {
+    this.#mustBeOpen();
+    return this.#tasks.lines.limits.use(key, this.#clock.now());
+  }
+
   async ahead(taskId: string): Promise<number | null> {
     this.#mustBeOpen();
     const row = this.#tasks.get(taskId);
-    return row?.status === 'pending' ? this.#tasks.ready.ahead(row) : null;
+    return row?.status === 'pending' ? this.#tasks.lines.ready.ahead(row) : null;
   }
 
   async list(filter: contract.ListFilter): Promise<contract.TaskPage> {
     this.#mustBeOpen();
-    return this.#tasks.list.page(filter, this.#tasks.counts, this.#limits.listMax);
+    const { counts, list } = this.#tasks;
+    return list.page(filter, { counts, limitMax: this.#limits.listMax, nowMs: this.#clock.now() });
   }
 
   async stats(): Promise<contract.StoreStats> {
     this.#mustBeOpen();
-    return { byStatus: { ...this.#tasks.counts }, ready: this.#tasks.ready.sizes() };
+    return { byStatus: { ...this.#tasks.counts }, ready: this.#tasks.lines.ready.sizes() };
   }
 
   async purge(olderThanMs: number, limit: number): Promise<number> {
     this.#mustBeOpen();
     return this.#tasks.purge(olderThanMs, limit);
+  }
+
+  async putSchedule(schedule: contract.Schedule): Promise<void> {
+    this.#mustBeOpen();
+    this.#schedules.put(schedule);
+  }
+
+  async schedules(): Promise<readonly contract.ScheduleRecord[]> {
+    this.#mustBeOpen();
+    return this.#schedules.all();
+  }
+
+  async dropSchedule(id: string): Promise<boolean> {
+    this.#mustBeOpen();
+    return this.#schedules.drop(id);
+  }
+
+  async noteScheduleRun(id: string, runAt: number): Promise<boolean> {
+    this.#mustBeOpen();
+    return this.#schedules.noteRun(id, runAt);
   }
 
   publish(topic: string, bytes: Uint8Array): void {
@@ -234,6 +289,10 @@ class MemoryStore implements contract.Store {
     return this.#ready.subscribe('ready', notify);
   }
 
+  onSettled(notify: (taskIds: readonly string[]) => void): () => void {
+    return this.#settled.subscribe('settled', notify);
+  }
+
   #submitOne(task: contract.NewTask): contract.SubmitVerdict {
     const known = this.#tasks.get(task.taskId) ?? this.#tasks.byKey(task.key);
     if (known !== undefined && known.taskId !== task.taskId && known.type !== task.type) {
@@ -241,14 +300,28 @@ class MemoryStore implements contract.Store {
       return { taskId: task.taskId, refused: 'KEY_CONFLICT', message };
     }
     if (known !== undefined) return { taskId: known.taskId, created: false, status: known.status };
+    const missing = task.after?.taskIds.find((taskId) => this.#tasks.get(taskId) === undefined);
+    if (missing !== undefined) {
+      const message = `the task is to run after ${missing}, and no task with that id is known`;
+      return { taskId: task.taskId, refused: 'TASK_UNKNOWN', message };
+    }
     const refusal = this.#tasks.room.refusal(task.queue, task.payload.byteLength, this.#clock.now());
     if (refusal !== null) return { taskId: task.taskId, refused: 'QUEUE_FULL', ...refusal };
     return { taskId: task.taskId, created: true, status: this.#tasks.admit(task).status };
   }
 
-  #tellReady(): void {
-    const queues = this.#tasks.takeReadied();
+  /** Ends an attempt whose gateway is gone. */
+  #takeBack(row: TaskRow, costs: 'crash' | 'nothing', code: string): contract.ReleaseVerdict {
+    const verdict = this.#attempts.giveBack(row, { costs, delayMs: 0 }, code);
+    if (verdict === 'cancelled' || verdict === 'failed') this.#tasks.noteUntold(row);
+    return verdict;
+  }
+
+  #tellHints(): void {
+    const queues = this.#tasks.lines.takeReadied();
     if (queues.length > 0) this.#ready.publish('ready', queues);
+    const untold = this.#tasks.takeUntold();
+    if (untold.length > 0) this.#settled.publish('settled', untold);
   }
 
   #mustBeOpen(): void {

@@ -15,6 +15,14 @@ interface Head {
   left: number;
 }
 
+/** Who decides about each task that comes first. */
+export interface Taker {
+  /** False: it stays, and its line with it. */
+  mayTake(row: TaskRow): boolean;
+  /** It has just been taken, and is not pending from now on. */
+  take(row: TaskRow): void;
+}
+
 export class ReadyQueue {
   readonly #lines = new Map<string, LazyHeap<TaskRow>>();
 
@@ -40,23 +48,26 @@ export class ReadyQueue {
   }
 
   /** Takes the first tasks of the wanted classes together: at most `want.limit` of each class and `limit` in all. */
-  take(wants: readonly Want[], limit: number): TaskRow[] {
+  take(wants: readonly Want[], limit: number, taker: Taker): TaskRow[] {
     const taken: TaskRow[] = [];
     const heads = new TinyQueue<Head>([], (a, b) => comparePlaces(a.row, b.row));
     for (const [queue, left] of limitsByQueue(wants)) {
       const line = this.#lines.get(queue);
       const row = left > 0 ? line?.first() : undefined;
-      if (line !== undefined && row !== undefined) heads.push({ row, line, left });
+      if (line !== undefined && row !== undefined && taker.mayTake(row)) heads.push({ row, line, left });
     }
     while (taken.length < limit) {
       const head = heads.pop();
       if (head === undefined) break;
+      // A head before it may have used up the limit that both share.
+      if (!taker.mayTake(head.row)) continue;
       head.line.take();
+      taker.take(head.row);
       taken.push(head.row);
       head.left -= 1;
       const next = head.line.first();
       if (next === undefined) this.#lines.delete(head.row.queue);
-      else if (head.left > 0) {
+      else if (head.left > 0 && taker.mayTake(next)) {
         head.row = next;
         heads.push(head);
       }

@@ -10,6 +10,8 @@ export class Retention {
   #rows: (TaskRow | undefined)[] = [];
   #start = 0;
   #bytes = 0;
+  /** Rows that were dropped and not come upon yet. */
+  #dropped = 0;
 
   constructor(limits: RetentionLimits) {
     this.#limits = limits;
@@ -17,30 +19,55 @@ export class Retention {
 
   add(row: TaskRow): void {
     this.#rows.push(row);
-    this.#bytes += row.result?.byteLength ?? 0;
+    this.#bytes += keptBytesOf(row);
+  }
+
+  /** Lets go of a task that waits again. Its row must be marked as forgotten. */
+  drop(row: TaskRow): void {
+    this.#bytes -= keptBytesOf(row);
+    this.#dropped += 1;
+    if (this.#dropped <= 1_024 || this.#dropped * 2 <= this.#rows.length - this.#start) return;
+    this.#rows = this.#rows.filter((each) => each !== undefined && !each.isForgotten);
+    this.#start = 0;
+    this.#dropped = 0;
   }
 
   /** Whether more is kept than the limits allow. The one that finished last is kept however large it is. */
   get isOver(): boolean {
-    const tasks = this.#rows.length - this.#start;
+    const tasks = this.#rows.length - this.#start - this.#dropped;
     return tasks > 1 && (tasks > this.#limits.settledTasksMax || this.#bytes > this.#limits.settledBytesMax);
   }
 
   oldest(): TaskRow | undefined {
-    return this.#rows[this.#start];
+    let row = this.#rows[this.#start];
+    while (row?.isForgotten) {
+      this.#advance();
+      this.#dropped -= 1;
+      row = this.#rows[this.#start];
+    }
+    return row;
   }
 
   /** Takes the oldest out. */
   shift(): TaskRow | undefined {
     const row = this.oldest();
     if (row === undefined) return undefined;
-    this.#bytes -= row.result?.byteLength ?? 0;
+    this.#bytes -= keptBytesOf(row);
+    this.#advance();
+    return row;
+  }
+
+  #advance(): void {
     this.#rows[this.#start] = undefined;
     this.#start += 1;
     if (this.#start > 1_024 && this.#start * 2 > this.#rows.length) {
       this.#rows = this.#rows.slice(this.#start);
       this.#start = 0;
     }
-    return row;
   }
+}
+
+/** The result of a task, or the payload of one that may be redriven. */
+function keptBytesOf({ result, payload }: TaskRow): number {
+  return (result?.byteLength ?? 0) + payload.byteLength;
 }

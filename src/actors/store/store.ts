@@ -15,24 +15,9 @@
 import type { Failure } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { HistoryEntry, OutcomeStatus, TaskStatus } from '../../protocol/task.ts';
+import type { NewTask, Schedule, ScheduleRecord } from './new-task.ts';
 
-/** A task to be kept. The store gives it its place: rank = now + (priority − 5) × agingMs, then order of submit. */
-export interface NewTask {
-  readonly taskId: string;
-  readonly type: string;
-  /** The requirement class in which it waits. */
-  readonly queue: string;
-  readonly needs: readonly string[];
-  readonly priority: number;
-  readonly timeoutMs: number;
-  readonly attemptsMax: number;
-  readonly key?: string | undefined;
-  readonly payload: Uint8Array;
-  /** Wall-clock milliseconds, for people. */
-  readonly createdAt: number;
-  /** Not claimable before this much time has passed. Default 0. */
-  readonly delayMs?: number | undefined;
-}
+export type { Dependencies, NewTask, Schedule, ScheduleRecord, TaskLimit } from './new-task.ts';
 
 /** What the store keeps of a task. Times named `…At` are wall-clock, for people; durations are measured by the store's clock. */
 export interface TaskRecord {
@@ -57,6 +42,20 @@ export interface TaskRecord {
   readonly cancelRequested: boolean;
   readonly owner: string | null;
   readonly node: string | null;
+  /** The node of the last attempt that was released at the cost of a failure or a crash: another one is tried first. */
+  readonly lastNode: string | null;
+  readonly fairKey: string | null;
+  readonly limitKey: string | null;
+  /** How long until a delay ends; null if the task is not delayed by time. */
+  readonly dueInMs: number | null;
+  /** Unsettled tasks that it waits for: the first 16, in the order in which they were named. */
+  readonly waitsFor: readonly string[];
+  /** How many they are in all. */
+  readonly waitsForTotal: number;
+  /** How long until it expires if no attempt starts; null if it does not, or has settled. 0: it has, and is about to fail. */
+  readonly expiresInMs: number | null;
+  /** As `expiresInMs`, for its total deadline. */
+  readonly deadlineInMs: number | null;
   readonly createdAt: number;
   /** When the last attempt was started. */
   readonly startedAt: number | null;
@@ -70,7 +69,7 @@ export type SubmitVerdict =
   | { readonly taskId: string; readonly created: boolean; readonly status: TaskStatus }
   | {
       readonly taskId: string;
-      readonly refused: 'QUEUE_FULL' | 'KEY_CONFLICT';
+      readonly refused: 'QUEUE_FULL' | 'KEY_CONFLICT' | 'TASK_UNKNOWN';
       readonly message: string;
       readonly retryAfterMs?: number;
     };
@@ -88,6 +87,8 @@ export interface Claimed {
   readonly checkpoint: Uint8Array | null;
   /** Milliseconds since its submit, by the store’s clock. */
   readonly waitedMs: number;
+  /** Milliseconds until its total deadline, more than 0; null if it has none. */
+  readonly remainingMs: number | null;
 }
 
 /** How an attempt ended for good. */
@@ -97,6 +98,8 @@ export interface Completion extends AttemptRef {
   readonly error?: Failure | undefined;
   readonly node?: string | undefined;
   readonly runMs: number;
+  /** Which counter a failed task costs. Default `failure`; `crash` if it fails for having lost too many nodes. */
+  readonly costs?: 'failure' | 'crash' | undefined;
 }
 
 /** `accepted`: it counts. `duplicate`: the same attempt already settled it. `stale`: another attempt holds it or did. `unknown`: no such task. */
@@ -111,8 +114,26 @@ export interface Release extends AttemptRef {
   readonly node?: string | undefined;
 }
 
-/** What a release made of the task. A task whose cancel was requested becomes `cancelled` instead of waiting again. */
-export type ReleaseVerdict = 'pending' | 'delayed' | 'cancelled' | 'stale';
+/**
+ * What a release made of the task. A task whose cancel was requested becomes `cancelled` instead of waiting again; one
+ * whose time to live or total deadline has passed becomes `failed`, and its record says why.
+ */
+export type ReleaseVerdict = 'pending' | 'delayed' | 'cancelled' | 'failed' | 'stale';
+
+/** `pending`: it waits again, for its turn or for what it depends on. */
+export type RedriveVerdict = 'pending' | 'unknown' | 'notFailed';
+
+/** How much of a limit is used now. */
+export interface LimitUse {
+  readonly key: string;
+  readonly concurrency: number | null;
+  readonly perMinute: number | null;
+  readonly claimed: number;
+  /** Claims in the last 60 s, as far as they count. */
+  readonly claimedInMinute: number;
+  /** 0: its tasks are claimable; null: as soon as one of the claimed is over, or never with these numbers. */
+  readonly opensInMs: number | null;
+}
 
 export type CancelVerdict = 'cancelled' | 'cancelling' | 'settled' | 'unknown';
 
@@ -134,7 +155,7 @@ export interface TaskPage {
 export interface StoreStats {
   /** Tasks by status. Every status is present. */
   readonly byStatus: Readonly<Record<TaskStatus, number>>;
-  /** Classes with claimable tasks, and how many. */
+  /** Classes with pending tasks, and how many. A limit may hold them back. */
   readonly ready: ReadonlyMap<string, number>;
 }
 
@@ -145,6 +166,8 @@ export interface Sweep {
   readonly requeued: number;
   /** Delayed tasks whose time has come. */
   readonly due: number;
+  /** Waiting tasks whose time to live or total deadline has passed: they have failed. */
+  readonly expired: number;
 }
 
 export interface Store {
@@ -179,8 +202,14 @@ export interface Store {
   /** A waiting task is cancelled at once; one that an attempt holds is marked, and never claimed again. */
   cancel(taskIds: readonly string[]): Promise<readonly CancelVerdict[]>;
   /**
-   * Looks for gateways whose lease has lapsed and for due delays. At most `limit` tasks are moved; the rest waits for the
-   * next sweep. Only a gateway that has itself renewed without a gap for one full TTL may find another dead: after an
+   * A failed or cancelled task waits again, with the payload it had and no checkpoint: no failures, no crashes, time to
+   * live and deadline from now, a place in line as if submitted now. Attempt numbers go on rising. Of its dependencies
+   * it waits for those that have not settled, or are redriven in the same call; what has settled counts as done.
+   */
+  redrive(taskIds: readonly string[]): Promise<readonly RedriveVerdict[]>;
+  /**
+   * Looks for gateways whose lease has lapsed, for what has expired and for due delays. At most `limit` tasks are moved,
+   * beside those that depend on them; the rest waits for the next sweep. Only a gateway that has itself renewed without a gap for one full TTL may find another dead: after an
    * outage of the store every lease has lapsed, and nobody is. What a dead gateway owned waits again and costs a crash.
    */
   sweep(gateway: string, limit: number): Promise<Sweep>;
@@ -193,7 +222,9 @@ export interface Store {
   /** The result bytes of a completed task, or null. */
   result(taskId: string): Promise<Uint8Array | null>;
   history(taskId: string): Promise<readonly HistoryEntry[]>;
-  /** How many claimable tasks of its class stand before this one; null if it is not pending. */
+  /** How much of a limit is used; null if no task with its key is unsettled or counts in its window. */
+  limit(key: string): Promise<LimitUse | null>;
+  /** How many pending tasks of its class stand before this one; null if it is not pending. */
   ahead(taskId: string): Promise<number | null>;
   /** Newest first. Filters apply before the limit. */
   list(filter: ListFilter): Promise<TaskPage>;
@@ -201,9 +232,23 @@ export interface Store {
   /** Forgets settled tasks that finished more than `olderThanMs` ago. Returns how many. */
   purge(olderThanMs: number, limit: number): Promise<number>;
 
+  /** Keeps a schedule, in the place of one with the same id. Rejects with RATE_EXCEEDED beyond schedulesMax. */
+  putSchedule(schedule: Schedule): Promise<void>;
+  /** All schedules, by id. */
+  schedules(): Promise<readonly ScheduleRecord[]>;
+  /** False: there was none. */
+  dropSchedule(id: string): Promise<boolean>;
+  /** True only for the first caller with that wall-clock time or a later one, so that of several gateways one submits the task. */
+  noteScheduleRun(id: string, runAt: number): Promise<boolean>;
+
   /** Hints between gateways, at most once; a poll must suffice without them. */
   publish(topic: string, bytes: Uint8Array): void;
   subscribe(topic: string, receive: (bytes: Uint8Array) => void): () => void;
   /** Called with the classes that have just got claimable tasks. A hint, never awaited. */
   onReady(notify: (queues: readonly string[]) => void): () => void;
+  /**
+   * Called with tasks that settled inside the store: expired, failed or cancelled with what they depended on or with
+   * their gateway. Not with those whose verdict the call itself gave. A hint, never awaited.
+   */
+  onSettled(notify: (taskIds: readonly string[]) => void): () => void;
 }

@@ -13,6 +13,18 @@ export class TaskList {
     this.#rows.push(row);
   }
 
+  /** Puts the new row of a task in the place of its old one. */
+  replace(row: TaskRow): void {
+    let low = 0;
+    let high = this.#rows.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#rows[middle]?.seq ?? 0) < row.seq) low = middle + 1;
+      else high = middle;
+    }
+    if (this.#rows[low]?.seq === row.seq) this.#rows[low] = row;
+  }
+
   /** Says that one task has just been forgotten. */
   drop(): void {
     this.#forgotten += 1;
@@ -25,7 +37,10 @@ export class TaskList {
    * One page. The cursor is the place of the last task on it, so what is submitted between two pages never moves a task
    * from one to the other. A filter by status alone stops reading when the page is full; by type or node it reads all.
    */
-  page(filter: ListFilter, counts: Readonly<Record<TaskStatus, number>>, limitMax: number): TaskPage {
+  page(
+    filter: ListFilter,
+    { counts, limitMax, nowMs }: { counts: Readonly<Record<TaskStatus, number>>; limitMax: number; nowMs: number },
+  ): TaskPage {
     const limit = Math.min(Math.max(1, Math.floor(filter.limit)), limitMax);
     const before = seqOf(filter.cursor);
     const statuses = filter.status === undefined ? null : new Set(filter.status);
@@ -50,7 +65,7 @@ export class TaskList {
 
     const items = found.slice(0, limit);
     const last = items.at(-1);
-    const page = { items: items.map(recordOf), total };
+    const page = { items: items.map((row) => recordOf(row, nowMs)), total };
     return found.length > limit && last !== undefined ? { ...page, cursor: String(last.seq) } : page;
   }
 }

@@ -47,6 +47,37 @@ describe('the memory store', () => {
     expect(await heapOperations(100_000)).toBe(alone);
   });
 
+  it('does the same work for a claim, however many tasks wait behind a closed limit', async () => {
+    const heapOperations = async (backlog: number): Promise<number> => {
+      const { store, gateway } = await fixtureOf(openMemory);
+      const limit = { key: 'openai', concurrency: 1 };
+      const tasks = Array.from({ length: backlog + 1 }, (_, n) => aTask({ taskId: `l${n}`, queue: 'limited ', limit }));
+      await store.submit([...tasks, ...Array.from({ length: 50 }, (_, n) => aTask({ taskId: `t${n}` }))]);
+      const wants = ['limited ', QUEUE].map((queue) => ({ queue, limit: 100 }));
+      await store.claim(gateway, wants, 1);
+      const spies = (['push', 'pop', 'peek'] as const).map((name) => vi.spyOn(TinyQueue.prototype, name));
+      try {
+        expect(await store.claim(gateway, wants, 50)).toHaveLength(50);
+        return spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0);
+      } finally {
+        for (const spy of spies) spy.mockRestore();
+      }
+    };
+    expect(await heapOperations(50_000)).toBe(await heapOperations(1));
+  });
+
+  it('bounds the payloads of failed tasks with the results, and not those that are redriven', async () => {
+    const { store, claim } = await fixtureOf(openMemory, { settledBytesMax: 9 });
+    await store.submit(['t1', 't2', 't3'].map((taskId) => aTask({ taskId, payload: new Uint8Array(4) })));
+    await store.cancel(['t1', 't2']);
+    await store.redrive(['t1']);
+    await store.cancel(['t3']);
+    expect((await store.get('t2'))?.status).toBe('cancelled');
+    await store.cancel(['t1']);
+    expect([await store.get('t2'), (await store.get('t3'))?.status]).toEqual([null, 'cancelled']);
+    expect(await claim()).toEqual([]);
+  });
+
   it('bounds the bytes that wait, and lets them go with the task', async () => {
     const { store, claim } = await fixtureOf(openMemory, { waitingBytesMax: 10 });
     const task = (taskId: string, bytes: number) => aTask({ taskId, payload: new Uint8Array(bytes) });

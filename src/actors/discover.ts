@@ -1,0 +1,43 @@
+/** Watches a discovery source on its own, without a gateway or a node. */
+import type { DiscoverySource, Self } from '../transport/discovery/source.ts';
+import { createDiscovery, type Discovery, type DiscoveryNews } from './discovery.ts';
+import { realPorts } from './real-ports.ts';
+import { createWorld, type WorldOptions } from './world.ts';
+
+/** What `discover` takes beside the source. */
+export interface DiscoverOptions extends WorldOptions {
+  /** Whom to announce and not to discover. Default: nobody. */
+  readonly self?: Self | undefined;
+  /** Told of every candidate that comes, changes or goes, and of every change of state. */
+  readonly onNews?: ((news: DiscoveryNews) => void) | undefined;
+}
+
+/** Starts to watch a source. Candidates are hints: nothing they say has been proved. */
+export function discover(source: DiscoverySource, options: DiscoverOptions = {}): Discovery {
+  const { self, onNews = () => {} } = options;
+  const world = createWorld(options, realPorts());
+  const discovery = createDiscovery(world, { source, self: () => self ?? null, onNews });
+  discovery.start();
+  return {
+    get kind() {
+      return discovery.kind;
+    },
+    get state() {
+      return discovery.state;
+    },
+    get reason() {
+      return discovery.reason;
+    },
+    get candidates() {
+      return discovery.candidates;
+    },
+    get dropped() {
+      return discovery.dropped;
+    },
+    start: () => discovery.start(),
+    async stop() {
+      await discovery.stop();
+      world.deadlines.stop();
+    },
+  };
+}

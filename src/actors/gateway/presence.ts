@@ -1,0 +1,135 @@
+/**
+ * What the comings and goings of peers mean: for the node that a session stands for, for what that node was running, for
+ * those who watched or listened over it.
+ */
+import { type FailureCode, PincerError } from '../../protocol/failure.ts';
+import type { Message, Payload } from '../../protocol/message.ts';
+import type { World } from '../world.ts';
+import type { Dispatch } from './dispatch.ts';
+import type { Inbox } from './inbox.ts';
+import type { Node, Nodes } from './nodes.ts';
+import { includes, type Reconciliation } from './reconciliation.ts';
+import type { Session, SessionsOwner } from './session.ts';
+import type { Silence } from './silence.ts';
+import type { Switchboard } from './switchboard.ts';
+import type { Tasks } from './tasks.ts';
+import type { Watchers } from './watchers.ts';
+
+export interface PresenceOptions {
+  readonly nodes: Nodes;
+  readonly tasks: Tasks;
+  readonly dispatch: Dispatch;
+  readonly reconciliation: Reconciliation;
+  readonly watchers: Watchers;
+  readonly switchboard: Switchboard;
+  readonly inbox: () => Inbox;
+  /** What a peer may do, of what it claims. */
+  grant(session: Session, claimed: readonly string[]): readonly string[];
+}
+
+export class Presence implements SessionsOwner {
+  readonly #world: World;
+  readonly #options: PresenceOptions;
+  /** Peers that are leaving in order, and why. */
+  readonly #left = new Map<string, string>();
+
+  constructor(world: World, options: PresenceOptions) {
+    this.#world = world;
+    this.#options = options;
+  }
+
+  async onRegister(
+    session: Session,
+    claim: Payload<'register'>,
+  ): Promise<{ capabilities: readonly string[]; drop: Payload<'welcome'>['drop'] }> {
+    if (session.kind === 'client') return { capabilities: [], drop: [] };
+    const { nodes, reconciliation, grant } = this.#options;
+    const { nodesMax } = this.#world.limits;
+    if (nodes.get(claim.nodeId) === undefined && nodes.size >= nodesMax) {
+      throw new PincerError('RATE_EXCEEDED', `this gateway knows ${nodesMax} nodes already`);
+    }
+    const isSameProcess = nodes.get(claim.nodeId)?.incarnation === claim.incarnation;
+    const drop = await reconciliation.reconcile(claim.nodeId, claim.running, isSameProcess);
+    return { capabilities: grant(session, claim.capabilities), drop };
+  }
+
+  onAttached(session: Session, claim: Payload<'register'>): void {
+    const { nodes, tasks, dispatch, switchboard, grant } = this.#options;
+    switchboard.attach(session);
+    if (session.kind === 'client') return;
+    const node = nodes.attach(session, claim, grant(session, claim.capabilities));
+    for (const ref of tasks.heldBy(session.peerId)) {
+      if (includes(claim.running, ref)) nodes.take(node, ref, tasks.resourcesOf(ref.taskId));
+    }
+    nodes.tellSlots();
+    tasks.stopAgain(session.peerId);
+    dispatch.roomChanged();
+  }
+
+  onAbandoned({ kind, peerId }: Session): void {
+    const { nodes, tasks } = this.#options;
+    if (kind === 'client' || (nodes.get(peerId)?.session ?? null) !== null) return;
+    tasks.lose(peerId, new PincerError('NODE_LOST', `node ${peerId} went while it registered`).toFailure());
+    tasks.flush();
+  }
+
+  onDetached(session: Session): void {
+    this.#tell(session, { type: 'session.detached' }, 'its link is closed');
+  }
+
+  onResumed(session: Session, claim: Payload<'register'>): void {
+    const { nodes, grant } = this.#options;
+    const node = nodes.get(session.peerId);
+    // It may have got handlers or slots while it was away.
+    if (node?.session === session) nodes.update(node, claim, grant(session, claim.capabilities));
+    this.#tell(session, { type: 'session.attached' }, null);
+  }
+
+  onClosed(session: Session, code: FailureCode | null): void {
+    const { watchers, switchboard, tasks } = this.#options;
+    const { peerId, fault } = session;
+    watchers.drop(session);
+    switchboard.close(session);
+    const why = this.#left.get(peerId) ?? `its session ended: ${code ?? fault?.code ?? 'the peer left'}`;
+    this.#tell(session, { type: 'session.closed' }, why);
+    this.#left.delete(peerId);
+    tasks.flush();
+  }
+
+  onSilence(session: Session, event: Silence): void {
+    const now = this.#world.clock.now();
+    const silent = `silent for ${Math.round(now - (session.lastHeardAt ?? now))} ms`;
+    if (event === 'suspected') this.#tell(session, { type: 'silence.suspected' }, silent);
+    else if (event === 'broken') this.#tell(session, { type: 'silence.broken' }, null);
+    else this.#tell(session, { type: 'silence.passed' }, silent);
+  }
+
+  onMessages(session: Session, messages: readonly Message[]): void {
+    this.#options.inbox().take(session, messages);
+  }
+
+  onFlow(): void {
+    this.#options.dispatch.roomChanged();
+  }
+
+  /** A peer says goodbye: what it had is handed back, not lost. */
+  leave(session: Session, reason: string): void {
+    this.#left.set(session.peerId, reason);
+  }
+
+  /** A node is lost, with every attempt it held. */
+  lose({ nodeId }: Node, reason: string): void {
+    const { tasks } = this.#options;
+    if (this.#left.has(nodeId)) tasks.handBack(nodeId);
+    else tasks.lose(nodeId, new PincerError('NODE_LOST', `node ${nodeId} was lost: ${reason}`).toFailure());
+    tasks.flush();
+  }
+
+  #tell(session: Session, event: Parameters<Nodes['tell']>[1], reason: string | null): void {
+    const { nodes } = this.#options;
+    const node = nodes.get(session.peerId);
+    if (node === undefined || node.session !== session) return;
+    node.reason = reason;
+    nodes.tell(node, event);
+  }
+}

@@ -1,0 +1,69 @@
+/** `pincer registry`: where nodes and gateways that are not on one network find each other. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { PincerError } from '../index.ts';
+import { createRegistry } from '../registry.ts';
+import { logOf, parseDuration, type SharedOptions, withOutput } from './options.ts';
+import { createOutput } from './output.ts';
+import { onSignals } from './signals.ts';
+
+interface RegistryCommandOptions extends SharedOptions {
+  readonly listen: string;
+  readonly apiKeyFile: string;
+  readonly data?: string;
+  readonly ttl: number;
+}
+
+export function registryCommand(): Command {
+  return withOutput(new Command('registry'))
+    .description('run a registry: nodes and gateways find each other there')
+    .option(
+      '--listen <host:port>',
+      'where to listen, over plain HTTP; beyond this machine, put TLS before it',
+      '127.0.0.1:7480',
+    )
+    .requiredOption('--api-key-file <file>', 'file with the key that clients must send')
+    .option('--data <folder>', 'keep registrations here, so that they outlive this process')
+    .option('--ttl <duration>', 'how long a registration lasts without a heartbeat', parseDuration, 30_000)
+    .option('--verbose', 'log every registration to stderr')
+    .addHelpText('after', '\nThe API is described at /openapi.json. Stops with SIGTERM or Ctrl-C.')
+    .action(async (options: RegistryCommandOptions) => {
+      const output = createOutput(options);
+      const { listen, apiKeyFile, data, ttl } = options;
+      const registry = await createRegistry({
+        listen,
+        apiKey: keyOf(apiKeyFile),
+        ttlMs: ttl,
+        version: versionOf(),
+        log: logOf(options),
+        ...(data === undefined ? {} : { folder: data }),
+      });
+      let off = (): void => {};
+      const stopped = new Promise<void>((resolve) => {
+        off = onSignals(() => resolve());
+      });
+      output.result(
+        { event: 'ready', url: registry.url, leases: registry.size },
+        () => `registry listens at ${registry.url}, with ${registry.size} leases`,
+      );
+      await stopped;
+      await registry.close();
+      off();
+    });
+}
+
+function keyOf(file: string): string {
+  let key: string;
+  try {
+    key = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new PincerError('OPTION_INVALID', `--api-key-file ${file} cannot be read`, { cause: error });
+  }
+  if (key === '') throw new PincerError('OPTION_INVALID', `--api-key-file ${file} is empty`);
+  return key;
+}
+
+function versionOf(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

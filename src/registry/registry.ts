@@ -1,0 +1,130 @@
+/** The registry as a server: where nodes and gateways that are not on one network find each other. One process, one folder. */
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { realPorts } from '../actors/real-ports.ts';
+import { createWorld, type WorldOptions } from '../actors/world.ts';
+import { PincerError } from '../protocol/failure.ts';
+import { joinAddress, splitAddress } from '../transport/discovery/address.ts';
+import { tokenVerifier } from '../transport/upgrade.ts';
+import { createApp } from './app.ts';
+import { journalLeases } from './journal.ts';
+import { type LeaseStore, memoryLeases } from './lease.ts';
+import { LeaseBook } from './lease-book.ts';
+
+/** What `createRegistry` takes. */
+export interface RegistryServerOptions extends WorldOptions {
+  /** Where to listen, `host:port`; port 0 = any free one. Default `127.0.0.1:0`. Plain HTTP: beyond this machine, put TLS before it. */
+  readonly listen?: string;
+  /** What clients send as `Authorization: Bearer …`: 1–4096 printable ASCII characters. */
+  readonly apiKey: string;
+  /** A folder for the leases, made if it is missing; one registry at a time. Default: they end with the process. */
+  readonly folder?: string;
+  /** How long a registration lasts without a heartbeat, in milliseconds, 1 000 to 86 400 000. Default 30 000. */
+  readonly ttlMs?: number;
+  /** Said in the OpenAPI document. Default `0`. */
+  readonly version?: string;
+}
+
+/** A registry that runs. */
+export interface Registry {
+  /** `http://127.0.0.1:8443`. */
+  readonly url: string;
+  /** Leases that have not been found to have run out. */
+  readonly size: number;
+  /** Answers what is under way, then stops. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** How many times in the life of a lease the registry looks for those that have run out. Lists leave them out at once. */
+const SWEEPS_PER_LEASE = 4;
+
+/**
+ * Starts a registry. Rejects with `OPTION_INVALID` for an address that is taken or a wrong option, and with
+ * `STORE_UNAVAILABLE` for a folder that cannot be used or whose journal is damaged.
+ */
+export async function createRegistry(options: RegistryServerOptions): Promise<Registry> {
+  const world = createWorld(options, realPorts());
+  const { clock, ids, log, limits, deadlines } = world;
+  const { listen = '127.0.0.1:0', apiKey, folder, ttlMs = limits.registryLeaseMs, version = '0' } = options;
+  if (!(Number.isInteger(ttlMs) && ttlMs >= 1_000 && ttlMs <= 86_400_000)) {
+    throw new PincerError('OPTION_INVALID', `ttlMs is ${ttlMs}, must be a whole number from 1000 to 86400000`);
+  }
+  const verifier = tokenVerifier(apiKey);
+  const { host, port } = addressOf(listen);
+  const store: LeaseStore = folder === undefined ? memoryLeases() : journalLeases(folder);
+  const book = new LeaseBook({ clock, ids, store, ttlMs, nodesMax: limits.registryNodesMax });
+  await book.open();
+
+  const app = createApp({
+    book,
+    verifier,
+    clock,
+    log,
+    limits,
+    ttlMs,
+    version,
+    addressOf: ({ env }) => (env as { incoming?: IncomingMessage }).incoming?.socket.remoteAddress ?? 'unknown',
+  });
+  const server = createServer(
+    {
+      headersTimeout: limits.httpHeadersMs,
+      requestTimeout: limits.httpRequestMs,
+      connectionsCheckingInterval: Math.min(1_000, limits.httpHeadersMs),
+      maxHeaderSize: limits.httpHeaderBytesMax,
+    },
+    getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+  );
+  server.maxConnections = limits.linksMax;
+
+  const sweep = (): void => {
+    deadlines.set(ttlMs / SWEEPS_PER_LEASE, () => {
+      const expired = book.sweep();
+      if (expired > 0) log.info('registry.expired', { leases: expired });
+      sweep();
+    });
+  };
+
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.on('error', (error: NodeJS.ErrnoException) => {
+        const message = `cannot listen on ${listen} (${error.code ?? error.message})`;
+        reject(new PincerError('OPTION_INVALID', message, { cause: error }));
+      });
+      server.listen({ host, port }, resolve);
+    });
+  } catch (error) {
+    deadlines.stop();
+    await store.close();
+    throw error;
+  }
+  sweep();
+
+  const bound = server.address() as AddressInfo;
+  let closed: Promise<void> | null = null;
+  return {
+    url: `http://${joinAddress(bound.address, bound.port)}`,
+    get size() {
+      return book.size;
+    },
+    close() {
+      closed ??= new Promise<void>((resolve) => {
+        deadlines.stop();
+        const cancel = clock.schedule(limits.closeMs, () => server.closeAllConnections());
+        server.close(() => {
+          cancel();
+          resolve();
+        });
+        server.closeIdleConnections();
+      }).then(() => store.close());
+      return closed;
+    },
+  };
+}
+
+function addressOf(listen: string): { host: string; port: number } {
+  const port0 = /^(.*):0$/.exec(listen);
+  const address = splitAddress(port0 === null ? listen : `${port0[1]}:1`);
+  if (address === null) throw new PincerError('OPTION_INVALID', `listen is '${listen}', must be host:port`);
+  return { host: address.host, port: port0 === null ? address.port : 0 };
+}

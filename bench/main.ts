@@ -4,7 +4,7 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { median, memoryOf, percentile, start } from './process.ts';
+import { cpuOf, median, memoryOf, percentile, start } from './process.ts';
 import { waitingRatio } from './waiting.ts';
 import { many, openClient, openRelay, PAYLOAD, type RunOne, windowed } from './workloads.ts';
 
@@ -15,12 +15,16 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-const tasks = Number(values.tasks);
-const rounds = Number(values.rounds);
+const tasks = whole('tasks', values.tasks);
+const rounds = whole('rounds', values.rounds);
 const SEQUENTIAL = 500;
 const WINDOW = 100;
+/** A window of a hundred has settled long before; more would only take longer. */
+const WINDOWED_MAX = 5_000;
 
 interface Round {
+  /** What the hub in the middle used, in microseconds of processor time for each task. */
+  readonly cpuUs: number;
   readonly manyPerSecond: number;
   readonly oneP50Ms: number;
   readonly oneP99Ms: number;
@@ -29,11 +33,21 @@ interface Round {
   readonly windowP99Ms: number;
 }
 
-async function round(run: RunOne): Promise<Round> {
+function whole(name: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1)
+    throw new RangeError(`--${name} is '${text}', must be a whole number from 1`);
+  return value;
+}
+
+async function round(run: RunOne, pid: number): Promise<Round> {
+  const before = cpuOf(pid);
   const manyPerSecond = await many(run, tasks);
+  const cpuUs = ((cpuOf(pid) - before) * 1_000) / tasks;
   const one = await windowed(run, SEQUENTIAL, 1);
-  const hundred = await windowed(run, tasks, WINDOW);
+  const hundred = await windowed(run, Math.min(tasks, WINDOWED_MAX), WINDOW);
   return {
+    cpuUs,
     manyPerSecond,
     oneP50Ms: percentile(one.latencies, 0.5),
     oneP99Ms: percentile(one.latencies, 0.99),
@@ -59,10 +73,11 @@ await many(relay.run, 1_000);
 const pincer: Round[] = [];
 const bare: Round[] = [];
 for (let index = 0; index < rounds; index += 1) {
-  pincer.push(await round(run));
-  bare.push(await round(relay.run));
+  pincer.push(await round(run, gateway.pid));
+  bare.push(await round(relay.run, hub.pid));
 }
 const usedMiB = memoryOf(gateway.pid);
+const peakMiB = memoryOf(gateway.pid, 'peak');
 const waiting = Array.from({ length: 10_000 }, () =>
   client.submit('nobody-can', PAYLOAD, { needs: ['nothing-has'], watch: false }).accepted(),
 );
@@ -72,6 +87,7 @@ await client.stop();
 relay.close();
 
 const of = (list: readonly Round[]): Round => ({
+  cpuUs: median(list.map((one) => one.cpuUs)),
   manyPerSecond: median(list.map((one) => one.manyPerSecond)),
   oneP50Ms: median(list.map((one) => one.oneP50Ms)),
   oneP99Ms: median(list.map((one) => one.oneP99Ms)),
@@ -88,7 +104,7 @@ const report = {
     many: of(pincer).manyPerSecond / of(bare).manyPerSecond,
     window: of(pincer).windowPerSecond / of(bare).windowPerSecond,
   },
-  gatewayMiB: { idle: idleMiB, used: usedMiB, with10000Waiting: waitingMiB },
+  gatewayMiB: { idle: idleMiB, peak: peakMiB, used: usedMiB, with10000Waiting: waitingMiB },
   waitingRatio: await waitingRatio(),
 };
 
@@ -116,11 +132,12 @@ else {
   line(`${WINDOW} at a time, p99`, ms(report.pincer.windowP99Ms), ms(report.relay.windowP99Ms));
   line('one at a time, p50', ms(report.pincer.oneP50Ms), ms(report.relay.oneP50Ms));
   line('one at a time, p99', ms(report.pincer.oneP99Ms), ms(report.relay.oneP99Ms));
-  const { idle, used, with10000Waiting } = report.gatewayMiB;
+  line('processor time in the middle', `${report.pincer.cpuUs.toFixed(0)} µs`, `${report.relay.cpuUs.toFixed(0)} µs`);
+  const { idle, peak, used, with10000Waiting } = report.gatewayMiB;
   process.stdout.write(
-    `gateway memory: ${idle.toFixed(0)} MiB idle, ${used.toFixed(0)} MiB after the rounds, ${with10000Waiting.toFixed(0)} MiB with 10 000 more waiting\n`,
+    `gateway memory: ${idle.toFixed(0)} MiB idle, ${peak.toFixed(0)} MiB at the peak, ${used.toFixed(0)} MiB after the rounds, ${with10000Waiting.toFixed(0)} MiB with 10 000 more waiting\n`,
   );
   process.stdout.write(
-    `1 000 tasks beside 100 000 that nobody can run: ${report.waitingRatio.toFixed(2)} × the time without them\n`,
+    `1 000 tasks beside 100 000 that nobody can run: ${report.waitingRatio.time.toFixed(2)} × the time, ${report.waitingRatio.cpu.toFixed(2)} × the processor time without them\n`,
   );
 }

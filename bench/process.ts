@@ -5,6 +5,9 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+/** The unit of /proc/PID/stat: a hundredth of a second wherever Node runs. */
+const TICK_MS = 10;
+
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 
 export interface BenchProcess extends AsyncDisposable {
@@ -31,11 +34,23 @@ export async function start(args: readonly string[]): Promise<BenchProcess> {
   };
 }
 
-/** The resident memory of a process in MiB; NaN where /proc is not. */
-export function memoryOf(pid: number): number {
+/** The resident memory of a process in MiB, now or at its peak so far; NaN where /proc is not. */
+export function memoryOf(pid: number, when: 'now' | 'peak' = 'now'): number {
+  const field = when === 'now' ? /VmRSS:\s+(\d+) kB/ : /VmHWM:\s+(\d+) kB/;
   try {
-    const kib = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    const kib = field.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
     return Number(kib) / 1_024;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+/** The processor time a process has used so far, in milliseconds; NaN where /proc is not. Of a busy machine it says more than the clock. */
+export function cpuOf(pid: number): number {
+  try {
+    const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(/\) (?!.*\) )/);
+    const [user, system] = fields.split(' ').slice(11, 13);
+    return (Number(user) + Number(system)) * TICK_MS;
   } catch {
     return Number.NaN;
   }

@@ -1,5 +1,5 @@
 /** What the process ends with, by what went wrong. One table; docs/operating.md shows it. */
-import type { PincerError } from '../index.ts';
+import type { FailureCode, PincerError } from '../index.ts';
 
 export const EXIT = {
   ok: 0,
@@ -16,9 +16,11 @@ export const EXIT = {
   terminated: 143,
 } as const;
 
-const BY_CODE: Readonly<Record<string, number>> = {
+/** Codes that are not named here end with 1, or with 6 where a task failed with them. */
+export const BY_CODE = {
   OPTION_INVALID: EXIT.usage,
   BIND_REFUSED: EXIT.usage,
+  NODES_FILE_INVALID: EXIT.usage,
   PAYLOAD_INVALID: EXIT.usage,
   PAYLOAD_TOO_LARGE: EXIT.usage,
   GATEWAY_UNREACHABLE: EXIT.unreachable,
@@ -38,15 +40,22 @@ const BY_CODE: Readonly<Record<string, number>> = {
   SUPERSEDED: EXIT.conflict,
   QUEUE_FULL: EXIT.conflict,
   GATEWAY_DRAINING: EXIT.conflict,
-};
+} as const satisfies Partial<Record<FailureCode, number>>;
+
+const known: Readonly<Record<string, number | undefined>> = { __proto__: null as never, ...BY_CODE };
 
 /** The exit code for a command that could not do what it was asked. */
 export function exitCodeOf(error: PincerError): number {
-  return BY_CODE[error.code] ?? EXIT.unexpected;
+  return known[error.code] ?? EXIT.unexpected;
 }
 
 /** The exit code for a task that ended without a result. */
 export function exitCodeOfTask(error: PincerError): number {
-  const code = BY_CODE[error.code];
+  const code = known[error.code];
   return code === EXIT.taskTimedOut || code === EXIT.taskCancelled || code === EXIT.notFound ? code : EXIT.taskFailed;
+}
+
+/** The exit code for a command that a signal ended. */
+export function exitCodeOfSignal(signal: 'SIGINT' | 'SIGTERM'): number {
+  return signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
 }

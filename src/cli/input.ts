@@ -50,22 +50,35 @@ export interface NumberedLine {
   readonly task: TaskLine | PincerError;
 }
 
-/** The lines of a task list, one at a time; empty ones are passed over but counted. */
-export async function* readTaskLines(file: string): AsyncIterable<NumberedLine> {
+/**
+ * The lines of a task list, one at a time; empty ones are passed over but counted. Ends early when `signal` is aborted,
+ * even while it waits for a line of stdin.
+ * @throws PincerError `OPTION_INVALID` when the list cannot be read.
+ */
+export async function* readTaskLines(file: string, signal?: AbortSignal): AsyncIterable<NumberedLine> {
   const input = file === '-' ? process.stdin : createReadStream(file, 'utf8');
-  let failure: unknown = null;
-  input.on('error', (error: Error) => {
-    failure = error;
-    lines.close();
-  });
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  const end = (): void => lines.close();
+  signal?.addEventListener('abort', end, { once: true });
+  if (signal?.aborted === true) end();
   let index = -1;
-  for await (const line of lines) {
-    index += 1;
-    if (line.trim() !== '') yield { index, task: parseLine(line, index) };
+  try {
+    for await (const line of lines) {
+      index += 1;
+      // Editors on Windows begin a file with a byte-order mark.
+      const text = (index === 0 ? line.replace(/^\uFEFF/, '') : line).trim();
+      if (text !== '') yield { index, task: parseLine(text, index) };
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new PincerError('OPTION_INVALID', `the list ${file} cannot be read: ${reason}`, {
+      cause: error,
+      hint: 'Name a file with one JSON object a line, or - for stdin.',
+    });
+  } finally {
+    signal?.removeEventListener('abort', end);
+    lines.close();
   }
-  if (failure !== null)
-    throw new PincerError('OPTION_INVALID', `${file} cannot be read: ${String(failure)}`, { cause: failure });
 }
 
 function parseLine(line: string, index: number): TaskLine | PincerError {
@@ -81,8 +94,6 @@ function parseLine(line: string, index: number): TaskLine | PincerError {
   const parsed = TaskLine.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  return new PincerError(
-    'PAYLOAD_INVALID',
-    `line ${index + 1}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is invalid'}`,
-  );
+  const field = issue === undefined || issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;
+  return new PincerError('PAYLOAD_INVALID', `line ${index + 1}: ${field}${issue?.message ?? 'is invalid'}`);
 }

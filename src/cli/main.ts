@@ -10,6 +10,7 @@ import { gatewayCommand } from './gateway.ts';
 import { nodeCommand } from './node.ts';
 import { nodesCommand } from './nodes.ts';
 import { createOutput } from './output.ts';
+import { registryCommand } from './registry.ts';
 import { runCommand } from './run.ts';
 import { submitCommand } from './submit.ts';
 import { tasksCommand, whyCommand } from './tasks.ts';
@@ -32,13 +33,17 @@ for (const command of [
   tasksCommand(),
   nodesCommand(),
   whyCommand(),
+  registryCommand(),
 ]) {
   program.addCommand(command);
 }
 
+const isJson = process.argv.includes('--json');
+
 // Commander’s own way is to end with 1 for a wrong option, which would look like a failure of the work.
 const each = (command: Command): void => {
   command.exitOverride().showHelpAfterError('(add --help for what there is)');
+  if (isJson) command.configureOutput({ writeErr: () => {} });
   command.commands.forEach(each);
 };
 each(program);
@@ -52,13 +57,24 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  else {
+  const output = createOutput({ json: isJson });
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (isJson && error.exitCode !== 0) output.fail(wrongUse(error));
+  } else {
     const failure =
       error instanceof PincerError
         ? error
-        : new PincerError('INTERNAL', error instanceof Error ? (error.stack ?? error.message) : String(error));
-    createOutput({ json: process.argv.includes('--json') }).fail(failure);
-    process.exitCode = exitCodeOf(failure);
+        : new PincerError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
+    output.fail(failure);
+    // Only a fault of ours has a stack that is worth reading, and only to who asks for it.
+    if (failure.code === 'INTERNAL' && process.argv.includes('--verbose')) console.error(failure.cause ?? failure);
+    process.exitCode ??= exitCodeOf(failure);
   }
+}
+
+/** What Commander says, in the shape of every other error. */
+function wrongUse({ code, message }: CommanderError): PincerError {
+  const said = code === 'commander.help' ? 'a command is missing' : message.replace(/^error: /, '');
+  return new PincerError('OPTION_INVALID', said, { hint: 'Add --help for what there is.' });
 }

@@ -13,12 +13,14 @@ import {
   type Registration,
   systemClock,
 } from '../index.ts';
-import { EXIT } from './exit-codes.ts';
+import { EXIT, exitCodeOfSignal } from './exit-codes.ts';
 import {
   collect,
   collectAmount,
   collectPair,
   DEFAULT_ADDRESS,
+  gatewayUrlOf,
+  linkLog,
   logOf,
   parseList,
   parseWhole,
@@ -82,7 +84,7 @@ export function nodeCommand(): Command {
     .action(async (modules: string[], options: NodeCommandOptions) => {
       const output = createOutput(options);
       const { id, type, maxTasks, label, resource, allow } = options;
-      const join = options.join ?? [process.env['PINCER_URL'] ?? `ws://${DEFAULT_ADDRESS}`];
+      const join = options.join ?? [gatewayUrlOf(undefined)];
       const handlers = (await Promise.all(modules.map((module) => handlersOf(module, options)))).flat();
       const capabilities = new Set(options.capabilities);
       if (allow !== undefined) {
@@ -95,12 +97,12 @@ export function nodeCommand(): Command {
         });
       }
       const giveUp = new AbortController();
-      let isJoined = false;
-      let stop = (): void => giveUp.abort(new PincerError('STOPPED', 'stopped before it had joined'));
-      const off = onSignals(() => {
-        output.say(isJoined ? 'draining: takes nothing new; a second signal stops at once' : 'stopping');
-        stop();
-      });
+      let stop = (signal: 'SIGINT' | 'SIGTERM'): void => {
+        output.say('stopping; it had not joined');
+        process.exitCode = exitCodeOfSignal(signal);
+        giveUp.abort(new PincerError('STOPPED', 'stopped before it had joined'));
+      };
+      const off = onSignals((signal) => stop(signal));
       output.say(`joining ${join.join(', ')}`);
       const node = await createNode({
         join,
@@ -108,15 +110,22 @@ export function nodeCommand(): Command {
         capabilities: [...capabilities],
         maxTasks,
         handlers,
-        log: logOf(options),
+        log: linkLog(output, logOf(options)),
         signal: giveUp.signal,
         ...tokenOf(options),
         ...(id === undefined ? {} : { id }),
         ...(label === undefined ? {} : { labels: label }),
         ...(resource === undefined ? {} : { resources: resource }),
+      }).catch((error: unknown) => {
+        off();
+        if (giveUp.signal.aborted) return null;
+        throw error;
       });
-      isJoined = true;
-      stop = () => void node.drain();
+      if (node === null) return;
+      stop = () => {
+        output.say('draining: takes nothing new; a second signal stops at once');
+        void node.drain();
+      };
       output.result({ event: 'ready', nodeId: node.id }, () => `node ${node.id} has joined, with ${maxTasks} slots`);
       const refusal = await node.stopped;
       off();

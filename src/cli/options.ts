@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Client, createClient, type Log, PincerError } from '../index.ts';
+import { type Client, createClient, type Log, PincerError, plainText } from '../index.ts';
 import { createOutput, type Output, toJson } from './output.ts';
 
 /** Where a gateway listens, and where clients look for one, when nothing is said. */
@@ -53,16 +53,23 @@ export function tokenOf({ tokenFile }: SharedOptions): { token?: string } {
   return token === undefined || token === '' ? {} : { token };
 }
 
+/** The gateway of `--url` or `--join`, else of PINCER_URL, else the one on this machine. A variable that is empty is not set. */
+export function gatewayUrlOf(url: string | undefined, environment = process.env): string {
+  const ofEnvironment = environment['PINCER_URL'] ?? '';
+  return url ?? (ofEnvironment === '' ? `ws://${DEFAULT_ADDRESS}` : ofEnvironment);
+}
+
 /** Runs a client command: connects, does the work, hangs up. */
 export async function withGateway(
   options: ClientCommandOptions,
   work: (client: Client, output: Output) => Promise<void>,
 ): Promise<void> {
-  const url = options.url ?? process.env['PINCER_URL'] ?? `ws://${DEFAULT_ADDRESS}`;
-  const client = createClient({ url, ...tokenOf(options) });
+  const output = createOutput(options);
+  const log = linkLog(output, silentLog);
+  const client = createClient({ url: gatewayUrlOf(options.url), log, ...tokenOf(options) });
   try {
     await client.ready(options.connectTimeout);
-    await work(client, createOutput(options));
+    await work(client, output);
   } finally {
     await client.stop();
   }
@@ -82,6 +89,36 @@ export function logOf(options: SharedOptions): Log {
     info: isVerbose ? write('info') : silent,
     warn: isVerbose ? write('warn') : silent,
     error: write('error'),
+  };
+}
+
+const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/**
+ * A log that also tells people how the link fares, once for each change: that no gateway answers and the command waits
+ * for one, and that it has found one again. Without that, waiting would look like work.
+ */
+export function linkLog(output: Output, log: Log): Log {
+  let isWaiting = false;
+  let wasUp = false;
+  return {
+    ...log,
+    debug(event, fields) {
+      if (event === 'link.failed' && !isWaiting) {
+        isWaiting = true;
+        const { code, message } = fields ?? {};
+        output.say(`waiting for the gateway: ${plainText(String(message))} (${plainText(String(code))})`);
+      }
+      log.debug(event, fields);
+    },
+    info(event, fields) {
+      if (event === 'link.up') {
+        if (isWaiting && wasUp) output.say('the gateway is back');
+        isWaiting = false;
+        wasUp = true;
+      }
+      log.info(event, fields);
+    },
   };
 }
 

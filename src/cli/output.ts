@@ -1,8 +1,8 @@
 /** How commands speak: results on stdout, everything else on stderr; peers’ text made safe for a terminal. */
 import process from 'node:process';
 import Table from 'cli-table3';
-import picocolors from 'picocolors';
 import { PincerError, plainText } from '../index.ts';
+import { onStderr, onStdout } from './colours.ts';
 
 export interface Output {
   readonly isJson: boolean;
@@ -10,6 +10,8 @@ export interface Output {
   result(value: unknown, text: () => string): void;
   /** A word about what is going on, for people only. */
   say(text: string): void;
+  /** What a running task writes, for people only: as it comes, without a line end of its own. */
+  pass(text: string): void;
   /** What went wrong, why, and what to do about it. */
   fail(error: PincerError): void;
 }
@@ -24,13 +26,16 @@ export function createOutput(options: { json?: boolean | undefined; quiet?: bool
     say(text) {
       if (!isJson && options.quiet !== true) process.stderr.write(`${text}\n`);
     },
+    pass(text) {
+      if (!isJson && options.quiet !== true) process.stderr.write(printable(text));
+    },
     fail(error) {
       const { code, message, hint } = error;
       if (isJson) {
         process.stderr.write(`${toJson({ error: { code, message, hint, retryable: error.retryable } })}\n`);
         return;
       }
-      const { red, dim } = picocolors;
+      const { red, dim } = onStderr;
       process.stderr.write(`${red('error')} ${plainText(message, 2_000)} ${dim(`(${plainText(code)})`)}\n`);
       if (hint !== '') process.stderr.write(`${dim('→')} ${plainText(hint, 2_000)}\n`);
     },
@@ -39,12 +44,29 @@ export function createOutput(options: { json?: boolean | undefined; quiet?: bool
 
 /** JSON on one line; bytes as base64, so that every result can be printed. */
 export function toJson(value: unknown): string {
-  return JSON.stringify(value, replaceBytes);
+  return escaped(JSON.stringify(value, replaceBytes) ?? 'null');
 }
 
-/** JSON for people, indented; peers’ control characters are escaped by JSON itself. */
+/** JSON for people, indented. */
 export function toPrettyJson(value: unknown): string {
-  return JSON.stringify(value, replaceBytes, 2) ?? 'null';
+  return escaped(JSON.stringify(value, replaceBytes, 2) ?? 'null');
+}
+
+// JSON itself escapes C0 only. These stand inside strings if anywhere, so that the escape means the same text: DEL and C1
+// controls (0x9b begins a terminal sequence), bidirectional marks, line separators.
+const UNSAFE_IN_JSON = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+function escaped(json: string): string {
+  return json.replace(UNSAFE_IN_JSON, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** Peer text of many lines made safe for a terminal: line ends and tabs stay, what could move the cursor does not. */
+export function printable(text: string): string {
+  return text
+    .replace(/\r\n?/g, '\n')
+    .split(/([\n\t])/)
+    .map((part) => (part === '\n' || part === '\t' ? part : plainText(part, Number.POSITIVE_INFINITY)))
+    .join('');
 }
 
 function replaceBytes(this: unknown, key: string, value: unknown): unknown {
@@ -68,7 +90,7 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
     widths[widest] = (widths[widest] ?? 0) - 1;
   }
   const drawn = new Table({
-    head: head.map((name) => picocolors.bold(name)),
+    head: head.map((name) => onStdout.bold(name)),
     colWidths: widths.map((one) => one + 2),
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2, compact: true },
     chars: Object.fromEntries(

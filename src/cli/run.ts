@@ -2,7 +2,7 @@
 import process from 'node:process';
 import { Command } from 'commander';
 import { PincerError } from '../index.ts';
-import { exitCodeOfTask } from './exit-codes.ts';
+import { exitCodeOfSignal, exitCodeOfTask } from './exit-codes.ts';
 import { readPayload } from './input.ts';
 import {
   type ClientCommandOptions,
@@ -14,7 +14,7 @@ import {
   withClient,
   withGateway,
 } from './options.ts';
-import { duration, toPrettyJson } from './output.ts';
+import { duration, type Output, toPrettyJson } from './output.ts';
 import { onSignals } from './signals.ts';
 
 interface RunOptions extends ClientCommandOptions {
@@ -59,7 +59,16 @@ export function runCommand(): Command {
       await withGateway(options, async (client, output) => {
         const { priority, timeout, needs, label, resource, node, key, attempts } = options;
         const { delay, ttl, deadline, fairKey, after } = options;
+        const interrupt = new AbortController();
+        const off = onSignals((signal) => {
+          process.exitCode = exitCodeOfSignal(signal);
+          // Without a gateway nobody can be told to cancel, and the task would never end.
+          if (!client.isConnected) process.exit();
+          output.say('cancelling; again to leave at once');
+          interrupt.abort();
+        });
         const handle = client.submit(type, payload, {
+          signal: interrupt.signal,
           ...(priority === undefined ? {} : { priority }),
           ...(timeout === undefined ? {} : { timeoutMs: timeout }),
           ...(needs === undefined ? {} : { needs }),
@@ -75,21 +84,19 @@ export function runCommand(): Command {
           ...(after === undefined ? {} : { after }),
           ...(options.detach === true ? { watch: false } : {}),
         });
-        const { taskId } = await handle.accepted();
+        const { taskId } = await handle.accepted().catch((error: unknown) => {
+          off();
+          throw error;
+        });
         if (options.detach === true) {
+          off();
           output.result({ taskId }, () => taskId);
           return;
         }
-        let interrupted: 'SIGINT' | 'SIGTERM' | null = null;
-        const off = onSignals((signal) => {
-          interrupted = signal;
-          output.say('cancelling; again to leave at once');
-          handle.cancel().catch(() => {});
-        });
-        void showProgress(handle.progress, (text) => output.say(text));
+        const shown = showProgress(handle.progress, output);
         const task = await handle.outcome();
+        await shown;
         off();
-        if (interrupted !== null) process.exitCode = interrupted === 'SIGINT' ? 130 : 143;
         if (task.status === 'completed') {
           output.result(task, () => toPrettyJson(task.result ?? null));
           output.say(`done on ${task.node}, ${duration(task.runMs)} after ${duration(task.queuedMs)} in the queue`);
@@ -103,9 +110,22 @@ export function runCommand(): Command {
     });
 }
 
-async function showProgress(progress: AsyncIterable<unknown>, say: (text: string) => void): Promise<void> {
+/** Passes on what a tool writes as it comes; any other report is shown as JSON, one after the other. */
+async function showProgress(progress: AsyncIterable<unknown>, output: Output): Promise<void> {
+  let isLineOpen = false;
+  const endLine = (): void => {
+    if (isLineOpen) output.pass('\n');
+    isLineOpen = false;
+  };
   for await (const report of progress) {
     const chunk = typeof report === 'object' && report !== null && 'chunk' in report ? report.chunk : null;
-    say(typeof chunk === 'string' ? chunk.trimEnd() : toPrettyJson(report));
+    if (typeof chunk === 'string') {
+      output.pass(chunk);
+      if (chunk !== '') isLineOpen = !chunk.endsWith('\n');
+    } else {
+      endLine();
+      output.say(toPrettyJson(report));
+    }
   }
+  endLine();
 }

@@ -1,6 +1,6 @@
 /** SIGINT and SIGTERM: the first is a request, the second is an order. */
 import process from 'node:process';
-import { EXIT } from './exit-codes.ts';
+import { exitCodeOfSignal } from './exit-codes.ts';
 
 /**
  * Calls `onFirst` with the first signal; a second one ends the process at once with 130 or 143.
@@ -9,7 +9,7 @@ import { EXIT } from './exit-codes.ts';
 export function onSignals(onFirst: (signal: 'SIGINT' | 'SIGTERM') => void): () => void {
   let isFirst = true;
   const on = (signal: 'SIGINT' | 'SIGTERM') => (): void => {
-    if (!isFirst) process.exit(signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated);
+    if (!isFirst) process.exit(exitCodeOfSignal(signal));
     isFirst = false;
     onFirst(signal);
   };

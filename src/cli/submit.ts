@@ -1,12 +1,15 @@
 /** `pincer submit`: a list of tasks, one JSON object a line; results in the order in which they come. */
+import { setMaxListeners } from 'node:events';
 import process from 'node:process';
+import { setTimeout as wait } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
-import { type Client, PincerError, type SettledTask } from '../index.ts';
-import { EXIT } from './exit-codes.ts';
+import { type Client, PincerError, plainText, type SettledTask } from '../index.ts';
+import { EXIT, exitCodeOfSignal } from './exit-codes.ts';
 import { readTaskLines, type TaskLine } from './input.ts';
 import { type ClientCommandOptions, withClient, withGateway } from './options.ts';
 import { onSignals } from './signals.ts';
+import { Window } from './window.ts';
 
 /** Tasks under way at once: their results are all that is kept in memory. */
 const WINDOW = 5_000;
@@ -37,14 +40,18 @@ export function submitCommand(): Command {
       await withGateway(options, async (client, output) => {
         const bar = process.stderr.isTTY && !output.isJson && options.quiet !== true ? progressBar() : null;
         const counts = { completed: 0, failed: 0, cancelled: 0, refused: 0 };
-        const underWay = new Set<Promise<void>>();
-        const cancels = new Set<() => void>();
-        let isInterrupted = false;
+        const window = new Window(WINDOW);
+        const interrupt = new AbortController();
+        // Every task under way listens to it.
+        setMaxListeners(0, interrupt.signal);
+        let interruptedBy: 'SIGINT' | 'SIGTERM' | null = null;
         let total = 0;
-        const off = onSignals(() => {
-          isInterrupted = true;
+        const off = onSignals((signal) => {
+          interruptedBy = signal;
+          // Without a gateway nobody can be told to cancel, and nothing would ever end.
+          if (!client.isConnected) process.exit(exitCodeOfSignal(signal));
           output.say('cancelling what is under way; again to leave at once');
-          for (const cancel of cancels) cancel();
+          interrupt.abort();
         });
         const settle = (row: Row): void => {
           counts[row.status] += 1;
@@ -52,59 +59,54 @@ export function submitCommand(): Command {
             failed: counts.failed + counts.refused,
           });
           if (output.isJson) output.result(row, () => '');
-          else if (row.error !== undefined)
-            output.say(`line ${row.index + 1}: ${row.error.code}, ${row.error.message}`);
+          else if (row.error !== undefined) {
+            const { code, message } = row.error;
+            output.say(`line ${row.index + 1}: ${plainText(code)}, ${plainText(message, 2_000)}`);
+          }
         };
         bar?.start(0, 0, { failed: 0 });
-        for await (const { index, task } of readTaskLines(file)) {
-          if (isInterrupted) break;
+        for await (const { index, task } of readTaskLines(file, interrupt.signal)) {
+          if (interrupt.signal.aborted) break;
           total += 1;
           bar?.setTotal(total);
-          if (task instanceof PincerError) {
-            settle(refused(index, task));
-            continue;
-          }
-          const run: Promise<void> = runLine(client, index, task, cancels).then((row) => {
-            underWay.delete(run);
-            settle(row);
-          });
-          underWay.add(run);
-          if (underWay.size >= WINDOW) await Promise.race(underWay);
+          if (task instanceof PincerError) settle(refused(index, task));
+          else await window.add(runLine(client, index, task, interrupt.signal).then(settle));
         }
-        await Promise.all(underWay);
+        await window.empty();
         off();
         bar?.stop();
-        output.say(
-          `${total} tasks: ${Object.entries(counts)
-            .map(([status, count]) => `${count} ${status}`)
-            .join(', ')}`,
-        );
-        if (isInterrupted) process.exitCode = EXIT.interrupted;
+        output.say(summaryOf(total, counts));
+        if (interruptedBy !== null) process.exitCode = exitCodeOfSignal(interruptedBy);
         else if (counts.completed < total) process.exitCode = EXIT.taskFailed;
       });
     });
 }
 
-async function runLine(client: Client, index: number, task: TaskLine, cancels: Set<() => void>): Promise<Row> {
+/** `2000 tasks: 1999 completed, 1 failed`. */
+function summaryOf(total: number, counts: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(counts).filter(([, count]) => count > 0);
+  const said = parts.map(([status, count]) => `${count} ${status}`).join(', ');
+  return `${total} ${total === 1 ? 'task' : 'tasks'}${said === '' ? '' : `: ${said}`}`;
+}
+
+async function runLine(client: Client, index: number, task: TaskLine, signal: AbortSignal): Promise<Row> {
   const { type, payload = null, priority, timeout, key } = task;
   for (;;) {
     const handle = client.submit(type, payload, {
+      signal,
       ...(priority === undefined ? {} : { priority }),
       ...(timeout === undefined ? {} : { timeoutMs: timeout }),
       ...(key === undefined ? {} : { key }),
     });
-    const cancel = (): void => void handle.cancel().catch(() => {});
-    cancels.add(cancel);
     try {
       return rowOf(index, await handle.outcome());
     } catch (error) {
       const refusal =
         error instanceof PincerError ? error : new PincerError('INTERNAL', String(error), { cause: error });
       // A full queue says when to come back; anything else will not get better by waiting.
-      if (refusal.code !== 'QUEUE_FULL') return refused(index, refusal);
-      await new Promise((resolve) => setTimeout(resolve, refusal.retryAfterMs ?? 1_000));
-    } finally {
-      cancels.delete(cancel);
+      if (refusal.code !== 'QUEUE_FULL' || signal.aborted) return refused(index, refusal);
+      // Cut short by an interrupt: the next submit is then refused at once.
+      await wait(refusal.retryAfterMs ?? 1_000, undefined, { signal }).catch(() => {});
     }
   }
 }

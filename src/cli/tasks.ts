@@ -1,7 +1,7 @@
 /** `pincer tasks` and `pincer why`: look at tasks, cancel them, ask why one waits. */
 import { Command } from 'commander';
-import picocolors from 'picocolors';
 import { PincerError, plainText, TASK_STATUSES, type TaskStatus, type TaskView } from '../index.ts';
+import { onStdout } from './colours.ts';
 import { type ClientCommandOptions, parseList, parseWhole, withClient, withGateway } from './options.ts';
 import { duration, table, toPrettyJson } from './output.ts';
 
@@ -111,7 +111,7 @@ export function whyCommand(): Command {
         const why = await client.why(taskId);
         output.result(why, () => {
           const rows = why.nodes.map(({ nodeId, fits, reason }) => [nodeId, fits ? 'fits' : 'no', reason]);
-          const said = `${picocolors.bold(why.status)}  ${plainText(why.summary, 2_000)}`;
+          const said = `${onStdout.bold(why.status)}  ${plainText(why.summary, 2_000)}`;
           return rows.length === 0 ? said : `${said}\n\n${table(['node', 'fits', 'reason'], rows, true)}`;
         });
       });

@@ -153,7 +153,7 @@ export class HeldStore {
 }
 
 /** What the outside will say in a moment. */
-export function eventually<Value>(ask: () => Value | Promise<Value>) {
+export function eventually(ask: () => unknown): ReturnType<typeof expect.poll> {
   return expect.poll(ask, PATIENCE);
 }
 

@@ -2,6 +2,7 @@
 import type { StrategyName } from '../../machines/policies/placement/index.ts';
 import type { Strategy } from '../../machines/policies/placement/placement.ts';
 import type { Answer } from '../../protocol/query.ts';
+import type { ExpectedNode } from '../../transport/discovery/nodes-file.ts';
 import type { Dial, Listen } from '../../transport/link.ts';
 import type { Client } from '../client/client.ts';
 import type { Store } from '../store/store.ts';
@@ -26,6 +27,13 @@ export interface GatewayOptions extends WorldOptions {
   readonly strategyByType?: Readonly<Record<string, StrategyName | (string & {})>>;
   /** Strategies of the app’s own, by name: pure functions of a few facts. */
   readonly strategies?: Readonly<Record<string, Strategy>>;
+  /**
+   * Nodes that are expected, as `loadNodesFile('nodes.json')` of `pincer/discovery` gives them: each is granted what it
+   * claims and what is declared for it, no more. Default: none, and nodes are taken at their word.
+   */
+  readonly nodes?: readonly ExpectedNode[];
+  /** True: nodes that are not in `nodes` are refused. Default false. */
+  readonly strictNodes?: boolean;
   /** Further ways in, such as an in-memory network in tests. */
   readonly listeners?: readonly Listen[];
 }

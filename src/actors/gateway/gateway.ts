@@ -19,6 +19,7 @@ import { createMemoryStore } from '../store/memory.ts';
 import { createWorld } from '../world.ts';
 import { Dispatch } from './dispatch.ts';
 import type { Gateway, GatewayOptions } from './gateway-options.ts';
+import { grantingOf } from './granting.ts';
 import { Inbox } from './inbox.ts';
 import { Intake } from './intake.ts';
 import { Lease } from './lease.ts';
@@ -28,7 +29,6 @@ import { Ownership } from './ownership.ts';
 import { Presence } from './presence.ts';
 import { answer } from './questions.ts';
 import { Reconciliation } from './reconciliation.ts';
-import type { Session } from './session.ts';
 import { Sessions } from './sessions.ts';
 import { Switchboard } from './switchboard.ts';
 import { Tasks } from './tasks.ts';
@@ -73,6 +73,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     onCommand: (command) => queueMicrotask(() => run(command)),
     onError: (error) => log.error('gateway.crashed', { error: String(error) }),
   });
+  const grant = grantingOf(options);
   const watchers = new Watchers(limits);
   const lease: Lease = new Lease(world, {
     store,
@@ -220,11 +221,6 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     releases.push(store.onSettled((taskIds) => intake.tellSettled(taskIds)));
     const { ready } = await store.stats();
     dispatch.hear([...ready.keys()]);
-  }
-
-  /** What a peer may do, of what it claims. Today: what it claims, once it has been let in. */
-  function grant(_session: Session, claimed: readonly string[]): readonly string[] {
-    return [...new Set(claimed)];
   }
 
   function storeFailed(error: unknown): void {

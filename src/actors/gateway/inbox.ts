@@ -9,6 +9,7 @@ import type { Store } from '../store/store.ts';
 import type { World } from '../world.ts';
 import { answerInOneFrame } from './answer-size.ts';
 import type { Dispatch } from './dispatch.ts';
+import type { Granting } from './granting.ts';
 import type { Intake } from './intake.ts';
 import type { Nodes } from './nodes.ts';
 import { carryOut, type OrderTargets } from './orders.ts';
@@ -30,7 +31,7 @@ export interface InboxOptions {
   readonly orders: OrderTargets;
   readonly questions: QuestionSources;
   /** What a peer may do, of what it claims. */
-  grant(session: Session, claimed: readonly string[]): readonly string[];
+  readonly grant: Granting;
   onLeft(session: Session, reason: string): void;
 }
 
@@ -209,7 +210,8 @@ export class Inbox {
         `a heartbeat of ${beat.nodeId} came over the link of ${session.peerId}`,
       );
     }
-    nodes.update(node, beat, this.#options.grant(session, beat.capabilities));
+    const { capabilities, maxTasks } = this.#options.grant(session, { maxTasks: node.maxTasks, ...beat });
+    nodes.update(node, { ...beat, maxTasks }, capabilities);
     const lag = beat.load.lagMs ?? 0;
     const isFull = node.slots.size >= node.maxTasks;
     // “busy” while its slots are free by our count means busy with something else, or draining of its own accord.

@@ -6,11 +6,11 @@ import { type FailureCode, PincerError } from '../../protocol/failure.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
 import type { World } from '../world.ts';
 import type { Dispatch } from './dispatch.ts';
+import type { Granting } from './granting.ts';
 import type { Inbox } from './inbox.ts';
 import type { Node, Nodes } from './nodes.ts';
 import { includes, type Reconciliation } from './reconciliation.ts';
-import type { Session, SessionsOwner } from './session.ts';
-import type { Silence } from './silence.ts';
+import type { Session, SessionsOwner, Silence } from './session.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { Tasks } from './tasks.ts';
 import type { Watchers } from './watchers.ts';
@@ -23,8 +23,7 @@ export interface PresenceOptions {
   readonly watchers: Watchers;
   readonly switchboard: Switchboard;
   readonly inbox: () => Inbox;
-  /** What a peer may do, of what it claims. */
-  grant(session: Session, claimed: readonly string[]): readonly string[];
+  readonly grant: Granting;
 }
 
 export class Presence implements SessionsOwner {
@@ -48,16 +47,18 @@ export class Presence implements SessionsOwner {
     if (nodes.get(claim.nodeId) === undefined && nodes.size >= nodesMax) {
       throw new PincerError('RATE_EXCEEDED', `this gateway knows ${nodesMax} nodes already`);
     }
+    const granted = grant(session, claim);
     const isSameProcess = nodes.get(claim.nodeId)?.incarnation === claim.incarnation;
     const drop = await reconciliation.reconcile(claim.nodeId, claim.running, isSameProcess);
-    return { capabilities: grant(session, claim.capabilities), drop };
+    return { capabilities: granted.capabilities, drop };
   }
 
   onAttached(session: Session, claim: Payload<'register'>): void {
     const { nodes, tasks, dispatch, switchboard, grant } = this.#options;
     switchboard.attach(session);
     if (session.kind === 'client') return;
-    const node = nodes.attach(session, claim, grant(session, claim.capabilities));
+    const { capabilities, maxTasks } = grant(session, claim);
+    const node = nodes.attach(session, { ...claim, maxTasks }, capabilities);
     for (const ref of tasks.heldBy(session.peerId)) {
       if (includes(claim.running, ref)) nodes.take(node, ref, tasks.resourcesOf(ref.taskId));
     }
@@ -81,7 +82,8 @@ export class Presence implements SessionsOwner {
     const { nodes, grant } = this.#options;
     const node = nodes.get(session.peerId);
     // It may have got handlers or slots while it was away.
-    if (node?.session === session) nodes.update(node, claim, grant(session, claim.capabilities));
+    const { capabilities, maxTasks } = grant(session, claim);
+    if (node?.session === session) nodes.update(node, { ...claim, maxTasks }, capabilities);
     this.#tell(session, { type: 'session.attached' }, null);
   }
 

@@ -5,7 +5,6 @@ import type { PeerKind } from '../../protocol/node.ts';
 import type { Delivery, SendOptions } from '../../transport/delivery.ts';
 import type { Post } from '../../transport/post.ts';
 import type { Deadline } from '../deadlines.ts';
-import type { Silence } from './silence.ts';
 
 /** `post` is null while it is detached. */
 export class Session {
@@ -57,6 +56,9 @@ export class Session {
     }
   }
 }
+
+/** How long a peer has been silent: long enough to be suspected, heard of again, or for good. */
+export type Silence = 'suspected' | 'broken' | 'passed';
 
 /** Who is told what becomes of sessions. */
 export interface SessionsOwner {

@@ -1,8 +1,6 @@
 /** How long the peer of a session has been silent. Any frame counts as a sign of life; nothing is done per frame. */
 import type { World } from '../world.ts';
-import type { Session } from './session.ts';
-
-export type Silence = 'suspected' | 'broken' | 'passed';
+import type { Session, Silence } from './session.ts';
 
 /**
  * Follows a session until its link goes. `suspected` comes after `suspectAfterMs` of silence, `passed` after

@@ -1,14 +1,7 @@
 /** When tasks expire: their times to live and total deadlines, soonest first, and which of them has passed for a task. */
 import { type Failure, PincerError } from '../../protocol/failure.ts';
 import { LazyHeap } from '../lazy-heap.ts';
-import type { TaskRow } from './task-row.ts';
-
-/** A time at which a task fails if it waits then. */
-export interface Expiry {
-  readonly row: TaskRow;
-  readonly atMs: number;
-  isOver: boolean;
-}
+import type { Expiry, TaskRow } from './task-row.ts';
 
 export class Expiries {
   readonly #heap = new LazyHeap<Expiry>(

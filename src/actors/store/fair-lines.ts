@@ -1,15 +1,7 @@
 /** The fair keys of which tasks are claimable, and where the last task of each ranks. Nothing is kept of any other key. */
 import { rankOf, spacedTimeMs } from '../../machines/policies/rank.ts';
 import type { Limits } from '../../protocol/limits.ts';
-import type { TaskRow } from './task-row.ts';
-
-/** One fair key in one class. */
-export interface FairLine {
-  readonly name: string;
-  /** The time by which its last task ranks. */
-  lastMs: number;
-  tasks: number;
-}
+import type { FairLine, TaskRow } from './task-row.ts';
 
 export type FairLimits = Pick<Limits, 'agingMs' | 'fairSpacingMs' | 'fairAheadMsMax'>;
 

@@ -4,31 +4,9 @@
  */
 import { LazyHeap } from '../lazy-heap.ts';
 import type { LimitUse } from './store.ts';
-import type { TaskRow } from './task-row.ts';
+import type { LimitRow, TaskRow, Wake } from './task-row.ts';
 
 const WINDOW_MS = 60_000;
-
-/** When a limit that its rate has closed opens again. */
-interface Wake {
-  readonly limit: LimitRow;
-  readonly atMs: number;
-  isOver: boolean;
-}
-
-export interface LimitRow {
-  readonly key: string;
-  concurrency: number | null;
-  perMinute: number | null;
-  claimed: number;
-  /** Tasks that have not settled. */
-  tasks: number;
-  /** When tasks were claimed, within the window and oldest first; a queue with a moving start. */
-  claims: number[];
-  start: number;
-  /** Classes in which tasks of it may be pending. */
-  readonly queues: Set<string>;
-  wake: Wake | null;
-}
 
 export class LimitRows {
   readonly #limits = new Map<string, LimitRow>();

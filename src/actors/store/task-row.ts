@@ -5,9 +5,6 @@
 import type { Place } from '../../machines/policies/rank.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import { type HistoryEntry, isOutcome, type TaskStatus } from '../../protocol/task.ts';
-import type { Expiry } from './expiries.ts';
-import type { FairLine } from './fair-lines.ts';
-import type { LimitRow } from './limit-rows.ts';
 import type { Dependencies, NewTask, TaskLimit } from './new-task.ts';
 import type { TaskRecord } from './store.ts';
 
@@ -230,4 +227,41 @@ export function isHeldBy(row: TaskRow | undefined, ref: AttemptRef): row is Task
 export function heldStatus(row: TaskRow): TaskStatus {
   if (row.cancelRequested) return 'cancelling';
   return row.startedAt === null ? 'assigned' : 'running';
+}
+
+/** A time at which a task fails if it waits then. */
+export interface Expiry {
+  readonly row: TaskRow;
+  readonly atMs: number;
+  isOver: boolean;
+}
+
+/** One fair key in one class. */
+export interface FairLine {
+  readonly name: string;
+  /** The time by which its last task ranks. */
+  lastMs: number;
+  tasks: number;
+}
+
+export interface LimitRow {
+  readonly key: string;
+  concurrency: number | null;
+  perMinute: number | null;
+  claimed: number;
+  /** Tasks that have not settled. */
+  tasks: number;
+  /** When tasks were claimed, within the window and oldest first; a queue with a moving start. */
+  claims: number[];
+  start: number;
+  /** Classes in which tasks of it may be pending. */
+  readonly queues: Set<string>;
+  wake: Wake | null;
+}
+
+/** When a limit that its rate has closed opens again. */
+export interface Wake {
+  readonly limit: LimitRow;
+  readonly atMs: number;
+  isOver: boolean;
 }

@@ -84,6 +84,12 @@ export function reachOf(address: string): Reach {
   return privateUse[type].check(address, type) ? 'private' : 'public';
 }
 
+/** Whether an address is on this machine or in a private range: where a neighbour on one network would be. */
+export function isNearby(address: string): boolean {
+  const reach = reachOf(address);
+  return reach === 'loopback' || reach === 'private';
+}
+
 interface Networks {
   readonly ipv4: BlockList;
   readonly ipv6: BlockList;

@@ -27,7 +27,7 @@ export interface MdnsSocketOptions {
 
 export interface MdnsSocket {
   ask(name: string): void;
-  /** Says the records now, and whenever somebody asks for them. */
+  /** Says the records now, and whenever somebody asks for them; they take the place of those with the same names. */
   announce(records: readonly DnsRecord[]): void;
   /** Says that they are no more, and resolves when that has left. */
   withdraw(records: readonly DnsRecord[]): Promise<void>;
@@ -88,6 +88,7 @@ export function openMdnsSocket(options: MdnsSocketOptions): MdnsSocket {
     },
     announce(records) {
       attempt(() => {
+        server.unregister(records);
         server.register(records);
         mdns.respond(records, sent);
       }, fault);

@@ -5,7 +5,7 @@
 import { networkInterfaces } from 'node:os';
 import { PincerError } from '../../protocol/failure.ts';
 import { TokenBucket } from '../token-bucket.ts';
-import { reachOf, splitAddress } from './address.ts';
+import { isNearby, splitAddress } from './address.ts';
 import { type Advert, type DnsRecord, type DnsResponse, readAdverts, recordsOf, SERVICE_NAME } from './mdns-adverts.ts';
 import { type MdnsSocket, openMdnsSocket } from './mdns-socket.ts';
 import type { Candidate, DiscoverySource, SourceEvents, SourceRun, SourceWorld } from './source.ts';
@@ -151,19 +151,13 @@ class MdnsRun implements SourceRun {
   }
 
   #hear(response: DnsResponse, sender: string): void {
-    if (!this.#isHeard(sender)) {
+    if (!this.#isForeignHeard && !this.#own.has(sender) && !isNearby(sender)) {
       this.#events.onDropped('a sender that is link-local or foreign');
       return;
     }
     const adverts = readAdverts(response, sender);
     for (const advert of adverts) this.#take(advert, sender);
     if (adverts.length > 0) this.#tellSoon();
-  }
-
-  #isHeard(sender: string): boolean {
-    if (this.#isForeignHeard || this.#own.has(sender)) return true;
-    const reach = reachOf(sender);
-    return reach === 'loopback' || reach === 'private';
   }
 
   #take(advert: Advert, sender: string): void {

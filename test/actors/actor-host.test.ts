@@ -1,0 +1,170 @@
+/** Many short lives under one parent: what is made is reaped, and what throws fails alone. */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { assign, emit, setup } from 'xstate';
+import { createHost, type HostOwner } from '../../src/actors/actor-host.ts';
+import { startActor } from '../../src/actors/start-actor.ts';
+import { gatewayMachine } from '../../src/machines/gateway.ts';
+import { runAlone } from '../support/lone-process.ts';
+
+const lifeMachine = setup({
+  types: {
+    input: {} as { name: string },
+    context: {} as { name: string; steps: number },
+    events: {} as { type: 'step' } | { type: 'end' } | { type: 'burst' },
+    emitted: {} as { type: 'stepped'; steps: number },
+  },
+  actions: {
+    count: assign({ steps: ({ context }) => context.steps + 1 }),
+    tell: emit(({ context }) => ({ type: 'stepped' as const, steps: context.steps })),
+    burst: () => {
+      throw new Error('the chart is broken');
+    },
+  },
+}).createMachine({
+  id: 'life',
+  context: ({ input }) => ({ name: input.name, steps: 0 }),
+  initial: 'living',
+  options: { maxIterations: 100 },
+  states: {
+    living: {
+      on: {
+        step: { actions: ['count', 'tell'] },
+        burst: {
+          actions: assign(() => {
+            throw new Error('the chart is broken');
+          }),
+        },
+        end: 'ended',
+      },
+    },
+    ended: { type: 'final' },
+  },
+});
+
+function hosted(onCommand: HostOwner<typeof lifeMachine>['onCommand'] = () => {}) {
+  const heard: string[] = [];
+  const parent = startActor(gatewayMachine, {
+    id: 'parent',
+    onCommand: () => {},
+    onError: () => heard.push('parent failed'),
+  });
+  const host = createHost(lifeMachine, {
+    parent,
+    id: 'lives',
+    owner: {
+      onCommand(id, command) {
+        heard.push(`${id} ${command.type} ${command.steps}`);
+        onCommand(id, command);
+      },
+      onDone: (id) => heard.push(`${id} done`),
+      onError: (id, error) => heard.push(`${id} failed: ${(error as Error).message}`),
+    },
+  });
+  return { host, heard, parent };
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe('a host', () => {
+  it('passes on commands, reaps what is done and forgets what is dropped', () => {
+    const { host, heard } = hosted();
+    for (const id of ['a', 'b']) host.spawn(id, { name: id });
+    expect(() => host.spawn('a', { name: 'a' })).toThrow(/'a' exists already/);
+    expect(host.tell('a', { type: 'step' })).toBe(true);
+    host.tell('a', { type: 'end' });
+    expect(host.tell('a', { type: 'step' })).toBe(false);
+    expect([host.has('a'), host.size, host.snapshot('b')?.value]).toEqual([false, 1, 'living']);
+    host.drop('b');
+    expect([host.size, heard]).toEqual([0, ['a stepped 1', 'a done']]);
+  });
+
+  it('outlives a chart that throws: its actor alone has failed', () => {
+    const { host, heard, parent } = hosted();
+    for (const id of ['a', 'b']) host.spawn(id, { name: id });
+    host.tell('a', { type: 'burst' });
+    host.tell('b', { type: 'step' });
+    expect(heard).toEqual(['a failed: the chart is broken', 'b stepped 1']);
+    expect([host.size, parent.getSnapshot().status]).toEqual([1, 'active']);
+  });
+
+  it('takes a command that cannot be carried out for a failure of its actor, not of the process', () => {
+    const { host, heard } = hosted((id) => {
+      if (id === 'a') throw new Error('no such thing');
+    });
+    for (const id of ['a', 'b']) host.spawn(id, { name: id });
+    host.tell('a', { type: 'step' });
+    host.tell('b', { type: 'step' });
+    expect(heard).toEqual(['a stepped 1', 'a failed: no such thing', 'b stepped 1']);
+    expect(host.has('a')).toBe(false);
+  });
+
+  it('holds 50 000 live actors', () => {
+    const { host, heard } = hosted();
+    for (let n = 0; n < 50_000; n += 1) host.spawn(`life-${n}`, { name: 'one of many' });
+    expect(host.size).toBe(50_000);
+    for (let n = 0; n < 50_000; n += 1) host.tell(`life-${n}`, { type: 'end' });
+    expect([host.size, heard.length]).toEqual([0, 50_000]);
+  });
+
+  it('keeps nothing of 200 000 that are done', async () => {
+    const { code, stdout, stderr } = await runAlone(HEAP, ['--expose-gc']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const [early = 0, late = 0] = (JSON.parse(stdout) as number[]).map(Number);
+    // Bytes for each of the 150 000 in between; a leaked actor would be some 3 000.
+    expect((late - early) / 150_000).toBeLessThan(20);
+  });
+});
+
+/** Prints how much heap is in use after 50 000 and after 200 000 completed tasks. */
+const HEAP = `
+import { createHost } from './src/actors/actor-host.ts';
+import { startActor } from './src/actors/start-actor.ts';
+import { gatewayMachine } from './src/machines/gateway.ts';
+import { taskMachine } from './src/machines/task.ts';
+const parent = startActor(gatewayMachine, { id: 'parent', onCommand() {}, onError() {} });
+const host = createHost(taskMachine, { parent, id: 'tasks', owner: { onCommand() {}, onDone() {}, onError() {} } });
+const sizes = [];
+for (let n = 1; n <= 200_000; n += 1) {
+  const id = 'task-' + n;
+  host.spawn(id, { taskId: id, attempt: 0, failures: 0, crashes: 0, attemptsMax: 3, crashesMax: 5, isDelayed: false });
+  host.tell(id, { type: 'task.placed', nodeId: 'n', attempt: 1 });
+  host.tell(id, { type: 'attempt.started' });
+  host.tell(id, { type: 'attempt.succeeded', result: new Uint8Array(1), runMs: 1 });
+  host.tell(id, { type: 'outcome.stored' });
+  if (host.size !== 0) throw new Error('not reaped');
+  if (n === 50_000 || n === 200_000) { gc(); gc(); sizes.push(process.memoryUsage().heapUsed); }
+}
+console.log(JSON.stringify(sizes));
+`;
+
+describe('a singleton', () => {
+  it('hears nothing once it has ended, and neither does the console', () => {
+    const warned = vi.spyOn(console, 'warn');
+    const commands: string[] = [];
+    const root = startActor(gatewayMachine, {
+      id: 'root',
+      onCommand: ({ type }) => commands.push(type),
+      onError: () => {},
+    });
+    const child = startActor(gatewayMachine, { id: 'child', parent: root, onCommand: () => {}, onError: () => {} });
+    root.send({ type: 'gateway.stop' });
+    root.send({ type: 'store.opened' });
+    child.send({ type: 'gateway.stop' });
+    expect(commands).toEqual(['store.open', 'gateway.shut']);
+    expect(warned).not.toHaveBeenCalled();
+  });
+
+  it('whose command throws reports that as its own error', () => {
+    const errors: unknown[] = [];
+    startActor(gatewayMachine, {
+      id: 'root',
+      onCommand: () => {
+        throw new Error('no store');
+      },
+      onError: (error) => errors.push(error),
+    });
+    expect(errors).toEqual([new Error('no store')]);
+  });
+});

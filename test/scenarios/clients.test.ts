@@ -1,0 +1,166 @@
+/** Clients that submit much, lose their link, read slowly or ask for more than fits. */
+import { describe, expect, it } from 'vitest';
+import { defineHandler } from '../../src/actors/node/runner.ts';
+import { defineTask } from '../../src/actors/task-definition.ts';
+import { createTestCluster } from '../../src/testing/cluster.ts';
+import { MemoryPeer } from '../support/memory-peer.ts';
+import { Puppets } from '../support/puppets.ts';
+
+const echo = defineTask('echo');
+const echoes = defineHandler(echo, ({ input }) => input);
+
+describe('a client', () => {
+  it('submits 20 000 tasks at once in a window, and gets every result', async () => {
+    await using cluster = await createTestCluster({ limits: { submitsUnderWayMax: 2_000 } });
+    await cluster.node('node-1', { maxTasks: 500, handlers: [echoes] });
+    const client = await cluster.client();
+    const handles = Array.from({ length: 20_000 }, (_, n) => client.submit(echo, n));
+    const results = await cluster.until(Promise.all(handles.map((handle) => handle.result())));
+    expect(results).toEqual(Array.from({ length: 20_000 }, (_, n) => n));
+    expect((await cluster.gateway.stats()).counters['liveTasks']).toBe(0);
+  }, 120_000);
+
+  it('follows no more tasks than it may watch, and all of them nevertheless', async () => {
+    await using cluster = await createTestCluster({ limits: { watchMax: 10 } });
+    await cluster.node('node-1', { handlers: [echoes] });
+    const client = await cluster.client();
+    const handles = Array.from({ length: 200 }, (_, n) => client.submit(echo, n));
+    const results = await cluster.until(Promise.all(handles.map((handle) => handle.result())), 30_000);
+    expect(results).toHaveLength(200);
+  });
+
+  it('whose session is lost submits again what was not acknowledged, and watches again what was', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    await cluster.node('node-1', { maxTasks: 10, handlers: [puppets.on('node-1')] });
+    const client = await cluster.client('client');
+    const before = client.submit(puppets.task, 'before');
+    await cluster.until(before.accepted());
+    cluster.network.partition('client');
+    cluster.network.cut('client');
+    const meanwhile = client.submit(puppets.task, 'meanwhile');
+    await cluster.settle();
+    puppets.only.finish('told later');
+    await cluster.advance(60_000);
+    cluster.network.heal();
+    await cluster.until(() => puppets.running.length === 1, 30_000);
+    puppets.only.finish('also done');
+    expect(await cluster.until(Promise.all([before.result(), meanwhile.result()]))).toEqual([
+      'told later',
+      'also done',
+    ]);
+    expect(puppets.runs).toHaveLength(2);
+  });
+
+  it('is asked nothing and told nothing when it is stopped: what waits is rejected, and the tasks go on', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    await cluster.node('node-1', { handlers: [puppets.on('node-1')] });
+    const client = await cluster.client();
+    const handle = client.submit(puppets.task, 1);
+    await cluster.settle();
+    await cluster.until(client.stop());
+    await expect(handle.result()).rejects.toMatchObject({ code: 'STOPPED' });
+    await expect(client.submit(puppets.task, 2).accepted()).rejects.toMatchObject({ code: 'STOPPED' });
+    const other = await cluster.client();
+    const followed = other.follow(handle.taskId);
+    await cluster.settle();
+    puppets.only.finish('went on');
+    expect(await cluster.until(followed.result())).toBe('went on');
+  });
+
+  it('gets a page that fits into a frame, and the rest with its cursor', async () => {
+    await using cluster = await createTestCluster();
+    const fails = defineHandler(echo, () => {
+      throw new Error('x'.repeat(1_900));
+    });
+    await cluster.node('node-1', { maxTasks: 1_000, handlers: [fails] });
+    const client = await cluster.client();
+    const handles = Array.from({ length: 1_000 }, (_, n) => client.submit(echo, n, { attempts: 1 }));
+    await cluster.until(Promise.all(handles.map((handle) => handle.outcome())));
+    const seen = new Set<string>();
+    let cursor: string | undefined;
+    do {
+      const page = await cluster.until(client.tasks({ limit: 1_000, ...(cursor === undefined ? {} : { cursor }) }));
+      expect(page.total).toBe(1_000);
+      for (const { taskId } of page.items) seen.add(taskId);
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    expect(seen.size).toBe(1_000);
+    expect(client.isConnected).toBe(true);
+  });
+
+  it('that watches in the frame in which it submits is told of the task, not that there is none', async () => {
+    await using cluster = await createTestCluster();
+    await cluster.node('node-1', { handlers: [echoes] });
+    const peer = await MemoryPeer.join(cluster, 'client-x', { nodeType: 'client' });
+    const spec = {
+      taskId: 'mine',
+      type: 'echo',
+      payload: new Uint8Array([9]),
+      priority: 5,
+      timeout: 1_000,
+      watch: false,
+    };
+    peer.sayAll([
+      { type: 'task_submit', id: 1, payload: spec },
+      { type: 'task_watch', id: 2, payload: { taskIds: ['mine'] } },
+    ]);
+    await cluster.settle();
+    expect(peer.of('task_settled')).toMatchObject([{ taskId: 'mine', status: 'completed' }]);
+  });
+});
+
+describe('a peer that does not acknowledge', () => {
+  it('is cut at the limit and begins anew: nothing that it was owed is lost on the way', async () => {
+    await using cluster = await createTestCluster({ limits: { unacknowledgedMax: 20 } });
+    await cluster.node('node-1', { maxTasks: 5, limits: { unacknowledgedMax: 1_000 }, handlers: [echoes] });
+    const deaf = await MemoryPeer.dial(cluster, 'deaf');
+    deaf.acknowledges = false;
+    deaf.say('register', {
+      protocol: [1, 1],
+      nodeId: 'deaf',
+      nodeType: 'client',
+      incarnation: 'deaf-1',
+      capabilities: [],
+      maxTasks: 0,
+      running: [],
+    });
+    await cluster.settle();
+    for (let n = 0; n < 30; n += 1) {
+      deaf.say('task_submit', {
+        taskId: `t-${n}`,
+        type: 'echo',
+        payload: new Uint8Array([n]),
+        priority: 5,
+        timeout: 1_000,
+      });
+      await cluster.settle();
+    }
+    expect(deaf.closed).not.toBeNull();
+    const { session } = deaf.last('welcome');
+    const again = await MemoryPeer.join(cluster, 'deaf', {
+      nodeType: 'client',
+      incarnation: 'deaf-1',
+      maxTasks: 0,
+      resume: { session, received: 0 },
+    });
+    expect(again.last('welcome')).toMatchObject({ resumed: false });
+  });
+
+  it('is replayed what it may have missed, on the link that it has', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    await cluster.node('node-1', { handlers: [puppets.on('node-1')] });
+    const client = await cluster.client();
+    const handle = client.submit(puppets.task, 1);
+    await cluster.settle();
+    // The one frame with the result is lost, the link lives on, and nothing follows that would show the gap.
+    cluster.network.setFaults({ drop: 1 });
+    puppets.only.finish('said twice');
+    await cluster.settle();
+    cluster.network.setFaults({});
+    expect(await cluster.until(handle.result(), 40_000)).toBe('said twice');
+    expect(puppets.runs).toHaveLength(1);
+  });
+});

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { createTestCluster } from '../../src/testing/cluster.ts';
+import { parseNodesFile } from '../../src/transport/discovery/nodes-file.ts';
+
+/** The specification’s own example. */
+const NODES = parseNodesFile(
+  JSON.stringify({
+    nodes: [
+      {
+        id: 'agent-01',
+        type: 'agent',
+        address: '192.168.1.10:3000',
+        capabilities: ['llm', 'tools', 'memory'],
+        maxTasks: 5,
+      },
+      { id: 'agent-02', type: 'agent', address: '192.168.1.11:3000', capabilities: ['llm', 'tools'], maxTasks: 3 },
+      { id: 'channel-discord', type: 'channel', address: '192.168.1.12:3000', capabilities: ['discord'], maxTasks: 10 },
+    ],
+  }),
+);
+
+describe('a cluster that nodes.json describes', () => {
+  it('#22 grants each node what it claims and what is declared for it, and no more', async () => {
+    await using cluster = await createTestCluster({ gateway: { nodes: NODES } });
+    await cluster.node('agent-02', { capabilities: ['llm', 'tools', 'payments'], maxTasks: 50 });
+    const client = await cluster.client();
+    expect(await cluster.until(client.node('agent-02'))).toMatchObject({ capabilities: ['llm', 'tools'], maxTasks: 3 });
+  });
+
+  it('#42 never gives a channel agent work, whatever it claims', async () => {
+    await using cluster = await createTestCluster({ gateway: { nodes: NODES } });
+    await cluster.node('channel-discord', { type: 'channel', capabilities: ['discord', 'llm'], maxTasks: 10 });
+    const client = await cluster.client();
+    const handle = client.submit('agent-turn', null);
+    await cluster.until(handle.accepted());
+    await cluster.advance(5_000);
+    const why = await cluster.until(client.why(handle.taskId));
+    expect(why).toMatchObject({
+      status: 'pending',
+      nodes: [{ nodeId: 'channel-discord', fits: false, reason: 'is a channel, not an agent' }],
+    });
+  });
+
+  it('refuses a node that is not in it, if it is strict, and says so', async () => {
+    await using cluster = await createTestCluster({ gateway: { nodes: NODES, strictNodes: true } });
+    await expect(cluster.node('stranger', {})).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+      message: expect.stringContaining('stranger'),
+    });
+  });
+});

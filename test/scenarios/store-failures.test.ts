@@ -1,0 +1,132 @@
+/** A store that fails for a while: nothing is lost, and nothing is acknowledged that it does not have. */
+import { describe, expect, it } from 'vitest';
+import { createMemoryStore } from '../../src/actors/store/memory.ts';
+import type { Store } from '../../src/actors/store/store.ts';
+import { PincerError } from '../../src/protocol/failure.ts';
+import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
+import { MemoryPeer } from '../support/memory-peer.ts';
+import { Puppets } from '../support/puppets.ts';
+
+interface FailingStore {
+  readonly store: Store;
+  /** The verbs that reject now. */
+  readonly failing: Set<keyof Store>;
+  /** The verbs that do their work and then reject: the answer is lost. */
+  readonly mute: Set<keyof Store>;
+}
+
+/** A cluster over a store that a test can make fail. */
+async function clustered(): Promise<FailingStore & { cluster: TestCluster }> {
+  const failing = new Set<keyof Store>();
+  const mute = new Set<keyof Store>();
+  let inner: Store | null = null;
+  const store = new Proxy({} as Store, {
+    get(_, property: keyof Store) {
+      const member: unknown = inner === null ? undefined : inner[property];
+      if (typeof member !== 'function') return member;
+      return (...given: unknown[]): unknown => {
+        const away = new PincerError('STORE_UNAVAILABLE', `${property} fails now`);
+        if (failing.has(property)) return Promise.reject(away);
+        const answer: unknown = Reflect.apply(member, inner, given);
+        return mute.has(property) ? Promise.resolve(answer).then(() => Promise.reject(away)) : answer;
+      };
+    },
+  });
+  // The store needs the cluster’s clock, and the cluster its store: the clock of a cluster that is thrown away would
+  // not pass, so the store is made with one that reads the cluster’s.
+  let now = (): number => 0;
+  let soon = (callback: () => void): void => queueMicrotask(callback);
+  const clock = {
+    now: () => now(),
+    wallTime: () => now(),
+    soon: (callback: () => void) => soon(callback),
+    schedule: () => () => {},
+  };
+  let ids = 0;
+  inner = createMemoryStore({ clock, ids: () => `store-${++ids}` });
+  const cluster = await createTestCluster({ store });
+  now = () => cluster.clock.now();
+  soon = (callback) => cluster.clock.soon(callback);
+  return { cluster, store, failing, mute };
+}
+
+describe('a store that fails for a while', () => {
+  it('refuses submits, which may be sent again', async () => {
+    const { cluster, failing } = await clustered();
+    await using _ = cluster;
+    const client = await cluster.client();
+    failing.add('submit');
+    const refusal = await cluster.until(
+      client
+        .submit('job', 1)
+        .accepted()
+        .catch((error: unknown) => error),
+    );
+    expect(refusal).toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true });
+    failing.clear();
+    await cluster.until(client.submit('job', 1).accepted());
+  });
+
+  it('acknowledges a result only when it has it, and its task settles once (#60)', async () => {
+    const { cluster, failing } = await clustered();
+    await using _ = cluster;
+    const peer = await MemoryPeer.join(cluster, 'node-1');
+    const client = await cluster.client();
+    const handle = client.submit('job', null);
+    await cluster.settle();
+    const { taskId } = peer.last('task_assign');
+    failing.add('complete');
+    peer.say('task_result', { taskId, attempt: 1, status: 'success', result: new Uint8Array([5]), duration: 1 });
+    await cluster.advance(5_000);
+    expect(peer.of('ack').filter(({ received }) => received > 0)).toEqual([]);
+    failing.clear();
+    expect(await cluster.until(handle.result(), 2_000)).toBe(5);
+    expect(peer.last('ack')).toEqual({ received: 1 });
+    await cluster.advance(20_000);
+    expect((await cluster.gateway.stats()).counters['liveTasks']).toBe(0);
+  });
+
+  it('loses no task whose claim or release fails, and none whose claim was made but not answered', async () => {
+    const { cluster, failing, mute } = await clustered();
+    await using _ = cluster;
+    const puppets = new Puppets();
+    await cluster.node('node-1', { maxTasks: 2, handlers: [puppets.on('node-1')] });
+    const client = await cluster.client();
+    failing.add('claim');
+    const handles = [1, 2, 3].map((n) => client.submit(puppets.task, n));
+    await cluster.advance(3_000);
+    expect(puppets.runs).toEqual([]);
+    failing.clear();
+    mute.add('claim');
+    await cluster.advance(1_500);
+    mute.clear();
+    await cluster.until(() => puppets.running.length === 2, 10_000);
+    failing.add('release');
+    puppets.running[0]?.fail(new Error('again, please'));
+    await cluster.advance(3_000);
+    failing.clear();
+    await cluster.until(async () => {
+      for (const run of puppets.running) run.finish(run.input);
+      return (await cluster.store.stats()).byStatus.completed === 3;
+    }, 60_000);
+    expect(await cluster.until(Promise.all(handles.map((handle) => handle.result())))).toEqual([1, 2, 3]);
+  });
+
+  it('does not bring down the gateway when nothing of it works', async () => {
+    const { cluster, failing } = await clustered();
+    await using _ = cluster;
+    const puppets = new Puppets();
+    await cluster.node('node-1', { handlers: [puppets.on('node-1')] });
+    const client = await cluster.client();
+    const handle = client.submit(puppets.task, 1);
+    await cluster.settle();
+    for (const verb of ['renew', 'sweep', 'claim', 'complete', 'release', 'owned', 'submit', 'get', 'cancel'] as const)
+      failing.add(verb);
+    puppets.only.finish('kept');
+    await cluster.advance(60_000);
+    expect(cluster.gateway.status).toBe('serving');
+    failing.clear();
+    expect(await cluster.until(handle.result(), 10_000)).toBe('kept');
+    expect(puppets.runs).toHaveLength(1);
+  });
+});

@@ -63,17 +63,14 @@ export function createApp(options: AppOptions): Hono {
     if (isStranger) throw verdict;
     await next();
   });
-  app.use(
-    '/nodes/*',
-    bodyLimit({
-      maxSize: limits.registryBodyBytesMax,
-      onError: () => {
-        throw new PincerError('FRAME_TOO_LARGE', `a body has at most ${limits.registryBodyBytesMax} bytes`);
-      },
-    }),
-  );
+  const limitedBody = bodyLimit({
+    maxSize: limits.registryBodyBytesMax,
+    onError: () => {
+      throw new PincerError('FRAME_TOO_LARGE', `a body has at most ${limits.registryBodyBytesMax} bytes`);
+    },
+  });
 
-  app.post('/nodes', async (context) => {
+  app.post('/nodes', limitedBody, async (context) => {
     const node = check(Registration, await bodyOf(context), 'body');
     const lease = await book.put(node);
     log.info('registry.registered', { nodeId: node.id, type: node.type, region: node.region });

@@ -63,7 +63,7 @@ export function openApiOf(version: string): Json {
     },
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
-      schemas: Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, schemaOf(schema)])),
+      schemas: componentsOf(schemas),
     },
   };
 }
@@ -100,9 +100,21 @@ function parametersOf(query: z.ZodObject): Json[] {
   }));
 }
 
-/** JSON Schema 2020-12, which is what OpenAPI 3.1 speaks; refinements stay in the descriptions. */
+/** Each schema under its name; where one is part of another, the other refers to it. */
+function componentsOf(named: Readonly<Record<string, z.ZodType>>): Json {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
+  const { schemas: made } = z.toJSONSchema(registry, { ...dialect, uri: (id) => `#/components/schemas/${id}` });
+  return Object.fromEntries(Object.entries(made).map(([id, schema]) => [id, bare(schema as Json)]));
+}
+
 function schemaOf(schema: z.ZodType): Json {
-  const target = { target: 'draft-2020-12', io: 'input', uri: (id: string) => `#/components/schemas/${id}` } as const;
-  const { $schema: _dialect, $id: _id, id: _name, ...rest } = z.toJSONSchema(schema, target) as Json;
-  return rest;
+  return bare(z.toJSONSchema(schema, dialect) as Json);
+}
+
+/** JSON Schema 2020-12 is what OpenAPI 3.1 speaks, and it does not say so in every schema. */
+const dialect = { target: 'draft-2020-12', io: 'input' } as const;
+
+function bare({ $schema: _dialect, $id: _id, ...schema }: Json): Json {
+  return schema;
 }

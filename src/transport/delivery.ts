@@ -38,8 +38,8 @@ export class Delivery {
   readonly #doneAhead = new Set<number>();
   #isAckDue = false;
   #post: Post | null = null;
-  /** How far the peer had acknowledged when that was last looked at and had changed, and when that was. */
-  #seen = { acknowledged: 0, at: Number.NEGATIVE_INFINITY };
+  /** While something is not acknowledged: how far the peer has got, and when it was first seen to be there. */
+  #stall: { readonly acknowledged: number; at: number } | null = null;
   /** Duplicates dropped, for the counters. */
   duplicates = 0;
 
@@ -135,10 +135,12 @@ export class Delivery {
    * only a later one would show the gap. What the peer has already is dropped there. To be called now and then.
    */
   replayIfStalled(nowMs: number, stalledMs: number): void {
-    if (this.unacknowledged === 0 || this.#acknowledged !== this.#seen.acknowledged) {
-      this.#seen = { acknowledged: this.#acknowledged, at: nowMs };
-    } else if (this.#post !== null && !this.#post.isFull && nowMs - this.#seen.at >= stalledMs) {
-      this.#seen.at = nowMs;
+    if (this.unacknowledged === 0) {
+      this.#stall = null;
+    } else if (this.#stall?.acknowledged !== this.#acknowledged) {
+      this.#stall = { acknowledged: this.#acknowledged, at: nowMs };
+    } else if (this.#post !== null && !this.#post.isFull && nowMs - this.#stall.at >= stalledMs) {
+      this.#stall.at = nowMs;
       this.#replay(this.#post);
     }
   }

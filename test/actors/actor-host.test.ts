@@ -106,7 +106,7 @@ describe('a host', () => {
     expect(host.size).toBe(50_000);
     for (let n = 0; n < 50_000; n += 1) host.tell(`life-${n}`, { type: 'end' });
     expect([host.size, heard.length]).toEqual([0, 50_000]);
-  });
+  }, 60_000);
 
   it('keeps nothing of 200 000 that are done', async () => {
     const { code, stdout, stderr } = await runAlone(HEAP, ['--expose-gc']);
@@ -114,7 +114,7 @@ describe('a host', () => {
     const [early = 0, late = 0] = (JSON.parse(stdout) as number[]).map(Number);
     // Bytes for each of the 150 000 in between; a leaked actor would be some 3 000.
     expect((late - early) / 150_000).toBeLessThan(20);
-  });
+  }, 120_000);
 });
 
 /** Prints how much heap is in use after 50 000 and after 200 000 completed tasks. */

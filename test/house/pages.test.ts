@@ -119,7 +119,7 @@ describe('the tree', () => {
         String.raw`(?<![\w.~-])/(?:home|Users)/[a-z][\w.-]*/`,
         String.raw`(?<![\w.~-])/(?:work|root)/[\w.-]+`,
         String.raw`[A-Z]:\\Users\\`,
-        String.raw`https?://[\w.-]*(?:registry|artifactory|nexus|verdaccio)[\w.-]*`,
+        String.raw`https?://(?![\w.-]*\.(?:example|test|lan)\b)[\w.-]*(?:registry|artifactory|nexus|verdaccio)[\w.-]*`,
       ].join('|'),
     );
     const found = trackedFiles()

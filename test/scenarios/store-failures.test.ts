@@ -13,12 +13,15 @@ interface FailingStore {
   readonly failing: Set<keyof Store>;
   /** The verbs that do their work and then reject: the answer is lost. */
   readonly mute: Set<keyof Store>;
+  /** Verbs that do nothing and answer this. */
+  readonly lies: Map<keyof Store, unknown>;
 }
 
 /** A cluster over a store that a test can make fail. */
 async function clustered(): Promise<FailingStore & { cluster: TestCluster }> {
   const failing = new Set<keyof Store>();
   const mute = new Set<keyof Store>();
+  const lies = new Map<keyof Store, unknown>();
   let inner: Store | null = null;
   const store = new Proxy({} as Store, {
     get(_, property: keyof Store) {
@@ -26,6 +29,7 @@ async function clustered(): Promise<FailingStore & { cluster: TestCluster }> {
       if (typeof member !== 'function') return member;
       return (...given: unknown[]): unknown => {
         const away = new PincerError('STORE_UNAVAILABLE', `${property} fails now`);
+        if (lies.has(property)) return Promise.resolve(lies.get(property));
         if (failing.has(property)) return Promise.reject(away);
         const answer: unknown = Reflect.apply(member, inner, given);
         return mute.has(property) ? Promise.resolve(answer).then(() => Promise.reject(away)) : answer;
@@ -47,7 +51,7 @@ async function clustered(): Promise<FailingStore & { cluster: TestCluster }> {
   const cluster = await createTestCluster({ store });
   now = () => cluster.clock.now();
   soon = (callback) => cluster.clock.soon(callback);
-  return { cluster, store, failing, mute };
+  return { cluster, store, failing, mute, lies };
 }
 
 describe('a store that fails for a while', () => {
@@ -110,6 +114,35 @@ describe('a store that fails for a while', () => {
       return (await cluster.store.stats()).byStatus.completed === 3;
     }, 60_000);
     expect(await cluster.until(Promise.all(handles.map((handle) => handle.result())))).toEqual([1, 2, 3]);
+  });
+
+  it('that has taken the claim of its gateway away is joined anew: what runs is adopted, results are kept until they count', async () => {
+    const { cluster, failing, lies } = await clustered();
+    await using _ = cluster;
+    const peer = await MemoryPeer.join(cluster, 'node-1', { maxTasks: 2 });
+    const client = await cluster.client();
+    const handles = [1, 2].map((n) => client.submit('job', n));
+    await cluster.settle();
+    const [first, second] = peer.of('task_assign').map(({ taskId }) => ({ taskId, attempt: 1 }));
+    if (first === undefined || second === undefined) throw new Error('two tasks were assigned');
+    failing.add('complete');
+    peer.say('task_result', { ...first, status: 'success', result: new Uint8Array([1]), duration: 1 });
+    await cluster.settle();
+    lies.set('renew', false);
+    await cluster.advance(3_500);
+    lies.clear();
+    await cluster.advance(1_000);
+    expect(peer.of('ack').filter(({ received }) => received > 0)).toEqual([]);
+    failing.clear();
+    await cluster.advance(1_000);
+    peer.say('task_result', { ...second, status: 'success', result: new Uint8Array([2]), duration: 1 });
+    expect(await cluster.until(Promise.all(handles.map((handle) => handle.outcome())), 5_000)).toMatchObject([
+      { result: 1, attempts: 1 },
+      { result: 2, attempts: 1 },
+    ]);
+    await cluster.settle();
+    expect(peer.last('ack')).toEqual({ received: 2 });
+    expect((await cluster.gateway.stats()).counters['liveTasks']).toBe(0);
   });
 
   it('does not bring down the gateway when nothing of it works', async () => {

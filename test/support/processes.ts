@@ -18,6 +18,8 @@ export interface Running {
   readonly ended: Promise<Ended>;
   /** Lines of stdout so far. */
   readonly lines: readonly string[];
+  /** What it has written to stderr so far. */
+  said(): string;
   /** Resolves with the first line of stdout, parsed; rejects with stderr if there is none. */
   ready(): Promise<Record<string, unknown>>;
   write(text: string): void;
@@ -60,6 +62,7 @@ export class Processes implements AsyncDisposable {
       pid: child.pid ?? 0,
       ended,
       lines,
+      said: () => stderr,
       ready: () =>
         new Promise((resolve, reject) => {
           const look = (): void => {

@@ -18,31 +18,27 @@ const fields = {
 };
 
 /** What `POST /nodes` takes. */
-export const Registration = z.strictObject(fields).meta({ id: 'Registration' });
+export const Registration = z.strictObject(fields);
 export type Registration = z.infer<typeof Registration>;
 
 /** A node in an answer. Fields of a later version of the registry are left out, not refused. */
-export const RegisteredNode = z.object(fields).meta({ id: 'RegisteredNode' });
+export const RegisteredNode = z.object(fields);
 
 /** What `POST /nodes` and a heartbeat answer. */
-export const Lease = z
-  .object({
-    lease: Identifier.meta({ description: 'Names this registration in heartbeats and when it is deleted.' }),
-    ttlMs: z
-      .int()
-      .min(1)
-      .max(86_400_000)
-      .meta({ description: 'How long it lasts without a heartbeat, in milliseconds.' }),
-  })
-  .meta({ id: 'Lease' });
+export const Lease = z.object({
+  lease: Identifier.meta({ description: 'Names this registration in heartbeats and when it is deleted.' }),
+  ttlMs: z
+    .int()
+    .min(1)
+    .max(86_400_000)
+    .meta({ description: 'How long it lasts without a heartbeat, in milliseconds.' }),
+});
 
 /** What `GET /nodes` answers. */
-export const NodePage = z
-  .object({
-    nodes: z.array(RegisteredNode).max(defaultLimits.registryNodesMax),
-    cursor: Identifier.optional().meta({ description: 'Where the next page begins; absent on the last.' }),
-  })
-  .meta({ id: 'NodePage' });
+export const NodePage = z.object({
+  nodes: z.array(RegisteredNode).max(defaultLimits.registryNodesMax),
+  cursor: Identifier.optional().meta({ description: 'Where the next page begins; absent on the last.' }),
+});
 
 /** What `GET /nodes` may be asked with. */
 export const NodeQuery = z.strictObject({
@@ -56,6 +52,8 @@ export const NodeQuery = z.strictObject({
 export const LeaseQuery = z.strictObject({ lease: Identifier.optional() });
 
 /** Every answer that is not a success. */
-export const Refusal = z
-  .object({ code: z.string().max(64), message: z.string().max(2_000), hint: z.string().max(2_000).optional() })
-  .meta({ id: 'Refusal' });
+export const Refusal = z.object({
+  code: z.string().max(64),
+  message: z.string().max(2_000),
+  hint: z.string().max(2_000).optional(),
+});

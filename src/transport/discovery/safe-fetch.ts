@@ -68,6 +68,8 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
           dispatcher: agent,
           signal: signal === undefined ? abort.signal : AbortSignal.any([abort.signal, signal]),
         });
+        // A body that is destroyed before its end emits an error of its own; what went wrong is told below.
+        answer.body.on('error', () => {});
         if (answer.statusCode >= 300 && answer.statusCode < 400) {
           answer.body.destroy();
           throw new PincerError('ADDRESS_REFUSED', `${originOf(href)} leads elsewhere (${answer.statusCode})`);

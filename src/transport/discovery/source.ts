@@ -85,9 +85,3 @@ export interface DiscoverySource {
   /** Begins to look. What it throws counts as a fault. */
   start(events: SourceEvents, world: SourceWorld): SourceRun;
 }
-
-/** What to dial to reach a candidate, or null if that is no gateway or has no address. */
-export function gatewayUrlOf({ type, url, address }: Candidate): string | null {
-  if (type !== 'gateway') return null;
-  return url ?? (address === undefined ? null : `ws://${address}`);
-}

@@ -42,19 +42,19 @@ describe('an advert', () => {
     expect(candidateOf(['type=agent', 'type=channel', 'extra=1', '=', 'flag'])).toMatchObject({ type: 'agent' });
   });
 
-  it.each<readonly [string, readonly string[], (number | string)?]>([
-    ['no type (#24)', ['capabilities=llm']],
-    ['a type that is none (#24)', ['type=emperor']],
-    ['a capability that is none', ['type=agent', 'capabilities=l l m']],
-    [
-      'too many capabilities',
-      ['type=agent', `capabilities=${Array.from({ length: 65 }, (_, n) => `c${n}`).join(',')}`],
-    ],
-    ['a version that would move a cursor', ['type=agent', 'version=\u001b[2J']],
-    ['port 0', ['type=agent'], 0],
-    ['a port that is a string', ['type=agent'], '7443'],
-  ])('with %s is malformed, and nothing worse', (_what, fields, port) => {
-    expect(readAdverts(packet(fields, port ?? 7_443), '192.168.1.7')).toEqual([
+  it.each<{ what: string; fields: string[]; port?: number | string }>([
+    { what: 'no type (#24)', fields: ['capabilities=llm'] },
+    { what: 'a type that is none (#24)', fields: ['type=emperor'] },
+    { what: 'a capability that is none', fields: ['type=agent', 'capabilities=l l m'] },
+    {
+      what: 'too many capabilities',
+      fields: ['type=agent', `capabilities=${Array.from({ length: 65 }, (_, n) => `c${n}`)}`],
+    },
+    { what: 'a version that would move a cursor', fields: ['type=agent', 'version=\u001b[2J'] },
+    { what: 'port 0', fields: ['type=agent'], port: 0 },
+    { what: 'a port that is a string', fields: ['type=agent'], port: '7443' },
+  ])('with $what is malformed, and nothing worse', ({ fields, port = 7_443 }) => {
+    expect(readAdverts(packet(fields, port), '192.168.1.7')).toEqual([
       { type: 'malformed', why: expect.stringMatching(/\S{3}/) },
     ]);
   });

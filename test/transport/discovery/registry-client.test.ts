@@ -16,7 +16,7 @@ afterEach(async () => {
 });
 
 discoveryConformance('a registry', async () => {
-  const { url, ask, close } = await startRegistry();
+  const { ask, close } = await startRegistry();
   let fault: 'none' | 'down' | 'nonsense' = 'none';
   const front = await aServer(async (request, response) => {
     if (fault === 'down') return void response.writeHead(503).end('{}');

@@ -1,0 +1,125 @@
+/** A node at its gateway: what it takes, what it refuses, what it says of itself. */
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineHandler } from '../../src/actors/node/runner.ts';
+import { defineTask } from '../../src/actors/task-definition.ts';
+import { createTestCluster } from '../../src/testing/cluster.ts';
+import { Puppets } from '../support/puppets.ts';
+
+describe('a node', () => {
+  it('is given work only once it is welcome, and has its handlers by then (#64)', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    const client = await cluster.client();
+    client.submit(puppets.task, 1);
+    await cluster.settle();
+    const node = await cluster.node('node-1', { handlers: [puppets.on('node-1')] });
+    await cluster.settle();
+    expect([node.status, puppets.runs.length]).toEqual(['online', 1]);
+  });
+
+  it('takes no more than its slots, whatever it is sent (#65)', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    const node = await cluster.node('node-1', { maxTasks: 2, handlers: [puppets.on('node-1', { obeys: false })] });
+    const client = await cluster.client();
+    for (let n = 0; n < 4; n += 1) client.submit(puppets.task, n);
+    await cluster.settle();
+    expect([node.running, puppets.runs.length]).toEqual([2, 2]);
+    // Its attempts are lost to it while they run on, deaf: the gateway believes that it has room, the node knows better.
+    cluster.network.partition('node-1');
+    cluster.network.cut('node-1');
+    await cluster.advance(5_000);
+    cluster.network.heal();
+    await cluster.advance(20_000);
+    expect([node.running, puppets.runs.length]).toEqual([2, 2]);
+    for (const run of puppets.running) run.finish();
+    await cluster.until(() => puppets.running.length === 2, 20_000);
+    expect(node.running).toBe(2);
+  });
+
+  it('checks a payload before its handler sees it, and a result before it is sent (#69)', async () => {
+    await using cluster = await createTestCluster();
+    const strict = defineTask('strict', { input: z.object({ n: z.number() }), output: z.string() });
+    let calls = 0;
+    const handler = defineHandler(strict, ({ input }) => {
+      calls += 1;
+      return input.n as unknown as string;
+    });
+    await cluster.node('node-1', { handlers: [handler] });
+    const client = await cluster.client();
+    const unfit = await cluster.until(client.submit('strict', { n: 'x' }).outcome());
+    expect([unfit.status, unfit.error?.code, unfit.attempts, calls]).toEqual(['failed', 'PAYLOAD_INVALID', 0, 0]);
+    const wrong = await cluster.until(client.submit(strict, { n: 1 }).outcome());
+    expect([wrong.status, wrong.error?.code, calls]).toEqual(['failed', 'RESULT_INVALID', 1]);
+  });
+
+  it('tells of a handler that it gets later at once, and of one it got while its link was away', async () => {
+    await using cluster = await createTestCluster();
+    const [now, away] = [new Puppets('now'), new Puppets('away')];
+    const node = await cluster.node('node-1', { limits: { heartbeatMs: 60_000 } });
+    const client = await cluster.client();
+    for (const { task } of [now, away]) client.submit(task, null);
+    node.handle(now.task, now.on('node-1').handler as never);
+    await cluster.settle();
+    expect(now.runs).toHaveLength(1);
+    cluster.network.cut('node-1');
+    node.handle(away.task, away.on('node-1').handler as never);
+    await cluster.until(() => away.runs.length === 1, 2_000);
+  });
+
+  it('that hangs delays nobody else (#52)', async () => {
+    await using cluster = await createTestCluster();
+    const [hung, quick] = [new Puppets(), new Puppets()];
+    await cluster.node('hung', { maxTasks: 1, handlers: [hung.on('hung', { obeys: false })] });
+    await cluster.node('quick', { maxTasks: 1, handlers: [quick.on('quick')] });
+    const client = await cluster.client();
+    const handles = [1, 2, 3, 4].map((n) => client.submit(hung.task, n));
+    await cluster.until(() => {
+      for (const run of quick.running) run.finish();
+      return quick.runs.length === 3;
+    }, 1_000);
+    expect(hung.running).toHaveLength(1);
+    expect(handles).toHaveLength(4);
+  });
+});
+
+describe('a cluster', () => {
+  it('runs the same way again from the same seed (#82)', async () => {
+    const run = async (seed: number): Promise<string[]> => {
+      const told: string[] = [];
+      const note = (event: string, fields?: object): void => void told.push(`${event} ${JSON.stringify(fields)}`);
+      const log = { debug: note, info: note, warn: note, error: note };
+      await using cluster = await createTestCluster({
+        seed,
+        log,
+        faults: { cut: 0.05, delay: { minMs: 1, maxMs: 50 } },
+      });
+      const puppets = new Puppets();
+      for (const id of ['node-1', 'node-2']) await cluster.node(id, { handlers: [puppets.on(id)] });
+      const client = await cluster.client();
+      for (let n = 0; n < 20; n += 1) client.submit(puppets.task, n);
+      for (let turn = 0; turn < 50; turn += 1) {
+        await cluster.advance(100);
+        for (const { finish, node, taskId } of puppets.running) {
+          told.push(`${cluster.clock.now()} ${taskId} on ${node}`);
+          finish();
+        }
+      }
+      return told;
+    };
+    const [first, again, other] = [await run(7), await run(7), await run(8)];
+    expect(first.length).toBeGreaterThan(40);
+    expect(again).toEqual(first);
+    expect(other).not.toEqual(first);
+  });
+});
+
+describe('a timeout that is nobody’s', () => {
+  it('passes without any node: what is never placed ends when its time is over (#43 #49)', async () => {
+    await using cluster = await createTestCluster();
+    const client = await cluster.client();
+    const handle = client.submit('nobody-can', null, { ttlMs: 5_000 });
+    expect(await cluster.until(handle.outcome(), 8_000)).toMatchObject({ status: 'failed', attempts: 0 });
+  });
+});

@@ -1,0 +1,196 @@
+/** Reliable delivery over links that break: numbered, kept until acknowledged, replayed, never applied twice. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { PincerError } from '../../src/protocol/failure.ts';
+import type { Message } from '../../src/protocol/message.ts';
+import { Delivery } from '../../src/transport/delivery.ts';
+import type { Post } from '../../src/transport/post.ts';
+
+const LIMITS = { unacknowledgedMax: 100 };
+const REF = { attempt: 1 };
+
+/** A link’s end that keeps what is sent over it. */
+function fakePost(): { post: Post; sent: Message[]; isFull: boolean } {
+  const fake = { sent: [] as Message[], isFull: false, post: null as unknown as Post };
+  fake.post = {
+    send: (message: Message) => void fake.sent.push(message),
+    wake: () => {},
+    get isFull() {
+      return fake.isFull;
+    },
+  } as unknown as Post;
+  return fake;
+}
+
+function attached(): { delivery: Delivery; sent: Message[]; isFull: boolean } {
+  const fake = fakePost();
+  const delivery = new Delivery(LIMITS);
+  delivery.attach(fake.post, 0);
+  return Object.assign(fake, { delivery });
+}
+
+function started(id: number, taskId = `t-${id}`): Message {
+  return { type: 'task_started', id, payload: { taskId, ...REF } };
+}
+
+function ack(received: number): Message {
+  return { type: 'ack', payload: { received } };
+}
+
+describe('a sender', () => {
+  it('numbers reliable messages from 1, keeps them until acknowledged, and tells when', () => {
+    const { delivery, sent } = attached();
+    const told: number[] = [];
+    for (const n of [1, 2])
+      delivery.send('task_started', { taskId: 't', ...REF }, { onAcknowledged: () => told.push(n) });
+    expect(delivery.send('ack', { received: 0 })).toBe(0);
+    expect(sent.map(({ id }) => id)).toEqual([1, 2, undefined]);
+    delivery.accept([ack(1)]);
+    expect([told, delivery.unacknowledged]).toEqual([[1], 1]);
+    delivery.accept([ack(1), ack(99)]);
+    expect([told, delivery.unacknowledged]).toEqual([[1, 2], 0]);
+  });
+
+  it('replays over a new link what the peer has not, and drops what was unreliable', () => {
+    const { delivery } = attached();
+    for (let n = 0; n < 3; n += 1) delivery.send('task_started', { taskId: 't', ...REF });
+    delivery.detach();
+    delivery.send('task_started', { taskId: 'while away', ...REF });
+    delivery.send('goodbye', { code: 'STOPPED', message: '' });
+    const { post, sent } = fakePost();
+    delivery.attach(post, 2);
+    expect(sent.map(({ id }) => id)).toEqual([3, 4]);
+  });
+
+  it('replays on the link it has when nothing has been acknowledged for long, and not before', () => {
+    const { delivery, sent } = attached();
+    delivery.replayIfStalled(0, 10);
+    delivery.send('task_started', { taskId: 't', ...REF });
+    for (const now of [5, 14]) delivery.replayIfStalled(now, 10);
+    expect(sent).toHaveLength(1);
+    delivery.replayIfStalled(15, 10);
+    expect(sent.map(({ id }) => id)).toEqual([1, 1]);
+    delivery.replayIfStalled(20, 10);
+    delivery.accept([ack(1)]);
+    delivery.replayIfStalled(99, 10);
+    expect(sent).toHaveLength(2);
+  });
+
+  it('replays nothing to a peer that does not drain', () => {
+    const fake = attached();
+    fake.delivery.send('task_started', { taskId: 't', ...REF });
+    fake.delivery.replayIfStalled(0, 10);
+    fake.isFull = true;
+    fake.delivery.replayIfStalled(50, 10);
+    expect(fake.sent).toHaveLength(1);
+  });
+
+  it('keeps no more than it may', () => {
+    const { delivery } = attached();
+    for (let n = 0; n < 100; n += 1) delivery.send('task_started', { taskId: 't', ...REF });
+    expect(() => delivery.send('task_started', { taskId: 't', ...REF })).toThrow(PincerError);
+    expect(delivery.unacknowledged).toBe(100);
+    delivery.accept([ack(1)]);
+    expect(delivery.send('task_started', { taskId: 't', ...REF })).toBe(101);
+  });
+
+  it('says of what was never acknowledged that it never will be, once the session ends', () => {
+    const { delivery } = attached();
+    const told: string[] = [];
+    for (const name of ['a', 'b']) {
+      const ends = {
+        onAcknowledged: () => told.push(`${name} has it`),
+        onAbandoned: () => told.push(`${name} has not`),
+      };
+      delivery.send('task_started', { taskId: name, ...REF }, ends);
+    }
+    delivery.accept([ack(1)]);
+    delivery.end();
+    delivery.end();
+    expect(told).toEqual(['a has it', 'b has not']);
+  });
+});
+
+describe('a receiver', () => {
+  it('takes each number once and in order', () => {
+    const { delivery } = attached();
+    expect(delivery.accept([started(1), started(2)]).map(({ id }) => id)).toEqual([1, 2]);
+    expect(delivery.accept([started(2), started(3)]).map(({ id }) => id)).toEqual([3]);
+    expect(delivery.duplicates).toBe(1);
+  });
+
+  it('finds a gap, and of a frame with a gap nothing counts as received', () => {
+    const { delivery } = attached();
+    expect(() => delivery.accept([started(1), started(3)])).toThrow(/message 3 came after 1/);
+    expect(delivery.accept([started(1), started(2), started(3)]).map(({ id }) => id)).toEqual([1, 2, 3]);
+  });
+
+  it('acknowledges what has been dealt with, up to the first that has not', () => {
+    const { delivery, sent } = attached();
+    const [one, two, three] = delivery.accept([started(1), started(2), started(3)]);
+    if (one === undefined || two === undefined || three === undefined) throw new Error('three messages were sent');
+    delivery.done(two);
+    delivery.done(three);
+    expect(delivery.received).toBe(0);
+    delivery.done(one);
+    delivery.flushAck();
+    delivery.flushAck();
+    expect([delivery.received, sent]).toEqual([3, [ack(3)]]);
+  });
+
+  it('acknowledges once more what is said once more', () => {
+    const { delivery, sent } = attached();
+    for (const message of delivery.accept([started(1)])) delivery.done(message);
+    delivery.flushAck();
+    delivery.accept([started(1)]);
+    delivery.flushAck();
+    expect(sent).toEqual([ack(1), ack(1)]);
+  });
+});
+
+describe('whatever is lost, doubled or cut', () => {
+  it('each message arrives exactly once, in order', () => {
+    const moves = fc.array(fc.constantFrom('send', 'carry', 'lose', 'double', 'cut', 'ack', 'stall'), {
+      maxLength: 120,
+    });
+    fc.assert(
+      fc.property(moves, (script) => {
+        const [near, far] = [new Delivery(LIMITS), new Delivery(LIMITS)];
+        let link = fakePost();
+        let now = 0;
+        const got: string[] = [];
+        const resume = (): void => {
+          link = fakePost();
+          near.attach(link.post, far.received);
+        };
+        const carry = (messages: readonly Message[]): void => {
+          try {
+            for (const message of far.accept(messages)) {
+              if (message.type === 'task_started') got.push(message.payload.taskId);
+              far.done(message);
+            }
+          } catch {
+            resume();
+          }
+        };
+        near.attach(link.post, 0);
+        let sent = 0;
+        for (const move of script) {
+          now += 10;
+          if (move === 'send') {
+            sent += 1;
+            near.send('task_started', { taskId: `t-${sent}`, ...REF });
+          } else if (move === 'carry') carry(link.sent.splice(0));
+          else if (move === 'lose') link.sent.splice(0, 1);
+          else if (move === 'double') link.sent.push(...link.sent.slice(-1));
+          else if (move === 'cut') resume();
+          else if (move === 'ack') near.accept([ack(far.received)]);
+          else near.replayIfStalled(now, 10);
+        }
+        resume();
+        carry(link.sent);
+        expect(got).toEqual(Array.from({ length: sent }, (_, index) => `t-${index + 1}`));
+      }),
+    );
+  });
+});

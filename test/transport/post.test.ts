@@ -1,0 +1,174 @@
+/** Messages over one link: gathered, held back, refused. */
+import { describe, expect, it } from 'vitest';
+import { createSimulatedClock } from '../../src/actors/simulated-clock.ts';
+import type { PincerError } from '../../src/protocol/failure.ts';
+import { defaultLimits, type Limits } from '../../src/protocol/limits.ts';
+import type { Message } from '../../src/protocol/message.ts';
+import { decodeFrame, encodeFrame } from '../../src/transport/codec.ts';
+import type { Link, LinkEvents } from '../../src/transport/link.ts';
+import { createPostCounters, Post } from '../../src/transport/post.ts';
+
+/** A post over a link that the test plays: what was sent, and how much of it waits. */
+function posted(limits: Partial<Limits> = {}) {
+  const clock = createSimulatedClock();
+  const frames: Message[][] = [];
+  const heard: { messages: Message[]; faults: string[]; flow: boolean[]; closed: [number, string][] } = {
+    messages: [],
+    faults: [],
+    flow: [],
+    closed: [],
+  };
+  let events: LinkEvents | null = null;
+  const link = {
+    remoteAddress: 'test',
+    identity: { name: 'test' },
+    bufferedBytes: 0,
+    isOpen: true,
+    isPaused: false,
+    ended: null as string | null,
+    attach(given: LinkEvents) {
+      events = given;
+    },
+    send: (frame: Uint8Array) => void frames.push(decodeFrame(frame, defaultLimits) as Message[]),
+    pause() {
+      link.isPaused = true;
+    },
+    resume() {
+      link.isPaused = false;
+    },
+    close(code: number, reason: string) {
+      link.isOpen = false;
+      link.ended = `${code} ${reason}`;
+    },
+    terminate() {
+      link.isOpen = false;
+      link.ended = 'cut';
+    },
+  };
+  const counters = createPostCounters();
+  const post = new Post({
+    link: link as Link,
+    clock,
+    limits: { ...defaultLimits, ...limits },
+    counters,
+    events: {
+      onMessages: (messages) => void heard.messages.push(...messages),
+      onFault: (error: PincerError) => void heard.faults.push(error.code),
+      onClose: (code, reason) => void heard.closed.push([code, reason]),
+      onFlow: (isFull) => void heard.flow.push(isFull),
+    },
+  });
+  const told = (): LinkEvents => events ?? expect.fail('the post attaches to its link');
+  return {
+    post,
+    clock,
+    link,
+    frames,
+    heard,
+    counters,
+    arrive: (messages: object[]) => told().onFrame(encodeFrame(messages)),
+    drainTo(bytes: number) {
+      link.bufferedBytes = bytes;
+      told().onDrain?.();
+    },
+    closeLink: () => told().onClose(1006, ''),
+  };
+}
+
+function ack(received: number): Message {
+  return { type: 'ack', payload: { received } };
+}
+
+function progress(taskId: string, body: number): Message {
+  return { type: 'task_progress', payload: { taskId, attempt: 1, payload: new Uint8Array([body]) } };
+}
+
+describe('a post', () => {
+  it('sends what was gathered during a turn as one frame', async () => {
+    const { post, clock, frames } = posted();
+    for (const received of [1, 2, 3]) post.send(ack(received));
+    expect(frames).toEqual([]);
+    await clock.runSoon();
+    expect(frames).toEqual([[ack(1), ack(2), ack(3)]]);
+  });
+
+  it('begins a new frame when one is full', async () => {
+    const { post, clock, frames } = posted({ messagesPerFrameMax: 2 });
+    for (const received of [1, 2, 3]) post.send(ack(received));
+    await clock.runSoon();
+    expect(frames.map((frame) => frame.length)).toEqual([2, 1]);
+  });
+
+  it('holds back progress while the link is full and sends the latest of each attempt after, none lost', async () => {
+    const { post, clock, frames, heard, counters, link, drainTo } = posted();
+    link.bufferedBytes = defaultLimits.sendBytesHigh + 1;
+    post.send(ack(0));
+    await clock.runSoon();
+    expect(post.isFull).toBe(true);
+    for (const [taskId, body] of [
+      ['a', 1],
+      ['b', 1],
+      ['a', 2],
+      ['a', 3],
+    ] as const)
+      post.send(progress(taskId, body));
+    post.send(ack(1));
+    await clock.runSoon();
+    expect(frames.slice(1)).toEqual([[ack(1)]]);
+    drainTo(0);
+    await clock.runSoon();
+    expect(frames.at(-1)).toEqual([progress('a', 3), progress('b', 1)]);
+    expect([heard.flow, counters.progressConflated]).toEqual([[true, false], 2]);
+  });
+
+  it('cuts a peer that has not drained for long, and one that lets too much wait', async () => {
+    const stalled = posted();
+    stalled.link.bufferedBytes = defaultLimits.sendBytesHigh + 1;
+    stalled.post.send(ack(0));
+    await stalled.clock.advance(defaultLimits.sendStallMs + 1);
+    expect([stalled.heard.faults, stalled.link.ended]).toEqual([['SLOW_CONSUMER'], 'cut']);
+    const flooded = posted();
+    flooded.link.bufferedBytes = defaultLimits.sendBytesMax + 1;
+    flooded.post.send(ack(0));
+    await flooded.clock.runSoon();
+    expect([flooded.heard.faults, flooded.link.ended]).toEqual([['SLOW_CONSUMER'], 'cut']);
+  });
+
+  it('does not cut a slow peer that gets on', async () => {
+    const { post, clock, link, heard } = posted();
+    link.bufferedBytes = defaultLimits.sendBytesHigh * 4;
+    post.send(ack(0));
+    for (let n = 1; n <= 3; n += 1) {
+      await clock.advance(defaultLimits.sendStallMs - 1);
+      link.bufferedBytes -= 1_000;
+    }
+    expect(heard.faults).toEqual([]);
+  });
+
+  it('closes with a code and a reason on what it cannot read, and hears no more', () => {
+    const { link, heard, arrive } = posted();
+    arrive([{ type: 'nonsense', payload: {} }]);
+    arrive([ack(1)]);
+    expect(heard).toMatchObject({ faults: ['MESSAGE_INVALID'], messages: [] });
+    expect(link.ended).toMatch(/^4400 MESSAGE_INVALID: type is not a message type/);
+  });
+
+  it('stops reading from a peer that sends too much, for as long as that takes', async () => {
+    const { clock, link, arrive } = posted({ framesPerSecondMax: 10 });
+    for (let n = 0; n < 12; n += 1) arrive([ack(n)]);
+    expect(link.isPaused).toBe(true);
+    await clock.advance(1_000);
+    expect(link.isPaused).toBe(false);
+  });
+
+  it('leaves no timer behind when its link is closed (#62)', async () => {
+    const { post, clock, link, arrive, closeLink } = posted({ framesPerSecondMax: 1 });
+    link.bufferedBytes = defaultLimits.sendBytesHigh + 1;
+    post.send(ack(0));
+    for (let n = 0; n < 5; n += 1) arrive([ack(n)]);
+    await clock.runSoon();
+    expect(clock.pending).toBeGreaterThan(0);
+    closeLink();
+    expect(clock.pending).toBe(0);
+  });
+});

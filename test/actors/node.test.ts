@@ -11,7 +11,7 @@ describe('a node', () => {
     await using cluster = await createTestCluster();
     const puppets = new Puppets();
     const client = await cluster.client();
-    client.submit(puppets.task, 1);
+    void client.submit(puppets.task, 1);
     await cluster.settle();
     const node = await cluster.node('node-1', { handlers: [puppets.on('node-1')] });
     await cluster.settle();
@@ -23,7 +23,7 @@ describe('a node', () => {
     const puppets = new Puppets();
     const node = await cluster.node('node-1', { maxTasks: 2, handlers: [puppets.on('node-1', { obeys: false })] });
     const client = await cluster.client();
-    for (let n = 0; n < 4; n += 1) client.submit(puppets.task, n);
+    for (let n = 0; n < 4; n += 1) void client.submit(puppets.task, n);
     await cluster.settle();
     expect([node.running, puppets.runs.length]).toEqual([2, 2]);
     // Its attempts are lost to it while they run on, deaf: the gateway believes that it has room, the node knows better.
@@ -59,7 +59,7 @@ describe('a node', () => {
     const [now, away] = [new Puppets('now'), new Puppets('away')];
     const node = await cluster.node('node-1', { limits: { heartbeatMs: 60_000 } });
     const client = await cluster.client();
-    for (const { task } of [now, away]) client.submit(task, null);
+    for (const { task } of [now, away]) void client.submit(task, null);
     node.handle(now.task, now.on('node-1').handler as never);
     await cluster.settle();
     expect(now.runs).toHaveLength(1);
@@ -98,7 +98,7 @@ describe('a cluster', () => {
       const puppets = new Puppets();
       for (const id of ['node-1', 'node-2']) await cluster.node(id, { handlers: [puppets.on(id)] });
       const client = await cluster.client();
-      for (let n = 0; n < 20; n += 1) client.submit(puppets.task, n);
+      for (let n = 0; n < 20; n += 1) void client.submit(puppets.task, n);
       for (let turn = 0; turn < 50; turn += 1) {
         await cluster.advance(100);
         for (const { finish, node, taskId } of puppets.running) {

@@ -60,7 +60,7 @@ describe('the order of tasks', () => {
     const client = await cluster.client();
     const puppets = new Puppets();
     const wanted = [5, 1, 9, 1, 5, 9].map((priority, index) => ({ priority, index }));
-    for (const { priority, index } of wanted) client.submit(puppets.task, `${priority}-${index}`, { priority });
+    for (const { priority, index } of wanted) void client.submit(puppets.task, `${priority}-${index}`, { priority });
     await cluster.settle();
     await cluster.node('node-1', { maxTasks: 1, handlers: [puppets.on('node-1')] });
     await cluster.until(async () => {
@@ -73,7 +73,7 @@ describe('the order of tasks', () => {
   it('lets nobody wait behind what no node can do (#38)', async () => {
     await using cluster = await createTestCluster();
     const client = await cluster.client();
-    for (let n = 0; n < 500; n += 1) client.submit('other', n, { priority: 1, needs: ['gpu'], watch: false });
+    for (let n = 0; n < 500; n += 1) void client.submit('other', n, { priority: 1, needs: ['gpu'], watch: false });
     await cluster.node('node-1', { handlers: [doubles] });
     const handle = client.submit(double, 4, { priority: 10 });
     expect(await cluster.until(handle.result(), 1_000)).toBe(8);

@@ -25,7 +25,7 @@ describe('a node', () => {
     await using cluster = await createTestCluster();
     const peer = await MemoryPeer.join(cluster, 'node-1');
     const client = await cluster.client();
-    client.submit('job', null);
+    void client.submit('job', null);
     await cluster.settle();
     expect(peer.of('task_assign')).toHaveLength(1);
   });
@@ -48,7 +48,7 @@ describe('a node', () => {
     beat(peer, { status: 'offline' });
     await cluster.settle();
     expect(await statusOf(cluster, 'node-1')).toBe('draining');
-    client.submit('job', 2);
+    void client.submit('job', 2);
     await cluster.settle();
     expect(peer.of('task_assign')).toHaveLength(1);
     const { taskId } = peer.last('task_assign');
@@ -76,7 +76,7 @@ describe('a node', () => {
     await using cluster = await createTestCluster();
     const peer = await MemoryPeer.join(cluster, 'node-1', { maxTasks: 0, taskTypes: ['other'] });
     const client = await cluster.client();
-    for (let n = 0; n < 3; n += 1) client.submit('job', n);
+    for (let n = 0; n < 3; n += 1) void client.submit('job', n);
     await cluster.settle();
     expect(peer.of('task_assign')).toEqual([]);
     beat(peer, { maxTasks: 2, taskTypes: ['job'] });
@@ -88,7 +88,7 @@ describe('a node', () => {
     await using cluster = await createTestCluster();
     const peer = await MemoryPeer.join(cluster, 'node-1', { maxTasks: 3 });
     const client = await cluster.client();
-    for (let n = 0; n < 24; n += 1) client.submit('job', n, { watch: false });
+    for (let n = 0; n < 24; n += 1) void client.submit('job', n, { watch: false });
     for (let n = 0; n < 8; n += 1) {
       beat(peer, { tasks: 0 });
       await cluster.settle();
@@ -100,7 +100,7 @@ describe('a node', () => {
     await using cluster = await createTestCluster();
     const peer = await MemoryPeer.join(cluster, 'node-1', { maxTasks: 0 });
     const client = await cluster.client();
-    client.submit('job', null);
+    void client.submit('job', null);
     beat(peer, { tasks: 0, maxTasks: 0 });
     await cluster.advance(5_000);
     expect(peer.of('task_assign')).toEqual([]);

@@ -189,7 +189,7 @@ export function createDiscovery(
     wait?.clear();
     settling?.clear();
     closeRun();
-    void Promise.all(closings).then(end);
+    void Promise.all(closings).then(() => end());
   }
 
   function closeRun(): void {

@@ -187,7 +187,10 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
     summary: 'One hung node delays nobody else',
     test: 'test/actors/node.test.ts › that hangs delays nobody else (#52)',
   },
-  53: { summary: 'Nodes dial the gateway; it never dials an address that a peer supplied', test: 'later: sessions' },
+  53: {
+    summary: 'Nodes dial the gateway; it never dials an address that a peer supplied',
+    test: 'test/transport/discovery/memory.test.ts › is named, and never dialled: an address that somebody supplied leads nowhere (#53)',
+  },
   54: {
     summary: 'An assignment whose answer was lost is replayed, not run twice',
     test: 'test/scenarios/lost-nodes.test.ts › resumes within the window: its attempt goes on and what was on its way arrives once (#54)',

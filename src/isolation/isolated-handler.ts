@@ -18,9 +18,9 @@ export interface IsolationOptions {
    */
   readonly module: URL | string;
   /**
-   * `thread` shares the process, with a heap of its own: quick to start (some 50 ms), stopped in the midst of any JavaScript,
-   * but not of native code. `process` shares nothing: it survives `process.abort()` and native crashes, all its memory is
-   * bounded, and its children end with it.
+   * `thread` shares the process, with a heap of its own: light, and stopped in the midst of any JavaScript, but not of native
+   * code. `process` shares nothing: it survives `process.abort()` and native crashes, all its memory is bounded, and its
+   * children end with it.
    */
   readonly isolate: IsolateKind;
   /** JavaScript heap of one isolate in MiB, 16–1 048 576. Default 512 (`isolateMemoryBytesMax`). */

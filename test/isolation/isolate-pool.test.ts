@@ -118,6 +118,23 @@ describe('the isolates of a module', () => {
     expect(isolates[0]?.posted.at(-1)).toEqual({ type: 'progress.taken', failure: null });
   });
 
+  it('are not told of progress that an earlier attempt has made', async () => {
+    const { pool, isolates } = aPool({ isReused: true });
+    let makeRoom = (): void => {};
+    const onProgress = (): Promise<void> =>
+      new Promise((resolve) => {
+        makeRoom = resolve;
+      });
+    const first = pool.run('sum', aRun('a', { onProgress }));
+    isolates[0]?.say({ type: 'progress', payload: bytes(7) });
+    isolates[0]?.say({ type: 'returned', result: bytes(2) });
+    await first;
+    void pool.run('sum', aRun('b'));
+    makeRoom();
+    await turn();
+    expect(isolates[0]?.posted.map(({ type }) => type)).toEqual(['load', 'run', 'run']);
+  });
+
   it('say to the handler why its progress could not be taken', async () => {
     const { pool, isolates } = aPool();
     const refusal = new PincerError('PAYLOAD_TOO_LARGE', 'too much');

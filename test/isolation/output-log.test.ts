@@ -38,6 +38,7 @@ describe('what an isolate prints', () => {
 
   it('is logged up to its limit, which is said once; the rest is read all the same', async () => {
     const { output, source, logged, texts } = anOutput(128);
+    source.write('x\n'.repeat(10));
     for (let line = 0; line < 1_000; line++) source.write('x\n');
     await turn();
     expect(texts()).toEqual(['x', 'x', undefined]);

@@ -164,7 +164,11 @@ async function handlersOf(
 }
 
 function isRegistration(value: unknown): value is Registration {
-  return (
-    typeof value === 'object' && value !== null && 'definition' in value && ('handler' in value || 'isolation' in value)
-  );
+  if (typeof value !== 'object' || value === null || !('definition' in value)) return false;
+  const { definition } = value;
+  // A node with a handler of no type is refused in ways that do not tell of the module.
+  if (typeof definition !== 'object' || definition === null || !('type' in definition)) return false;
+  if (typeof definition.type !== 'string') return false;
+  const isIsolated = 'isolation' in value && typeof value.isolation === 'object' && value.isolation !== null;
+  return isIsolated || ('handler' in value && typeof value.handler === 'function');
 }

@@ -1,0 +1,105 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { InvalidArgumentError } from 'commander';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { invocationOf } from '../../src/cli/demo.ts';
+import {
+  collectAmount,
+  collectPair,
+  gatewayUrlOf,
+  linkLog,
+  parseDuration,
+  parseList,
+  parseWhole,
+  tokenOf,
+} from '../../src/cli/options.ts';
+import type { Output } from '../../src/cli/output.ts';
+import { scratchDirectory } from '../handlers/tool-runner.ts';
+
+afterEach(() => vi.unstubAllEnvs());
+
+describe('a value on the command line', () => {
+  it('is a duration with or without its unit', () => {
+    expect(['250', '250ms', '1.5s', '5m', '2h'].map(parseDuration)).toEqual([250, 250, 1_500, 300_000, 7_200_000]);
+    for (const text of ['', 'soon', '-1s', '1d', '1 s', '1e3']) {
+      expect(() => parseDuration(text), text).toThrow(InvalidArgumentError);
+    }
+  });
+
+  it('is a whole number within its bounds', () => {
+    const parse = parseWhole(1, 10);
+    expect([parse('1'), parse('10')]).toEqual([1, 10]);
+    for (const text of ['0', '11', '1.5', '-1', '', ' 1', '0x1', '1e0']) {
+      expect(() => parse(text), text).toThrow('from 1 to 10');
+    }
+  });
+
+  it('is a list without empty items', () => {
+    expect(parseList(' a, b,,c ')).toEqual(['a', 'b', 'c']);
+  });
+
+  it('gathers pairs and amounts over several uses', () => {
+    expect(collectPair('b=x=y', collectPair('a=1'))).toEqual({ a: '1', b: 'x=y' });
+    expect(collectAmount('gpu=1', collectAmount('memoryMb=4096'))).toEqual({ memoryMb: 4_096, gpu: 1 });
+    for (const text of ['', '=1', 'a']) expect(() => collectPair(text), text).toThrow(InvalidArgumentError);
+    for (const text of ['', '=1', 'a', 'a=', 'a=-1', 'a=x']) {
+      expect(() => collectAmount(text), text).toThrow(InvalidArgumentError);
+    }
+  });
+});
+
+describe('the gateway of a command', () => {
+  it('is what was said, else PINCER_URL, else the one on this machine', () => {
+    expect(gatewayUrlOf('ws://a:1', { PINCER_URL: 'ws://b:2' })).toBe('ws://a:1');
+    expect(gatewayUrlOf(undefined, { PINCER_URL: 'ws://b:2' })).toBe('ws://b:2');
+    expect(gatewayUrlOf(undefined, { PINCER_URL: '' })).toBe('ws://127.0.0.1:7443');
+    expect(gatewayUrlOf(undefined, {})).toBe('ws://127.0.0.1:7443');
+  });
+});
+
+describe('the token of a command', () => {
+  it('is that of the file, else PINCER_TOKEN, else none', () => {
+    const file = path.join(scratchDirectory(), 'token');
+    writeFileSync(file, '  from-the-file\n');
+    vi.stubEnv('PINCER_TOKEN', 'from-the-environment');
+    expect(tokenOf({ tokenFile: file })).toEqual({ token: 'from-the-file' });
+    expect(tokenOf({})).toEqual({ token: 'from-the-environment' });
+    vi.stubEnv('PINCER_TOKEN', '');
+    expect(tokenOf({})).toEqual({});
+  });
+
+  it('is never silently left out', () => {
+    const file = path.join(scratchDirectory(), 'empty');
+    writeFileSync(file, '\n');
+    expect(() => tokenOf({ tokenFile: file })).toThrow('is empty');
+    expect(() => tokenOf({ tokenFile: `${file}-not` })).toThrow('cannot be read');
+  });
+});
+
+describe('the state of the link', () => {
+  it('is told once for each change', () => {
+    const said: string[] = [];
+    const output: Output = { isJson: false, result() {}, fail() {}, pass() {}, say: (text) => void said.push(text) };
+    const seen: string[] = [];
+    const note = (event: string): void => void seen.push(event);
+    const log = linkLog(output, { debug: note, info: note, warn: note, error: note });
+    const failed = { code: 'GATEWAY_UNREACHABLE', message: 'nobody\u001b[31m there' };
+    for (let turn = 0; turn < 3; turn += 1) log.debug('link.failed', failed);
+    log.info('link.up');
+    for (let turn = 0; turn < 3; turn += 1) log.debug('link.failed', failed);
+    log.info('link.up');
+    log.warn('other');
+    const waiting = 'waiting for the gateway: nobody\uFFFD[31m there (GATEWAY_UNREACHABLE)';
+    expect(said).toEqual([waiting, waiting, 'the gateway is back']);
+    expect(seen).toHaveLength(9);
+  });
+});
+
+it('the next commands of the demo are printed as this one was called', () => {
+  expect(invocationOf('/usr/local/bin/pincer', {})).toBe('pincer');
+  expect(invocationOf('/anywhere/.bin/pincer', { npm_command: 'exec' })).toBe('npx pincer');
+  expect(invocationOf(path.join(process.cwd(), 'dist/cli/main.js'), { npm_command: 'run-script' })).toBe(
+    `node ${path.join('dist', 'cli', 'main.js')}`,
+  );
+});

@@ -139,10 +139,14 @@ export type TaskView = z.infer<typeof TaskView>;
 
 /** One entry in the history of a task: what happened, when (wall clock), to which attempt. */
 export const HistoryEntry = z.strictObject({
+  /** Its number, from 1. Where one is missing, entries were forgotten to make room. */
+  n: z.int().min(1),
   at: z.number(),
   event: z.string(),
   attempt: z.int().min(0),
   node: Identifier.optional(),
+  /** The gateway that held the task then: its id in the store, another one each time it joins. */
+  gateway: z.string().max(128).optional(),
   detail: Text.optional(),
 });
 export type HistoryEntry = z.infer<typeof HistoryEntry>;

@@ -206,6 +206,9 @@ export function attemptCases(open: OpenStore): void {
       ]);
       const history = await store.history('t1');
       expect(history[3]).toMatchObject({ attempt: 1, node: 'n1', detail: 'failure: HANDLER_FAILED; waits 100 ms' });
+      expect(history.map(({ n }) => n)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+      const owners = [undefined, gateway, gateway, gateway, undefined, gateway, other, other, other, other];
+      expect(history.map((entry) => entry.gateway)).toEqual(owners);
       expect(replay(history)).toEqual(replayable(await record('t1')));
       expect(await store.history('nobody')).toEqual([]);
     });
@@ -219,6 +222,7 @@ export function attemptCases(open: OpenStore): void {
       }
       const kept = ['task.submitted', 'attempt.released', 'task.claimed', 'attempt.released', 'task.claimed'];
       expect(await events('t1')).toEqual(kept);
+      expect((await store.history('t1')).map(({ n }) => n)).toEqual([1, 7, 8, 9, 10]);
     });
   });
 }

@@ -45,6 +45,19 @@ export function gatewayCases(open: OpenStore): void {
       expect(await store.sweep(zombie, 10)).toEqual({ dead: [], requeued: 0, due: 0, expired: 0 });
     });
 
+    it('can be looked at: who has one, for how long, and what each owns', async () => {
+      const { store, clock, gateway, claimNew } = await fixtureOf(open);
+      const other = await store.join('other', TTL_MS / 2);
+      await claimNew();
+      await clock.advance(TTL_MS / 2 + 1);
+      const [first, second] = await store.gateways();
+      expect([first?.gateway, second?.gateway]).toEqual([gateway, other].sort());
+      expect(await store.gateways()).toContainEqual({ gateway, leaseInMs: TTL_MS / 2 - 1, owned: 1 });
+      expect(await store.gateways()).toContainEqual({ gateway: other, leaseInMs: -1, owned: 0 });
+      await store.leave(other);
+      expect((await store.gateways()).map((row) => row.gateway)).toEqual([gateway]);
+    });
+
     it('ends with leave: tasks wait again at once, at no cost', async () => {
       const { store, gateway, claimNew, record } = await fixtureOf(open);
       await claimNew();

@@ -41,6 +41,12 @@ export class ModelGateways {
     return dead.map(({ gateway }) => gateway);
   }
 
+  /** Those that are present, as the contract tells of them, but for what they own. */
+  all(nowMs: number): { gateway: string; leaseInMs: number }[] {
+    const present = this.#rows.filter((row) => !row.isFenced);
+    return present.map(({ gateway, leaseUntilMs }) => ({ gateway, leaseInMs: Math.ceil(leaseUntilMs - nowMs) }));
+  }
+
   fenced(): string[] {
     return this.#rows.filter((row) => row.isFenced).map(({ gateway }) => gateway);
   }

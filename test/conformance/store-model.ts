@@ -6,6 +6,7 @@ import type {
   CancelVerdict,
   Completion,
   CompletionVerdict,
+  GatewayRecord,
   LimitUse,
   NewTask,
   RedriveVerdict,
@@ -209,6 +210,10 @@ export class StoreModel {
 
   isPresent(gateway: string): boolean {
     return this.#gateways.find(gateway) !== undefined;
+  }
+
+  gatewayRecords(nowMs: number): GatewayRecord[] {
+    return this.#gateways.all(nowMs).map((row) => ({ ...row, owned: this.#ownedBy(row.gateway).length }));
   }
 
   owned(gateway: string): AttemptRef[] {

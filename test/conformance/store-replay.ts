@@ -34,10 +34,14 @@ export function replay(history: readonly HistoryEntry[]): Replayed {
   };
 
   for (const [at, entry] of history.entries()) {
+    if (entry.n !== at + 1) throw new Error(`${entry.event} is entry ${entry.n}, not ${at + 1}`);
     if ((at === 0) !== (entry.event === 'task.submitted')) throw new Error(`${entry.event} is entry ${at}`);
     if (at > 0 && entry.at < (history[at - 1]?.at ?? 0)) throw new Error(`${entry.event} goes back in time`);
     const attempt = told.attempt + (entry.event === 'task.claimed' ? 1 : 0);
     if (entry.attempt !== attempt) throw new Error(`${entry.event} names attempt ${entry.attempt}, not ${attempt}`);
+    const isTakeover = entry.event === 'task.claimed' || entry.event === 'task.adopted';
+    if (!isTakeover && (entry.gateway ?? null) !== told.owner)
+      throw new Error(`${entry.event} names gateway ${entry.gateway}, and ${told.owner} owned the task`);
     switch (entry.event) {
       case 'task.submitted':
         told.status = isDelayed(entry) ? 'delayed' : 'pending';
@@ -48,13 +52,13 @@ export function replay(history: readonly HistoryEntry[]): Replayed {
         break;
       case 'task.claimed':
         expectStatus(entry, 'pending');
-        Object.assign(told, { attempt, owner: entry.detail ?? null, startedAt: null, status: 'assigned' });
+        Object.assign(told, { attempt, owner: entry.gateway ?? null, startedAt: null, status: 'assigned' });
         break;
       case 'task.assigned':
       case 'task.adopted':
         expectStatus(entry, 'assigned', 'running', 'cancelling');
         told.node = entry.node ?? null;
-        if (entry.event === 'task.adopted') told.owner = entry.detail ?? null;
+        if (entry.event === 'task.adopted') told.owner = entry.gateway ?? null;
         break;
       case 'attempt.started':
         expectStatus(entry, 'assigned', 'cancelling');

@@ -82,7 +82,7 @@ class Auditor {
   /** Looks at the tasks that a call touched; at everything if that is not known. */
   async audit(look: Look): Promise<void> {
     await this.#auditTasks(look);
-    if (look.touched === null) await this.#auditFigures(look.subject.store, look.model, look.where);
+    if (look.touched === null) await this.#auditFigures(look);
   }
 
   async #auditTasks({ subject: { store, gateways }, model, touched, nowMs, where }: Look): Promise<void> {
@@ -105,7 +105,7 @@ class Auditor {
     }
   }
 
-  async #auditFigures(store: Store, model: StoreModel, where: string): Promise<void> {
+  async #auditFigures({ subject: { store, gateways }, model, nowMs, where }: Look): Promise<void> {
     const counts = Object.fromEntries(TASK_STATUSES.map((status) => [status, 0]));
     const ready = new Map<string, number>();
     for (const task of model.tasks) {
@@ -116,6 +116,9 @@ class Auditor {
     const stats = await store.stats();
     same(stats.byStatus, counts, `${where}: stats by status`);
     same(new Map([...stats.ready].sort()), new Map([...ready].sort()), `${where}: stats of what is ready`);
+    const numbered = (await store.gateways()).map((row) => ({ ...row, gateway: gateways.indexOf(row.gateway) }));
+    const present = model.gatewayRecords(nowMs).map((row) => ({ ...row, gateway: Number(row.gateway) }));
+    same(sortedBy(numbered), sortedBy(present), `${where}: the gateways`);
     const { items, total } = await store.list({ limit: 100 });
     same(total, model.tasks.length, `${where}: the total of the list`);
     same(
@@ -190,7 +193,7 @@ async function pictureOf({ store, gateways }: Subject, model: StoreModel): Promi
       const history = await store.history(taskId);
       return {
         record: record && { ...record, owner: numbered(record.owner) },
-        history: history.map((entry) => ({ ...entry, detail: numbered(entry.detail) })),
+        history: history.map((entry) => ({ ...entry, gateway: numbered(entry.gateway) })),
       };
     }),
   );
@@ -201,6 +204,10 @@ async function pictureOf({ store, gateways }: Subject, model: StoreModel): Promi
 function pick(task: Pick<TaskRecord, 'attempt' | 'failures' | 'crashes' | 'cancelRequested'> & { status: unknown }) {
   const { status, attempt, failures, crashes, cancelRequested } = task;
   return { status, attempt, failures, crashes, cancelRequested };
+}
+
+function sortedBy<Row extends { readonly gateway: number }>(rows: readonly Row[]): Row[] {
+  return [...rows].sort((one, other) => one.gateway - other.gateway);
 }
 
 function outlookIn(record: TaskRecord): object {

@@ -27,7 +27,7 @@ export class Attempts {
   /** Gives an attempt that was just taken out of its line to its owner. */
   begin(owner: GatewayRow, row: TaskRow): Claimed {
     this.#gateways.own(row, owner);
-    this.#tasks.tell(row, 'task.claimed', { detail: owner.gateway });
+    this.#tasks.tell(row, 'task.claimed');
     const nowMs = this.#clock.now();
     const record = recordOf(row, nowMs);
     const waitedMs = Math.round(nowMs - row.submittedMs);
@@ -49,7 +49,7 @@ export class Attempts {
     if (!isHeldBy(row, ref)) return false;
     this.#gateways.own(row, owner);
     row.node = node;
-    this.#tasks.tell(row, 'task.adopted', { node, detail: owner.gateway });
+    this.#tasks.tell(row, 'task.adopted', { node });
     return true;
   }
 
@@ -75,8 +75,8 @@ export class Attempts {
     if (cost === 'failure') row.failures += 1;
     if (cost === 'crash') row.crashes += 1;
     if (status === 'completed' && completion.result !== undefined) row.result = copyOf(completion.result);
-    this.#gateways.disown(row);
     this.#tasks.settle(row, status, attempt, status === 'completed' ? null : failureOf(completion.error), cost);
+    this.#gateways.disown(row);
     return 'accepted';
   }
 

@@ -2,6 +2,7 @@
  * Which gateways have a claim on work, until when, and which tasks each owns. A gateway is dead when its lease has
  * lapsed and another one says so, never by time alone.
  */
+import type { GatewayRecord } from './store.ts';
 import type { TaskRow } from './task-row.ts';
 
 export interface GatewayRow {
@@ -26,6 +27,15 @@ export class GatewayRows {
   /** Its row, unless it was swept or has left. */
   get(gateway: string): GatewayRow | undefined {
     return this.#present.get(gateway);
+  }
+
+  /** Those that are present, by id. */
+  all(nowMs: number): GatewayRecord[] {
+    return Array.from(this.#present.values(), ({ gateway, leaseUntilMs, owned }) => ({
+      gateway,
+      leaseInMs: Math.ceil(leaseUntilMs - nowMs),
+      owned: owned.size,
+    })).sort((one, other) => (one.gateway < other.gateway ? -1 : 1));
   }
 
   renew(row: GatewayRow, ttlMs: number, nowMs: number): void {

@@ -89,6 +89,11 @@ class MemoryStore implements contract.Store {
     this.#tellHints();
   }
 
+  async gateways(): Promise<readonly contract.GatewayRecord[]> {
+    this.#mustBeOpen();
+    return this.#gateways.all(this.#clock.now());
+  }
+
   async submit(tasks: readonly contract.NewTask[]): Promise<readonly contract.SubmitVerdict[]> {
     this.#mustBeOpen();
     const verdicts = tasks.map((task) => this.#submitOne(task));

@@ -65,6 +65,15 @@ export interface TaskRecord {
   readonly error: Failure | null;
 }
 
+/** A gateway that has a claim on work. */
+export interface GatewayRecord {
+  readonly gateway: string;
+  /** How long its lease still holds, in milliseconds; less than 0: it lapsed that long ago and nobody has swept it. */
+  readonly leaseInMs: number;
+  /** Tasks that it owns. */
+  readonly owned: number;
+}
+
 export type SubmitVerdict =
   | { readonly taskId: string; readonly created: boolean; readonly status: TaskStatus }
   | {
@@ -183,6 +192,8 @@ export interface Store {
   renew(gateway: string, ttlMs: number): Promise<boolean>;
   /** Ends the claim; tasks still owned wait again at once, at no cost. */
   leave(gateway: string): Promise<void>;
+  /** Every gateway that has joined and was neither swept nor has left, by id. */
+  gateways(): Promise<readonly GatewayRecord[]>;
 
   /** Idempotent by taskId, and by key where one is given: the same key and type is the same task. Verdicts in order. */
   submit(tasks: readonly NewTask[]): Promise<readonly SubmitVerdict[]>;
@@ -221,6 +232,10 @@ export interface Store {
   get(taskId: string): Promise<TaskRecord | null>;
   /** The result bytes of a completed task, or null. */
   result(taskId: string): Promise<Uint8Array | null>;
+  /**
+   * What happened to a task, oldest first; none if it is not known. Each entry names the gateway that owned the task
+   * then. Beyond historyMax the oldest but the first are forgotten. It replays to the record (machines/task-replay.ts).
+   */
   history(taskId: string): Promise<readonly HistoryEntry[]>;
   /** How much of a limit is used; null if no task with its key is unsettled or counts in its window. */
   limit(key: string): Promise<LimitUse | null>;

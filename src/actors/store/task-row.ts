@@ -50,6 +50,8 @@ export interface TaskRow extends Changeable<Omit<TaskRecord, Derived>>, Changeab
   result: Uint8Array | null;
   checkpoint: Uint8Array | null;
   readonly history: HistoryEntry[];
+  /** How many entries it has had in all. */
+  entries: number;
 }
 
 /** Dependencies that one record names. */
@@ -116,6 +118,7 @@ export function newRow(task: NewTask, place: Place, nowMs: number): TaskRow {
     result: null,
     checkpoint: null,
     history: [],
+    entries: 0,
   };
 }
 

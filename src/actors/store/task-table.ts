@@ -72,7 +72,9 @@ export class TaskTable {
   /** Adds an entry to the history; the oldest but the first makes room for it. */
   tell(row: TaskRow, event: string, { node, detail }: Circumstance = {}): void {
     if (row.history.length >= Math.max(2, this.#limits.historyMax)) row.history.splice(1, 1);
-    const entry: HistoryEntry = { at: this.#clock.wallTime(), event, attempt: row.attempt };
+    row.entries += 1;
+    const entry: HistoryEntry = { n: row.entries, at: this.#clock.wallTime(), event, attempt: row.attempt };
+    if (row.owner !== null) entry.gateway = row.owner;
     if (node !== undefined && node !== null) entry.node = node;
     if (detail !== undefined) entry.detail = detail;
     row.history.push(entry);

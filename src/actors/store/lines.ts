@@ -53,6 +53,8 @@ export class Lines {
   leave(row: TaskRow): void {
     this.#fair.leave(row);
     this.ready.drop(row);
+    // Its limit may have held back those behind it, which have another or none.
+    if (row.limitRow !== null) this.#readied.add(row.queue);
   }
 
   /** Takes the first tasks; `begin` is told of each, and it is not pending after that. */

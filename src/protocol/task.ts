@@ -63,6 +63,10 @@ export const TaskSpec = z.strictObject({
   resources: Resources.optional(),
   /** The only node that may run it. */
   node: Identifier.optional(),
+  /** The node that takes it if it has room; else any other does. */
+  prefer: Identifier.optional(),
+  /** Tasks of one key stay on one node where the strategy is consistent-hash. */
+  affinityKey: z.string().min(1).max(128).optional(),
   /** Not before this many milliseconds from now. */
   delay: TimeoutMs.optional(),
   /** If no attempt has started within this many milliseconds, the task fails with TASK_EXPIRED. */

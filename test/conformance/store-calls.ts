@@ -75,6 +75,7 @@ export function nextCall(random: Random, model: StoreModel, gateways: number, cl
       ...(random() < 0.15 ? { ttlMs: 1 + below(3_000) } : {}),
       ...(random() < 0.15 ? { deadlineMs: 1 + below(6_000) } : {}),
       ...(limit === null ? {} : { limit }),
+      ...oneOf([{}, {}, { prefer: node() }, { affinityKey: `a${below(3)}` }]),
     };
   };
   const after = () => ({ taskIds: some(taskId), onFailure: oneOf(['fail', 'ignore', 'run'] as const) });

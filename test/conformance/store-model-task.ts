@@ -9,6 +9,8 @@ export interface ModelTask {
   readonly priority: number;
   readonly key: string | undefined;
   readonly fairKey: string | undefined;
+  readonly prefer: string | undefined;
+  readonly affinityKey: string | undefined;
   readonly limit: TaskLimit | undefined;
   readonly after: Dependencies | undefined;
   readonly ttlMs: number;
@@ -39,9 +41,9 @@ export interface ModelTask {
 }
 
 export function modelTask(task: NewTask, nowMs: number): ModelTask {
-  const { taskId, type, queue, priority, key, fairKey, limit, after, payload, delayMs = 0 } = task;
+  const { taskId, type, queue, priority, key, fairKey, prefer, affinityKey, limit, after, payload, delayMs = 0 } = task;
   return {
-    ...{ taskId, type, queue, priority, key, fairKey, limit, after, payload },
+    ...{ taskId, type, queue, priority, key, fairKey, prefer, affinityKey, limit, after, payload },
     ...{ ttlMs: task.ttlMs ?? Number.POSITIVE_INFINITY, deadlineMs: task.deadlineMs ?? Number.POSITIVE_INFINITY },
     ...{ timeMs: nowMs + delayMs, isSpaced: false, waitsFor: [], sinceMs: nowMs, hasStartedSince: false },
     ...{ checkpoint: null, result: null, status: 'pending', lapse: null, hasStarted: false },
@@ -91,6 +93,8 @@ export function outlookOf(task: ModelTask, nowMs: number): object {
     expiresInMs: task.hasStartedSince ? null : left(task.sinceMs + task.ttlMs),
     deadlineInMs: left(task.sinceMs + task.deadlineMs),
     fairKey: task.fairKey ?? null,
+    prefer: task.prefer ?? null,
+    affinityKey: task.affinityKey ?? null,
     limitKey: task.limit?.key ?? null,
   };
 }

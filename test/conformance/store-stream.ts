@@ -211,8 +211,9 @@ function sortedBy<Row extends { readonly gateway: number }>(rows: readonly Row[]
 }
 
 function outlookIn(record: TaskRecord): object {
-  const { dueInMs, waitsFor, waitsForTotal, expiresInMs, deadlineInMs, fairKey, limitKey } = record;
-  return { dueInMs, waitsFor, waitsForTotal, expiresInMs, deadlineInMs, fairKey, limitKey };
+  const { dueInMs, waitsFor, waitsForTotal, expiresInMs, deadlineInMs, fairKey, limitKey, prefer, affinityKey } =
+    record;
+  return { dueInMs, waitsFor, waitsForTotal, expiresInMs, deadlineInMs, fairKey, limitKey, prefer, affinityKey };
 }
 
 /** `expect` takes its time over equal values too, and a stream makes a hundred thousand comparisons. */

@@ -15,8 +15,16 @@ export function submitCases(open: OpenStore): void {
         ...{ key: null, status: 'pending', attempt: 0, attemptsStarted: 0, failures: 0, crashes: 0 },
         ...{ cancelRequested: false, owner: null, node: null, createdAt: 1_000, startedAt: null, finishedAt: null },
         ...{ queuedMs: 0, runMs: 0, error: null, lastNode: null, fairKey: null, limitKey: null, dueInMs: null },
-        ...{ waitsFor: [], waitsForTotal: 0, expiresInMs: null, deadlineInMs: null },
+        ...{ waitsFor: [], waitsForTotal: 0, expiresInMs: null, deadlineInMs: null, prefer: null, affinityKey: null },
       });
+    });
+
+    it('keeps what it is told of the place of attempts, through every claim', async () => {
+      const { store, claim, record } = await fixtureOf(open);
+      await store.submit([aTask({ prefer: 'n1', affinityKey: 'session-7' })]);
+      expect(await record('t1')).toMatchObject({ prefer: 'n1', affinityKey: 'session-7' });
+      const [claimed] = await claim();
+      expect(claimed?.record).toMatchObject({ prefer: 'n1', affinityKey: 'session-7' });
     });
 
     it('takes the same id for the same task, whatever has become of it (I1)', async () => {

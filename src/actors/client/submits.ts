@@ -25,6 +25,10 @@ export interface SubmitOptions {
   readonly resources?: Readonly<Record<string, number>>;
   /** The only node that may run it. */
   readonly node?: string;
+  /** The node that takes it if it has room, such as the one with warm caches; else any other does, at once. */
+  readonly prefer?: string;
+  /** What the task should stay close to: where the strategy is `consistent-hash`, tasks of one key go to one node. */
+  readonly affinityKey?: string;
   /** Not before this many milliseconds from now. */
   readonly delayMs?: number;
   /** If no attempt has started within this many milliseconds, the task fails with `TASK_EXPIRED`. */
@@ -133,7 +137,7 @@ export class Submits {
     options: SubmitOptions,
   ): Promise<Payload<'task_submit'>> {
     const { limits } = this.#world;
-    const { priority = 5, key, watch, signal, labels, resources, node } = options;
+    const { priority = 5, key, watch, signal, labels, resources, node, prefer, affinityKey } = options;
     const { delayMs, ttlMs, deadlineMs, fairKey, limit, after, onDependencyFailure = 'fail' } = options;
     const end = this.#options.end();
     if (end !== null) throw end;
@@ -162,6 +166,8 @@ export class Submits {
       ...(labels === undefined ? {} : { labels: { ...labels } }),
       ...(resources === undefined ? {} : { resources: { ...resources } }),
       ...(node === undefined ? {} : { node }),
+      ...(prefer === undefined ? {} : { prefer }),
+      ...(affinityKey === undefined ? {} : { affinityKey }),
       ...(delayMs === undefined ? {} : { delay: delayMs }),
       ...(ttlMs === undefined ? {} : { ttl: ttlMs }),
       ...(deadlineMs === undefined ? {} : { deadline: deadlineMs }),

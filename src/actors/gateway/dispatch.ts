@@ -223,7 +223,8 @@ export class Dispatch {
       requirement: requirementOf(task.record.queue),
       fitting: this.fitting(task.record.queue),
     }));
-    byFit.sort((one, other) => one.fitting.length - other.fitting.length);
+    // Of equals those first that have a node in mind, or its room would go to what could go anywhere.
+    byFit.sort((one, other) => one.fitting.length - other.fitting.length || wish(one.task) - wish(other.task));
     for (const { task, requirement, fitting } of byFit) {
       const candidates: Candidate[] = [];
       for (const node of fitting) {
@@ -231,12 +232,7 @@ export class Dispatch {
       }
       // Another node than the one that failed it, where there is one.
       const others = candidates.filter((candidate) => candidate.nodeId !== task.record.lastNode);
-      const nodeId = this.#strategy(task.record.type)(others.length > 0 ? others : candidates, {
-        taskId: task.record.taskId,
-        affinityKey: null,
-        turn: this.#turn,
-        random: this.#world.random,
-      });
+      const nodeId = this.#choose(task, others.length > 0 ? others : candidates);
       const node = nodeId === undefined ? undefined : this.#nodes.get(nodeId);
       if (node === undefined) homeless.push(task);
       else {
@@ -252,6 +248,13 @@ export class Dispatch {
     if (homeless.length > 0) this.#giveBack(homeless);
   }
 
+  /** The preferred node if it is among them, else what the strategy says. */
+  #choose({ record }: Claimed, candidates: readonly Candidate[]): string | undefined {
+    const { taskId, type, prefer, affinityKey } = record;
+    if (prefer !== null && candidates.some((candidate) => candidate.nodeId === prefer)) return prefer;
+    return this.#strategy(type)(candidates, { taskId, affinityKey, turn: this.#turn, random: this.#world.random });
+  }
+
   /** Room has gone between the question and the answer: the tasks wait again, at no cost. */
   #giveBack(homeless: readonly Claimed[]): void {
     const releases = homeless.map(({ record: { taskId, attempt } }) => ({
@@ -262,6 +265,11 @@ export class Dispatch {
     }));
     this.#store.release(this.#gatewayId(), releases).catch((error: unknown) => this.#owner.onStoreFailed(error));
   }
+}
+
+/** 0 for a task that prefers a node, 1 for one that does not: a part of an order. */
+function wish({ record }: Claimed): number {
+  return record.prefer === null ? 1 : 0;
 }
 
 function candidateOf(node: Node): Candidate {

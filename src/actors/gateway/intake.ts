@@ -89,6 +89,8 @@ export class Intake {
       payload: spec.payload,
       createdAt,
       key: spec.key,
+      prefer: spec.prefer,
+      affinityKey: spec.affinityKey,
       delayMs: spec.delay,
       ttlMs: spec.ttl,
       deadlineMs: spec.deadline,

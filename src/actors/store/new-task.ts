@@ -40,6 +40,10 @@ export interface NewTask {
   readonly payload: Uint8Array;
   /** Wall-clock milliseconds, for people. */
   readonly createdAt: number;
+  /** For the placement of its attempts, kept as given: the node that takes it if it has room. */
+  readonly prefer?: string | undefined;
+  /** As `prefer`: tasks of one key go to one node, where the strategy heeds it. */
+  readonly affinityKey?: string | undefined;
   /** Not claimable before this much time has passed. Default 0. */
   readonly delayMs?: number | undefined;
   /**

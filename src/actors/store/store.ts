@@ -44,6 +44,8 @@ export interface TaskRecord {
   readonly node: string | null;
   /** The node of the last attempt that was released at the cost of a failure or a crash: another one is tried first. */
   readonly lastNode: string | null;
+  readonly prefer: string | null;
+  readonly affinityKey: string | null;
   readonly fairKey: string | null;
   readonly limitKey: string | null;
   /** How long until a delay ends; null if the task is not delayed by time. */

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { PincerError } from '../index.ts';
+import { LIMITS, PincerError } from '../index.ts';
 
 /**
  * The value of a JSON argument: literal, `@file`, or `-` for stdin. Absent: null.
@@ -34,15 +34,38 @@ export async function readPayload(argument: string | undefined): Promise<unknown
   }
 }
 
+const Milliseconds = z.int().min(1).max(LIMITS.taskTimeoutMsMax.value);
+const Key = z.string().min(1).max(128);
+const Amount = z.int().min(1).max(1_000_000);
+
+/** A task on a line of a list. Fields are named as on the wire; times are milliseconds. */
 const TaskLine = z.strictObject({
   type: z.string(),
   payload: z.unknown().optional(),
+  /** For lines below that name it in `after`. */
+  taskId: z.string().optional(),
   priority: z.int().min(1).max(10).optional(),
-  /** Milliseconds. */
-  timeout: z.int().min(1).optional(),
-  key: z.string().optional(),
+  timeout: Milliseconds.optional(),
+  key: Key.optional(),
+  needs: z.array(z.string()).optional(),
+  labels: z.record(z.string(), z.string()).optional(),
+  resources: z.record(z.string(), z.number().min(0)).optional(),
+  node: z.string().optional(),
+  prefer: z.string().optional(),
+  affinityKey: Key.optional(),
+  attempts: z.int().min(1).max(LIMITS.attemptsMax.value).optional(),
+  delay: Milliseconds.optional(),
+  ttl: Milliseconds.optional(),
+  deadline: Milliseconds.optional(),
+  fairKey: Key.optional(),
+  limit: z.strictObject({ key: Key, concurrency: Amount.optional(), perMinute: Amount.optional() }).optional(),
+  after: z.array(z.string()).min(1).max(LIMITS.dependenciesMax.value).optional(),
+  onDependencyFailure: z.enum(['fail', 'ignore', 'run']).optional(),
 });
 export type TaskLine = z.infer<typeof TaskLine>;
+
+/** What a line may say. */
+export const FIELDS = Object.keys(TaskLine.shape);
 
 /** One line of a task list, numbered from 0; an error names line and field. */
 export interface NumberedLine {
@@ -86,14 +109,19 @@ function parseLine(line: string, index: number): TaskLine | PincerError {
   try {
     value = JSON.parse(line);
   } catch (error) {
-    return new PincerError(
-      'PAYLOAD_INVALID',
-      `line ${index + 1}: not JSON: ${error instanceof Error ? error.message : ''}`,
-    );
+    return refusal(index, `not JSON: ${error instanceof Error ? error.message : ''}`, 'Write one JSON object a line.');
   }
   const parsed = TaskLine.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const field = issue === undefined || issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;
-  return new PincerError('PAYLOAD_INVALID', `line ${index + 1}: ${field}${issue?.message ?? 'is invalid'}`);
+  const mend =
+    issue?.code === 'unrecognized_keys'
+      ? `A task has the fields ${FIELDS.join(', ')}.`
+      : 'Correct that field and submit the line again; the other lines went on.';
+  return refusal(index, `${field}${issue?.message ?? 'is invalid'}`, mend);
+}
+
+function refusal(index: number, what: string, hint: string): PincerError {
+  return new PincerError('PAYLOAD_INVALID', `line ${index + 1}: ${what}`, { hint });
 }

@@ -4,11 +4,12 @@ import process from 'node:process';
 import { setTimeout as wait } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
-import { type Client, PincerError, plainText, type SettledTask } from '../index.ts';
+import { type Client, PincerError, plainText, type SettledTask, type SubmitOptions } from '../index.ts';
 import { EXIT, exitCodeOfSignal } from './exit-codes.ts';
-import { readTaskLines, type TaskLine } from './input.ts';
+import { FIELDS, readTaskLines, type TaskLine } from './input.ts';
 import { type ClientCommandOptions, withClient, withGateway } from './options.ts';
 import { onSignals } from './signals.ts';
+import { withoutAbsent } from './task-options.ts';
 import { Window } from './window.ts';
 
 /** Tasks under way at once: their results are all that is kept in memory. */
@@ -21,7 +22,12 @@ interface Row {
   readonly taskId: string | null;
   readonly status: 'completed' | 'failed' | 'cancelled' | 'refused';
   readonly result?: unknown;
-  readonly error?: { readonly code: string; readonly message: string; readonly retryable: boolean };
+  readonly error?: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string;
+    readonly retryable: boolean;
+  };
   readonly node: string | null;
   readonly attempts: number;
   readonly queuedMs: number;
@@ -30,11 +36,11 @@ interface Row {
 
 export function submitCommand(): Command {
   return withClient(new Command('submit'))
-    .description('run a list of tasks, one JSON object a line: {"type","payload","priority","timeout","key"}')
+    .description('run a list of tasks, one JSON object a line: {"type": …, "payload": …, "priority": …}')
     .argument('<file>', 'the list, or - for stdin')
     .addHelpText(
       'after',
-      '\nWith --json prints one line per task as it ends: { index, taskId, status, result | error, node, attempts, queuedMs, runMs }.\nA line that is not a task is reported as refused and the rest goes on. Exits with 6 unless all completed.',
+      `\nFields of a line: ${FIELDS.join(', ')}. Times are milliseconds.\nWith --json prints one line per task as it ends: { index, taskId, status, result | error, node, attempts, queuedMs, runMs }.\nA line that is not a task is reported as refused and the rest goes on. Exits with 6 unless all completed.`,
     )
     .action(async (file: string, options: ClientCommandOptions) => {
       await withGateway(options, async (client, output) => {
@@ -60,8 +66,9 @@ export function submitCommand(): Command {
           });
           if (output.isJson) output.result(row, () => '');
           else if (row.error !== undefined) {
-            const { code, message } = row.error;
-            output.say(`line ${row.index + 1}: ${plainText(code)}, ${plainText(message, 2_000)}`);
+            const { code, message, hint } = row.error;
+            const mend = row.status === 'refused' && hint !== '' ? `; ${plainText(hint, 2_000)}` : '';
+            output.say(`line ${row.index + 1}: ${plainText(code)}, ${plainText(message, 2_000)}${mend}`);
           }
         };
         bar?.start(0, 0, { failed: 0 });
@@ -90,14 +97,11 @@ function summaryOf(total: number, counts: Readonly<Record<string, number>>): str
 }
 
 async function runLine(client: Client, index: number, task: TaskLine, signal: AbortSignal): Promise<Row> {
-  const { type, payload = null, priority, timeout, key } = task;
+  const { type, payload = null, timeout, delay, ttl, deadline, ...rest } = task;
+  const times = { timeoutMs: timeout, delayMs: delay, ttlMs: ttl, deadlineMs: deadline };
+  const options = withoutAbsent({ ...rest, ...times }) as SubmitOptions;
   for (;;) {
-    const handle = client.submit(type, payload, {
-      signal,
-      ...(priority === undefined ? {} : { priority }),
-      ...(timeout === undefined ? {} : { timeoutMs: timeout }),
-      ...(key === undefined ? {} : { key }),
-    });
+    const handle = client.submit(type, payload, { signal, ...options });
     try {
       return rowOf(index, await handle.outcome());
     } catch (error) {
@@ -118,7 +122,7 @@ function rowOf(index: number, task: SettledTask): Row {
     taskId,
     status,
     ...(status === 'completed' ? { result: result ?? null } : {}),
-    ...(error === undefined ? {} : { error: { code: error.code, message: error.message, retryable: error.retryable } }),
+    ...(error === undefined ? {} : { error: wordsOf(error) }),
     node: node ?? null,
     attempts,
     queuedMs: Math.round(queuedMs),
@@ -127,17 +131,20 @@ function rowOf(index: number, task: SettledTask): Row {
 }
 
 function refused(index: number, error: PincerError): Row {
-  const { code, message, retryable } = error;
   return {
     index,
     taskId: null,
     status: 'refused',
-    error: { code, message, retryable },
+    error: wordsOf(error),
     node: null,
     attempts: 0,
     queuedMs: 0,
     runMs: 0,
   };
+}
+
+function wordsOf({ code, message, hint, retryable }: PincerError): NonNullable<Row['error']> {
+  return { code, message, hint, retryable };
 }
 
 function progressBar(): SingleBar {

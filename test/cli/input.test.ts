@@ -37,12 +37,29 @@ describe('a task list', () => {
     ['no type', '{}', /^line 2: type: /],
     ['a priority out of range', '{"type":"a","priority":11}', /^line 2: priority: /],
     ['a timeout that is no number', '{"type":"a","timeout":"5s"}', /^line 2: timeout: /],
+    ['a limit out of range', '{"type":"a","limit":{"key":"k","concurrency":0}}', /^line 2: limit.concurrency: .*>=1/],
+    ['too many attempts', '{"type":"a","attempts":101}', /^line 2: attempts: .*<=100/],
     ['a field that there is not', '{"type":"a","prio":1}', /^line 2: .*"prio"/],
   ])('names line and field of %s, and goes on', async (_, line, message) => {
     const [first, bad, last] = await linesOf(`{"type":"a"}\n${line}\n{"type":"z"}`);
     expect([first?.task, last?.task]).toEqual([{ type: 'a' }, { type: 'z' }]);
     expect(bad?.task).toBeInstanceOf(PincerError);
-    expect(bad?.task).toMatchObject({ message: expect.stringMatching(message) });
+    expect(bad?.task).toMatchObject({ message: expect.stringMatching(message), hint: expect.stringMatching(/\w\.$/) });
+  });
+
+  it('lists the fields there are when one is not among them', async () => {
+    const [bad] = await linesOf('{"type":"a","prio":1}');
+    expect(bad?.task).toMatchObject({ hint: expect.stringContaining('priority, timeout, key') });
+  });
+
+  it('may say of a task all that can be submitted', async () => {
+    const task = {
+      ...{ type: 'a', payload: 1, taskId: 't1', priority: 1, timeout: 5, key: 'k', needs: ['llm'], node: 'n1' },
+      ...{ labels: { zone: 'attic' }, resources: { gpu: 0.5 }, prefer: 'n2', affinityKey: 's', attempts: 2, delay: 1 },
+      ...{ ttl: 2, deadline: 3, fairKey: 'f', limit: { key: 'l', perMinute: 1 }, after: ['t0'] },
+      onDependencyFailure: 'run',
+    };
+    expect(await linesOf(JSON.stringify(task))).toEqual([{ index: 0, task }]);
   });
 
   it('that cannot be read is a wrong option, not a crash', async () => {

@@ -1,36 +1,32 @@
 /**
- * `npm run bench`: a gateway and two nodes as processes, beside a bare relay of the same messages, in turns within one run.
- * Prints medians and ratios; asserts nothing. Options: --tasks N (10 000), --rounds N (3), --json.
+ * `npm run bench`: every workload, or those that are named (`npm run bench -- W1 W3`). Prints medians and ratios; asserts
+ * nothing. Options: --rounds N (5), --tasks N for W7 (1 000 000), --keep NAME, --profile.
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { cpuOf, median, memoryOf, percentile, start } from './process.ts';
-import { waitingRatio } from './waiting.ts';
-import { many, openClient, openRelay, PAYLOAD, type RunOne, windowed } from './workloads.ts';
+import { w7 } from './endurance.ts';
+import { profile } from './profile.ts';
+import { w1to3 } from './race.ts';
+import { keep, print, type Suite } from './report.ts';
+import { w5 } from './scale.ts';
+import { w4 } from './waiting.ts';
 
-const { values } = parseArgs({
+const WORKLOADS = ['W1', 'W2', 'W3', 'W4', 'W5', 'W6', 'W7'];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
-    tasks: { type: 'string', default: '10000' },
-    rounds: { type: 'string', default: '3' },
-    json: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '5' },
+    tasks: { type: 'string', default: '1000000' },
+    keep: { type: 'string', default: 'last' },
+    profile: { type: 'boolean', default: false },
   },
 });
-const tasks = whole('tasks', values.tasks);
 const rounds = whole('rounds', values.rounds);
-const SEQUENTIAL = 500;
-const WINDOW = 100;
-/** A window of a hundred has settled long before; more would only take longer. */
-const WINDOWED_MAX = 5_000;
-
-interface Round {
-  /** What the hub in the middle used, in microseconds of processor time for each task. */
-  readonly cpuUs: number;
-  readonly manyPerSecond: number;
-  readonly oneP50Ms: number;
-  readonly oneP99Ms: number;
-  readonly windowPerSecond: number;
-  readonly windowP50Ms: number;
-  readonly windowP99Ms: number;
+const tasks = whole('tasks', values.tasks);
+const parts = new Set(positionals.length > 0 ? positionals : WORKLOADS);
+for (const part of parts) {
+  if (!WORKLOADS.includes(part)) throw new RangeError(`'${part}' is not a workload; there are ${WORKLOADS.join(', ')}`);
 }
 
 function whole(name: string, text: string): number {
@@ -40,104 +36,23 @@ function whole(name: string, text: string): number {
   return value;
 }
 
-async function round(run: RunOne, pid: number): Promise<Round> {
-  const before = cpuOf(pid);
-  const manyPerSecond = await many(run, tasks);
-  const cpuUs = ((cpuOf(pid) - before) * 1_000) / tasks;
-  const one = await windowed(run, SEQUENTIAL, 1);
-  const hundred = await windowed(run, Math.min(tasks, WINDOWED_MAX), WINDOW);
-  return {
-    cpuUs,
-    manyPerSecond,
-    oneP50Ms: percentile(one.latencies, 0.5),
-    oneP99Ms: percentile(one.latencies, 0.99),
-    windowPerSecond: hundred.perSecond,
-    windowP50Ms: percentile(hundred.latencies, 0.5),
-    windowP99Ms: percentile(hundred.latencies, 0.99),
-  };
-}
-
-await using gateway = await start(['dist/cli/main.js', 'gateway', '--listen', '127.0.0.1:0', '--json']);
-await using _one = await start(['--import', 'tsx', 'bench/node.ts', gateway.url, 'bench-1', '50']);
-await using _two = await start(['--import', 'tsx', 'bench/node.ts', gateway.url, 'bench-2', '50']);
-await using hub = await start(['--import', 'tsx', 'bench/relay.ts', 'hub']);
-await using _three = await start(['--import', 'tsx', 'bench/relay.ts', 'node', hub.url]);
-await using _four = await start(['--import', 'tsx', 'bench/relay.ts', 'node', hub.url]);
-
-const { client, run } = await openClient(gateway.url);
-const relay = await openRelay(hub.url);
-const idleMiB = memoryOf(gateway.pid);
-// The first round warms both up and does not count.
-await many(run, 1_000);
-await many(relay.run, 1_000);
-const pincer: Round[] = [];
-const bare: Round[] = [];
-for (let index = 0; index < rounds; index += 1) {
-  pincer.push(await round(run, gateway.pid));
-  bare.push(await round(relay.run, hub.pid));
-}
-const usedMiB = memoryOf(gateway.pid);
-const peakMiB = memoryOf(gateway.pid, 'peak');
-const waiting = Array.from({ length: 10_000 }, () =>
-  client.submit('nobody-can', PAYLOAD, { needs: ['nothing-has'], watch: false }).accepted(),
-);
-await Promise.all(waiting);
-const waitingMiB = memoryOf(gateway.pid);
-await client.stop();
-relay.close();
-
-const of = (list: readonly Round[]): Round => ({
-  cpuUs: median(list.map((one) => one.cpuUs)),
-  manyPerSecond: median(list.map((one) => one.manyPerSecond)),
-  oneP50Ms: median(list.map((one) => one.oneP50Ms)),
-  oneP99Ms: median(list.map((one) => one.oneP99Ms)),
-  windowPerSecond: median(list.map((one) => one.windowPerSecond)),
-  windowP50Ms: median(list.map((one) => one.windowP50Ms)),
-  windowP99Ms: median(list.map((one) => one.windowP99Ms)),
-});
-const report = {
-  tasks,
-  rounds,
-  pincer: of(pincer),
-  relay: of(bare),
-  ratio: {
-    many: of(pincer).manyPerSecond / of(bare).manyPerSecond,
-    window: of(pincer).windowPerSecond / of(bare).windowPerSecond,
-  },
-  gatewayMiB: { idle: idleMiB, peak: peakMiB, used: usedMiB, with10000Waiting: waitingMiB },
-  waitingRatio: await waitingRatio(),
-};
-
-if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+if (values.profile) await profile();
 else {
-  const rate = (value: number): string => `${Math.round(value).toLocaleString('en')}/s`;
-  const ms = (value: number): string => `${value.toFixed(2)} ms`;
-  const line = (name: string, mine: string, floor: string, ratio = ''): void => {
-    process.stdout.write(`${name.padEnd(34)}${mine.padStart(14)}${floor.padStart(14)}  ${ratio}\n`);
+  const startedAt = performance.now();
+  const suites: Suite[] = [];
+  const add = (...made: readonly Suite[]): void => {
+    for (const suite of made) {
+      print(suite);
+      suites.push(suite);
+    }
   };
-  line(`medians of ${rounds} rounds`, 'pincer', 'bare relay', 'ratio');
-  line(
-    `${tasks} tasks at once`,
-    rate(report.pincer.manyPerSecond),
-    rate(report.relay.manyPerSecond),
-    report.ratio.many.toFixed(3),
-  );
-  line(
-    `${WINDOW} at a time`,
-    rate(report.pincer.windowPerSecond),
-    rate(report.relay.windowPerSecond),
-    report.ratio.window.toFixed(3),
-  );
-  line(`${WINDOW} at a time, p50`, ms(report.pincer.windowP50Ms), ms(report.relay.windowP50Ms));
-  line(`${WINDOW} at a time, p99`, ms(report.pincer.windowP99Ms), ms(report.relay.windowP99Ms));
-  line('one at a time, p50', ms(report.pincer.oneP50Ms), ms(report.relay.oneP50Ms));
-  line('one at a time, p99', ms(report.pincer.oneP99Ms), ms(report.relay.oneP99Ms));
-  line('processor time in the middle', `${report.pincer.cpuUs.toFixed(0)} µs`, `${report.relay.cpuUs.toFixed(0)} µs`);
-  const { idle, peak, used, with10000Waiting } = report.gatewayMiB;
-  process.stdout.write(
-    `gateway memory: ${idle.toFixed(0)} MiB idle, ${peak.toFixed(0)} MiB at the peak, ${used.toFixed(0)} MiB after the rounds, ${with10000Waiting.toFixed(0)} MiB with 10 000 more waiting\n`,
-  );
-  process.stdout.write(
-    `1 000 tasks beside 100 000 that nobody can run: ${report.waitingRatio.time.toFixed(2)} × the time, ${report.waitingRatio.cpu.toFixed(2)} × the processor time without them\n`,
-  );
+  process.stdout.write(`medians of ${rounds} rounds\n`);
+  if (['W1', 'W2', 'W3'].some((part) => parts.has(part))) add(...(await w1to3(rounds, parts)));
+  if (parts.has('W4')) add(await w4(Math.min(rounds, 3)));
+  if (parts.has('W5')) add(await w5(Math.min(rounds, 3)));
+  if (parts.has('W6')) process.stdout.write('W6  not there yet: it needs a store on disk\n');
+  if (parts.has('W7')) add(await w7(tasks));
+  const seconds = Math.round((performance.now() - startedAt) / 1_000);
+  keep(values.keep, suites, { rounds, seconds });
+  process.stdout.write(`${seconds} s; kept in bench/results/${values.keep}.json\n`);
 }

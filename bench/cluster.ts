@@ -1,0 +1,46 @@
+/** The contestants, each as a cluster of fresh processes: a hub, nodes with 100 slots in all, and one client. */
+import { type BenchProcess, start } from './process.ts';
+
+export type Contestant = 'pincer' | 'pincer on disk' | 'R0' | 'R1';
+
+export interface Cluster extends AsyncDisposable {
+  readonly hub: BenchProcess;
+  readonly client: BenchProcess;
+  readonly nodes: readonly BenchProcess[];
+}
+
+const SLOTS = 100;
+const PROCESSES = 2;
+
+/** Opens a cluster with that many nodes. They share two processes, since more would only wait for the same cores. */
+export async function open(contestant: Contestant, nodeCount = 2): Promise<Cluster> {
+  const opened: BenchProcess[] = [];
+  const begin = async (name: string, args: readonly string[] = []): Promise<BenchProcess> => {
+    const begun = await start(name, args);
+    opened.push(begun);
+    return begun;
+  };
+  const end = async (): Promise<void> => {
+    await Promise.all(opened.map((each) => each[Symbol.asyncDispose]()));
+  };
+  try {
+    const isPincer = contestant !== 'R0' && contestant !== 'R1';
+    const hub = isPincer ? await begin('gateway') : await begin('relay', [contestant]);
+    const { url = '' } = hub.ready;
+    const nodes: BenchProcess[] = [];
+    const slots = String(Math.max(1, Math.floor(SLOTS / nodeCount)));
+    const count = Math.min(PROCESSES, nodeCount);
+    for (let index = 0; index < count; index += 1) {
+      if (isPincer) {
+        const from = Math.floor((index * nodeCount) / count);
+        const many = Math.floor(((index + 1) * nodeCount) / count) - from;
+        nodes.push(await begin('node', [url, String(from), String(many), slots]));
+      } else nodes.push(await begin('relay', ['node', `${url}/node/${slots}`]));
+    }
+    const client = isPincer ? await begin('client', [url]) : await begin('relay-client', [`${url}/client`]);
+    return { hub, client, nodes, [Symbol.asyncDispose]: end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * `--profile`: where the time of W1 goes, in the gateway, the client and a node. Samples a process with the inspector’s
+ * profiler while the tasks run, and sums the functions’ own time by room of the house, by package, and for Node itself.
+ */
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { open } from './cluster.ts';
+
+const WARM = 5_000;
+const MANY = 60_000;
+const SHOWN = 30;
+
+interface CpuProfile {
+  readonly nodes: readonly {
+    readonly id: number;
+    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
+  }[];
+  readonly samples: readonly number[];
+  readonly timeDeltas: readonly number[];
+}
+
+/** Profiles W1, prints the tables, and says where the profiles are: any DevTools opens them. */
+export async function profile(): Promise<void> {
+  await using cluster = await open('pincer');
+  const folder = mkdtempSync(join(tmpdir(), 'pincer-bench-'));
+  const { hub, client, nodes } = cluster;
+  const processes = { gateway: hub, client, node: nodes[0] };
+  await client.ask('many', { tasks: WARM });
+  for (const each of Object.values(processes)) await each?.ask('profile');
+  await client.ask('many', { tasks: MANY });
+  for (const [name, each] of Object.entries(processes)) {
+    const file = join(folder, `${name}.cpuprofile`);
+    await each?.ask('profiled', { file });
+    show(name, JSON.parse(readFileSync(file, 'utf8')) as CpuProfile);
+  }
+  process.stdout.write(`\nprofiles: ${folder}\n`);
+}
+
+function show(name: string, { nodes, samples, timeDeltas }: CpuProfile): void {
+  const byId = new Map(nodes.map((node) => [node.id, node.callFrame]));
+  const rooms = new Map<string, number>();
+  const functions = new Map<string, number>();
+  let total = 0;
+  for (const [index, id] of samples.entries()) {
+    const frame = byId.get(id);
+    const us = timeDeltas[index] ?? 0;
+    if (frame === undefined || frame.functionName === '(idle)') continue;
+    const room = roomOf(frame.functionName, frame.url);
+    total += us;
+    rooms.set(room, (rooms.get(room) ?? 0) + us);
+    const file = frame.url.split('/').at(-1) ?? '';
+    const label = `${room.padEnd(20)} ${frame.functionName || '(anonymous)'}${file === '' ? '' : `  ${file}:${frame.lineNumber + 1}`}`;
+    functions.set(label, (functions.get(label) ?? 0) + us);
+  }
+  process.stdout.write(`\n${name}: ${(total / MANY).toFixed(1)} µs a task, of which\n`);
+  list(rooms, total, Number.POSITIVE_INFINITY);
+  process.stdout.write('  functions, own time\n');
+  list(functions, total, SHOWN);
+}
+
+function list(times: ReadonlyMap<string, number>, total: number, shown: number): void {
+  const sorted = [...times].sort(([, one], [, other]) => other - one).slice(0, shown);
+  for (const [name, us] of sorted) {
+    process.stdout.write(
+      `  ${((100 * us) / total).toFixed(1).padStart(5)} %  ${(us / MANY).toFixed(2).padStart(6)} µs  ${name}\n`,
+    );
+  }
+}
+
+function roomOf(name: string, url: string): string {
+  if (name === '(garbage collector)') return 'garbage collection';
+  if (url.startsWith('node:')) return 'node';
+  const room = /\/(?:dist|src)\/(?:(\w+)\/(?:(\w+)\/)?)?[\w.-]+$/.exec(url);
+  const pack = /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url);
+  if (pack?.[1] !== undefined) return pack[1];
+  if (room !== null) return `src/${[room[1], room[2]].filter((part) => part !== undefined).join('/')}`;
+  if (url.includes('/bench/')) return 'bench';
+  return 'native';
+}

@@ -315,6 +315,21 @@ export const LIMITS = {
   leaseRenewMs: limit(3_000, 'ms', 'How often a gateway renews its claim.', '–'),
   sweepMs: limit(1_000, 'ms', 'How often a gateway looks for due delays and dead gateways.', '–'),
 
+  // Channels
+  channelLeaseMs: limit(
+    10_000,
+    'ms',
+    'How long a channel’s hold on its platform lasts without a renewal; it renews three times as often.',
+    'It closes the platform by then, and another instance takes over within a third more.',
+  ),
+  channelLeaseMsMax: limit(300_000, 'ms', 'The longest lease a channel may ask for.', 'MESSAGE_INVALID.'),
+  channelLeasesMax: limit(
+    16,
+    'count',
+    'Leases one channel node may hold.',
+    'A further one is refused with RATE_EXCEEDED.',
+  ),
+
   // Discovery (what a source says is a hint; these bound what a hostile or broken one can cost)
   discoveryCandidatesMax: limit(
     256,

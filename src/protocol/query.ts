@@ -38,6 +38,14 @@ export const Order = z.discriminatedUnion('what', [
   z.strictObject({ what: z.literal('type.resume'), type: TaskType }),
   /** A failed or cancelled task waits again, with its payload and fresh budgets. */
   z.strictObject({ what: z.literal('task.retry'), taskId: Identifier }),
+  /** Takes a lease, or renews it: it has one holder at a time, as long as that renews it. For channels alone. */
+  z.strictObject({
+    what: z.literal('lease.take'),
+    key: Identifier,
+    ttlMs: z.int().min(1_000).max(defaultLimits.channelLeaseMsMax),
+  }),
+  /** Gives it back before its time, by the token of the last answer. */
+  z.strictObject({ what: z.literal('lease.free'), key: Identifier, token: z.int().min(1) }),
 ]);
 export type Order = z.infer<typeof Order>;
 
@@ -69,7 +77,11 @@ export const ANSWERS = {
   why: Why,
   nodes: z.strictObject({ items: z.array(NodeView) }),
   node: z.strictObject({ node: NodeView }),
-  order: z.strictObject({ status: z.string() }),
+  order: z.strictObject({
+    status: z.string(),
+    /** Of a lease that is held: rises with every take, whoever takes it. */
+    token: z.int().optional(),
+  }),
   stats: z.strictObject({
     gatewayId: Identifier,
     status: z.string(),

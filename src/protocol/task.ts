@@ -32,6 +32,11 @@ export const NEEDS_OF_TYPE: Readonly<Record<string, string>> = Object.freeze({
   'speech-transcription': 'speech',
 });
 
+/** Whether a type is channel work: a delivery to a platform, `channel/NAME`. All else is agent work, and neither kind of node gets the other’s. */
+export function isChannelWork(type: string): boolean {
+  return type.startsWith('channel/');
+}
+
 /** Application data as it travels: msgpack inside `bin`. The gateway routes it without decoding it. */
 export const Opaque: z.ZodType<Uint8Array> = z
   .instanceof(Uint8Array)

@@ -20,6 +20,7 @@ import { createWorld } from '../world.ts';
 import { Dispatch } from './dispatch.ts';
 import type { Gateway, GatewayOptions } from './gateway-options.ts';
 import { grantingOf } from './granting.ts';
+import { Holdings } from './holdings.ts';
 import { Inbox } from './inbox.ts';
 import { Intake } from './intake.ts';
 import { Lease } from './lease.ts';
@@ -168,7 +169,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     store,
     intake,
     switchboard,
-    orders: { world, store, nodes, sessions, dispatch },
+    orders: { world, store, nodes, sessions, dispatch, holdings: new Holdings(store, limits) },
     tasks,
     nodes,
     dispatch,

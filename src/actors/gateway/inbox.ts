@@ -107,7 +107,7 @@ export class Inbox {
         break;
       case 'order':
         void this.#answering(session, message, async () => {
-          session.send('answer', await carryOut(message.payload, this.#options.orders), { re: message.id });
+          session.send('answer', await carryOut(message.payload, session, this.#options.orders), { re: message.id });
         });
         break;
       case 'direct':

@@ -1,11 +1,13 @@
-/** Carries out what operators ask of a gateway: nodes drained, resumed and evicted, task types paused and resumed. */
+/** Carries out what peers order: nodes drained, resumed and evicted, task types paused and resumed, leases taken and freed. */
 import { PincerError } from '../../protocol/failure.ts';
-import type { Order } from '../../protocol/query.ts';
+import type { Answer, Order } from '../../protocol/query.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import type { Store } from '../store/store.ts';
 import type { World } from '../world.ts';
 import type { Dispatch } from './dispatch.ts';
+import type { Holdings } from './holdings.ts';
 import type { Node, Nodes } from './nodes.ts';
+import type { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface OrderTargets {
@@ -14,17 +16,20 @@ export interface OrderTargets {
   readonly nodes: Nodes;
   readonly sessions: Sessions;
   readonly dispatch: Dispatch;
+  readonly holdings: Holdings;
 }
 
 /**
  * Returns the status after.
- * @throws PincerError `NODE_UNKNOWN`, `TASK_UNKNOWN` or `TASK_NOT_FAILED`.
+ * @throws PincerError `NODE_UNKNOWN`, `TASK_UNKNOWN`, `TASK_NOT_FAILED`, and what `Holdings` throws.
  */
 export async function carryOut(
   order: Order,
-  { world, store, nodes, sessions, dispatch }: OrderTargets,
-): Promise<{ status: string }> {
-  world.log.info('order.received', { ...order });
+  by: Session,
+  { world, store, nodes, sessions, dispatch, holdings }: OrderTargets,
+): Promise<Answer<'order'>> {
+  // A lease is renewed every few seconds: not worth waking for.
+  if (order.what !== 'lease.take') world.log.info('order.received', { ...order, by: by.peerId });
   switch (order.what) {
     case 'node.drain': {
       const node = known(order.nodeId, nodes);
@@ -58,6 +63,10 @@ export async function carryOut(
       if (verdict === 'notFailed') throw new PincerError('TASK_NOT_FAILED', `task '${order.taskId}' has not failed`);
       return { status: verdict };
     }
+    case 'lease.take':
+      return holdings.take(by, order.key, order.ttlMs);
+    case 'lease.free':
+      return holdings.free(by, order.key, order.token);
     default:
       return unexpected(order);
   }

@@ -8,12 +8,12 @@ import { PincerError } from '../../protocol/failure.ts';
 import { Capabilities, Identifier } from '../../protocol/identifier.ts';
 import { MaxTasks, type NodeKind } from '../../protocol/node.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
+import { Calls, type GatewayCalls } from '../client/calls.ts';
 import { type Connection, connect } from '../connection.ts';
 import type { Deadline } from '../deadlines.ts';
 import { dialsOf, type Target } from '../dials.ts';
 import { type Messaging, Messenger } from '../messenger.ts';
 import { realPorts } from '../real-ports.ts';
-import { Requests } from '../requests.ts';
 import { startActor } from '../start-actor.ts';
 import type { Handler, TaskDefinition } from '../task-definition.ts';
 import { createWorld, type WorldOptions } from '../world.ts';
@@ -58,6 +58,10 @@ export interface Node extends AsyncDisposable {
   readonly stopped: Promise<PincerError | null>;
   /** Adds a handler. The gateway is told at once. */
   handle<Definition extends TaskDefinition>(definition: Definition, handler: Handler<Definition>): void;
+  /** Takes a handler away again: no more tasks of its type come. What runs goes on. */
+  unhandle(type: string): void;
+  /** What a node may ask of its gateway, as clients may: submit tasks, follow them, ask questions. */
+  readonly gateway: GatewayCalls;
   /** Messages to and from other peers. */
   readonly messages: Messaging;
   /** Takes nothing new, finishes what runs (at most `drainMs`), says goodbye, stops. */
@@ -121,8 +125,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       if (attempts.size === 0) life.send({ type: 'attempts.ended' });
     },
   });
-  const requests = new Requests(() => connection);
-  const messenger = new Messenger(world, { requests, connection: () => connection });
+  const calls = new Calls(world, () => connection);
+  const messenger = new Messenger(world, { requests: calls.requests, connection: () => connection });
   const connection: Connection = connect(world, {
     dials,
     parent: life,
@@ -143,7 +147,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         attempts.drop(welcome.drop);
         if (!welcome.resumed) {
           attempts.sayAgain();
-          requests.askAgain();
+          calls.sayAgain();
           messenger.subscribeAgain();
         }
         life.send({ type: 'link.connected' });
@@ -156,7 +160,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       },
       onMessage: (message, done) => {
         if (message.type === 'direct' || message.type === 'broadcast') return messenger.take(message, done);
-        if (requests.answer(message)) return done();
+        if (calls.take(message)) return done();
         switch (message.type) {
           case 'task_assign':
             attempts.assign(message.payload);
@@ -166,9 +170,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
             break;
           case 'drain':
             life.send({ type: 'node.drain' });
-            break;
-          case 'error':
-            log.warn('gateway.error', { code: message.payload.code, message: message.payload.message });
             break;
           default:
             log.warn('message.unexpected', { type: message.type });
@@ -215,7 +216,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     if (connection.isUp) connection.send('unregister', { reason: refusal === null ? 'stopped' : refusal.code });
     await connection.stop();
     const stopped = new PincerError('STOPPED', 'the node was stopped');
-    requests.failAll(stopped);
+    calls.fail(stopped);
     messenger.fail(stopped);
     meter.stop();
     deadlines.stop();
@@ -255,6 +256,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const node: Node = {
     id,
     stopped,
+    gateway: calls.api,
     messages: messenger,
     get status() {
       return life.getSnapshot().value as string;
@@ -265,6 +267,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     handle(definition, handler) {
       handlers.set(definition.type, defineHandler(definition, handler));
       heartbeat();
+    },
+    unhandle(type) {
+      if (handlers.delete(type)) heartbeat();
     },
     async drain() {
       life.send({ type: 'node.drain' });

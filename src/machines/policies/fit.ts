@@ -1,4 +1,5 @@
 /** Whether a node can do the work of a class, how much of it at once, and if not, why: the words that `pincer why` prints. */
+import { isChannelWork } from '../../protocol/task.ts';
 import type { Requirement } from './requirement-class.ts';
 
 /** What placement knows of a node, apart from how it fares. */
@@ -15,11 +16,15 @@ export interface NodeFacts {
 
 /** Why a node could never do the work of a class, or null if it could. */
 export function misfit(node: NodeFacts, requirement: Requirement): string | null {
-  if (node.kind !== 'agent') return `is a ${node.kind}, not an agent`;
+  const isForChannels = isChannelWork(requirement.type);
+  if (isForChannels !== (node.kind === 'channel')) {
+    return `is ${node.kind === 'agent' ? 'an agent, not a channel' : `a ${node.kind}, not an agent`}`;
+  }
   if (requirement.node !== undefined && requirement.node !== node.nodeId) return `is not '${requirement.node}'`;
   const missing = requirement.needs.filter((need) => !node.capabilities.has(need));
   if (missing.length > 0) return `lacks ${missing.map((need) => `'${need}'`).join(', ')}`;
-  if (node.taskTypes !== null && !node.taskTypes.has(requirement.type))
+  // A channel that names no types takes none: what is sent out goes to who connects that platform.
+  if (isForChannels ? node.taskTypes?.has(requirement.type) !== true : node.taskTypes?.has(requirement.type) === false)
     return `has no handler for '${requirement.type}'`;
   for (const [label, wanted] of Object.entries(requirement.labels ?? {})) {
     const found = ownValue(node.labels, label);

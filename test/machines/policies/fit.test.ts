@@ -46,7 +46,26 @@ describe('a requirement class', () => {
 
 describe('whether a node fits', () => {
   it.each([
-    ['#42 a channel never fits', aNode({ kind: 'channel' }), {}, 'is a channel, not an agent'],
+    ['#42 a channel never fits agent work', aNode({ kind: 'channel' }), {}, 'is a channel, not an agent'],
+    [
+      '#42 nor if it names the type',
+      aNode({ kind: 'channel', taskTypes: new Set(['echo']) }),
+      {},
+      'is a channel, not an agent',
+    ],
+    ['#42 an agent never fits channel work', aNode(), { type: 'channel/chat' }, 'is an agent, not a channel'],
+    [
+      'a channel that does not say what it delivers',
+      aNode({ kind: 'channel' }),
+      { type: 'channel/chat' },
+      "has no handler for 'channel/chat'",
+    ],
+    [
+      'a channel for another platform',
+      aNode({ kind: 'channel', taskTypes: new Set(['channel/mail']) }),
+      { type: 'channel/chat' },
+      "has no handler for 'channel/chat'",
+    ],
     ['a capability that was not granted', aNode(), { needs: ['llm', 'vision'] }, "lacks 'llm', 'vision'"],
     ['#41 a type without a handler', aNode({ taskTypes: new Set(['other']) }), {}, "has no handler for 'echo'"],
     [
@@ -77,6 +96,11 @@ describe('whether a node fits', () => {
     expect(
       misfit(node, aRequirement({ needs: ['llm'], labels: { zone: 'a' }, resources: { gpu: 2 }, node: 'n1' })),
     ).toBeNull();
+  });
+
+  it('finds no fault with the channel that delivers it', () => {
+    const node = aNode({ kind: 'channel', taskTypes: new Set(['channel/chat']) });
+    expect(misfit(node, aRequirement({ type: 'channel/chat' }))).toBeNull();
   });
 
   it('is not fooled by a label named like a property of every object', () => {

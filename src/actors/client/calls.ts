@@ -1,0 +1,175 @@
+/**
+ * What any peer may ask of its gateway: tasks submitted, followed and cancelled, questions, orders. Clients and nodes have
+ * the same. What was not answered when a link broke is asked again.
+ */
+import { PincerError } from '../../protocol/failure.ts';
+import type { Message } from '../../protocol/message.ts';
+import type { NodeStatus, NodeView } from '../../protocol/node.ts';
+import { ANSWERS, type Answer, type Order, type Query, type TaskFilter } from '../../protocol/query.ts';
+import type { HistoryEntry, TaskStatus, TaskView } from '../../protocol/task.ts';
+import { decodePayload } from '../../transport/payload.ts';
+import type { Connection } from '../connection.ts';
+import { Requests } from '../requests.ts';
+import type { InputOf, ProgressOf, ResultOf, TaskDefinition } from '../task-definition.ts';
+import type { World } from '../world.ts';
+import type { TaskHandle } from './handle.ts';
+import { type SubmitOptions, Submits } from './submits.ts';
+
+/** What a client or node may ask of its gateway. */
+export interface GatewayCalls {
+  /** Submits a task. Never throws: what is wrong comes with the handle. */
+  submit<Definition extends TaskDefinition>(
+    task: Definition,
+    input: InputOf<Definition>,
+    options?: SubmitOptions,
+  ): TaskHandle<ResultOf<Definition>, ProgressOf<Definition>>;
+  /** Submits an untyped task by its type’s name. */
+  submit(type: string, input?: unknown, options?: SubmitOptions): TaskHandle;
+  /** A handle on a task that was submitted earlier, by whomever. */
+  follow(taskId: string): TaskHandle;
+  /** Asks for cancellation; resolves with the status after. */
+  cancel(taskId: string): Promise<TaskStatus>;
+  /** Lists tasks, newest first. */
+  tasks(filter?: TaskFilter): Promise<{ items: TaskView[]; total: number; cursor?: string | undefined }>;
+  /** One task with its result (decoded) and history. */
+  task(taskId: string): Promise<{ task: TaskView; result?: unknown; history: HistoryEntry[] }>;
+  /** Why a task is where it is, and what each node has to do with it. */
+  why(taskId: string): Promise<Answer<'why'>>;
+  nodes(filter?: { status?: NodeStatus[] }): Promise<NodeView[]>;
+  node(nodeId: string): Promise<NodeView>;
+  stats(): Promise<Answer<'stats'>>;
+  /** Asks the gateway to drain, resume or evict a node, to pause or resume a task type, or to retry a failed task; resolves with the status after. */
+  order(order: Order): Promise<string>;
+  /**
+   * Takes a lease or renews it, for `ttlMs` (1 000 to 300 000) from about now; null while somebody else holds it. For
+   * nodes of type channel; anybody else is refused with `FORBIDDEN`.
+   */
+  takeLease(key: string, ttlMs: number): Promise<{ readonly token: number } | null>;
+  /** Gives a lease back before its time. A token that is not its last one frees nothing. */
+  freeLease(key: string, token: number): Promise<void>;
+}
+
+/** The calls of one peer, and what its connection has to tell them. */
+export class Calls {
+  readonly requests: Requests;
+  readonly api: GatewayCalls;
+  readonly #submits: Submits;
+  readonly #log: World['log'];
+  #end: PincerError | null = null;
+
+  constructor(world: World, connection: () => Connection) {
+    const end = (): PincerError | null => this.#end;
+    this.requests = new Requests(connection);
+    this.#log = world.log;
+    const asks = asksOf(this.requests, end);
+    this.#submits = new Submits(world, { requests: this.requests, connection, cancel: asks.cancel, end });
+    this.api = apiOf(world, asks, this.#submits);
+  }
+
+  /** A session has begun that knows nothing of what the old one left open or watched. */
+  sayAgain(): void {
+    this.requests.askAgain();
+    this.#submits.watchAgain();
+  }
+
+  /** Takes an answer, or what the gateway says of tasks; false: the message was of something else. */
+  take(message: Message): boolean {
+    if (this.requests.answer(message)) return true;
+    switch (message.type) {
+      case 'task_settled':
+        this.#submits.settle(message.payload);
+        return true;
+      case 'task_progress':
+        this.#submits.report(message.payload);
+        return true;
+      case 'error':
+        this.#log.warn('gateway.error', { code: message.payload.code, message: message.payload.message });
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** Nothing will come any more. */
+  fail(error: PincerError): void {
+    this.#end ??= error;
+    this.requests.failAll(error);
+    this.#submits.fail(error);
+  }
+}
+
+type Asks = ReturnType<typeof asksOf>;
+
+function apiOf({ limits }: World, { ask, order, cancel }: Asks, submits: Submits): GatewayCalls {
+  return {
+    submit: ((task: TaskDefinition | string, input: unknown, how?: SubmitOptions) =>
+      submits.submit(task, input, how)) as GatewayCalls['submit'],
+    follow: (taskId) => submits.follow(taskId),
+    cancel,
+    tasks: (filter = {}) => ask({ what: 'tasks', filter }),
+    async task(taskId) {
+      const { task, result, history } = await ask({ what: 'task', taskId });
+      return { task, history, ...(result === undefined ? {} : { result: decodePayload(result, limits) }) };
+    },
+    why: (taskId) => ask({ what: 'why', taskId }),
+    nodes: async (filter = {}) => (await ask({ what: 'nodes', ...filter })).items,
+    node: async (nodeId) => (await ask({ what: 'node', nodeId })).node,
+    stats: () => ask({ what: 'stats' }),
+    order: async (wanted) => (await order(wanted)).status,
+    async takeLease(key, ttlMs) {
+      const { token } = await order({ what: 'lease.take', key, ttlMs });
+      return token === undefined ? null : { token };
+    },
+    async freeLease(key, token) {
+      await order({ what: 'lease.free', key, token });
+    },
+  };
+}
+
+function asksOf(requests: Requests, end: () => PincerError | null) {
+  function ask<What extends Query['what']>(query: Extract<Query, { what: What }>): Promise<Answer<What>> {
+    return new Promise((resolve, reject) => {
+      const over = end();
+      if (over !== null) return reject(over);
+      requests.ask(
+        'query',
+        query,
+        (message) => {
+          const parsed = ANSWERS[query.what].safeParse(message.payload);
+          if (parsed.success) resolve(parsed.data as Answer<What>);
+          else
+            reject(
+              new PincerError(
+                'MESSAGE_INVALID',
+                `the answer to '${query.what}' does not fit: ${parsed.error.issues[0]?.path.join('.')}`,
+              ),
+            );
+        },
+        reject,
+      );
+    });
+  }
+
+  function order(wanted: Order): Promise<Answer<'order'>> {
+    return new Promise((resolve, reject) => {
+      const over = end();
+      if (over !== null) return reject(over);
+      requests.ask('order', wanted, (message) => resolve(ANSWERS.order.parse(message.payload)), reject);
+    });
+  }
+
+  function cancel(taskId: string): Promise<TaskStatus> {
+    return new Promise((resolve, reject) => {
+      const over = end();
+      if (over !== null) return reject(over);
+      requests.ask(
+        'task_cancel',
+        { taskId },
+        (message) => resolve(message.type === 'task_cancelling' ? message.payload.status : 'cancelling'),
+        reject,
+      );
+    });
+  }
+
+  return { ask, order, cancel };
+}

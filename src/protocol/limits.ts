@@ -219,6 +219,12 @@ export const LIMITS = {
     'Tasks that one task may depend on.',
     'The submit is refused with MESSAGE_INVALID.',
   ),
+  ordersMax: limit(
+    10_000,
+    'count',
+    'Standing orders of one store: paused task types and drained nodes.',
+    'A further one is refused with RATE_EXCEEDED.',
+  ),
   schedulesMax: limit(10_000, 'count', 'Schedules of one store.', 'A further one is refused with RATE_EXCEEDED.'),
   classesMax: limit(
     10_000,

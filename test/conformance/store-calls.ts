@@ -3,11 +3,15 @@
  * Gateways are named by number in calls and answers, because every store gives them ids of its own.
  */
 import type { SimulatedClock } from '../../src/actors/simulated-clock.ts';
-import type { Completion, NewTask, Release, Store, Want } from '../../src/actors/store/store.ts';
+import type { Completion, NewTask, Owned, Release, Store, Want } from '../../src/actors/store/store.ts';
 import type { AttemptRef } from '../../src/protocol/identifier.ts';
 import type { Random } from '../../src/protocol/ports.ts';
 import type { ModelClaim, StoreModel } from './store-model.ts';
 
+/** What the directory is told of a node, its epoch by number. */
+type Attached = { readonly nodeId: string; readonly epoch: number | null; readonly view: Uint8Array };
+/** A completion, its owner by number. */
+type Completed = Omit<Completion, 'owner'> & { readonly owner?: number };
 type Note = AttemptRef & { readonly event: 'assigned' | 'started'; readonly node: string };
 
 export type Call =
@@ -19,17 +23,22 @@ export type Call =
   | { readonly verb: 'claim'; readonly gateway: number; readonly wants: readonly Want[]; readonly limit: number }
   | { readonly verb: 'note'; readonly notes: readonly Note[] }
   | { readonly verb: 'adopt'; readonly gateway: number; readonly node: string; readonly refs: readonly AttemptRef[] }
-  | { readonly verb: 'complete'; readonly completions: readonly Completion[] }
+  | { readonly verb: 'complete'; readonly completions: readonly Completed[] }
+  | { readonly verb: 'putNodes'; readonly gateway: number; readonly nodes: readonly Attached[] }
+  | { readonly verb: 'dropNode'; readonly nodeId: string; readonly epoch: number }
+  | { readonly verb: 'nodes' }
   | { readonly verb: 'release'; readonly gateway: number; readonly releases: readonly Release[] }
   | { readonly verb: 'checkpoint'; readonly entries: readonly (AttemptRef & { readonly data: Uint8Array })[] }
   | { readonly verb: 'cancel' | 'redrive'; readonly taskIds: readonly string[] }
   | { readonly verb: 'limit'; readonly key: string }
   | { readonly verb: 'ahead'; readonly taskId: string };
 
-/** A store and the ids that it has given to gateways, in the order in which they joined. */
+/** A store, and the ids that it has given to gateways in the order in which they joined. */
 export interface Subject {
   readonly store: Store;
   readonly gateways: string[];
+  /** The epochs that it has given, in the order in which it gave them. */
+  readonly epochs: number[];
 }
 
 export const SWEEP_LIMIT = 1_000;
@@ -41,6 +50,7 @@ const QUEUES = ['alpha ', 'beta ', 'gamma ', 'alpha l0', 'beta l0', 'gamma l1'] 
 const WEIGHTS = {
   ...{ submit: 18, claim: 24, note: 12, complete: 14, release: 12, adopt: 6, cancel: 5, checkpoint: 4 },
   ...{ sweep: 8, renew: 10, join: 3, leave: 2, pass: 14, ahead: 3, owned: 3, redrive: 4, limit: 3 },
+  ...{ putNodes: 4, dropNode: 1, nodes: 2 },
 } satisfies Record<Call['verb'], number>;
 
 const VERBS = Object.entries(WEIGHTS).flatMap(([verb, weight]) => Array.from({ length: weight }, () => verb));
@@ -91,9 +101,15 @@ export function nextCall(random: Random, model: StoreModel, gateways: number, cl
     const plain = { ...ref(), costs, delayMs: random() < 0.5 ? 0 : below(1_500) };
     return random() < 0.5 ? plain : { ...plain, error: { code: 'HANDLER_FAILED', message: 'no', retryable: true } };
   };
-  const completion = (): Completion => {
+  // One that was given, or one that never will be.
+  const epoch = (): number => {
+    const { given } = model.directory;
+    return given > 0 && random() < 0.9 ? 1 + below(given) : 1_000_000;
+  };
+  const completion = (): Completed => {
     const status = oneOf(['completed', 'completed', 'failed', 'cancelled'] as const);
-    const plain = { ...ref(), status, runMs: below(500) };
+    const owner = random() < 0.2 ? { owner: gateway() } : {};
+    const plain = { ...ref(), ...owner, status, runMs: below(500) };
     if (status === 'completed') return { ...plain, result: bytes(), node: node() };
     const error = { code: 'HANDLER_FAILED', message: 'no', retryable: false };
     return { ...plain, error, costs: oneOf([undefined, 'crash', 'failure'] as const) };
@@ -133,6 +149,14 @@ export function nextCall(random: Random, model: StoreModel, gateways: number, cl
       return { verb, gateway: gateway(), releases: some(release) };
     case 'checkpoint':
       return { verb, entries: some(() => ({ ...ref(), data: bytes() })) };
+    case 'putNodes': {
+      const nodes = some(() => ({ nodeId: node(), epoch: random() < 0.6 ? null : epoch(), view: bytes() }));
+      return { verb, gateway: gateway(), nodes };
+    }
+    case 'dropNode':
+      return { verb, nodeId: node(), epoch: epoch() };
+    case 'nodes':
+      return { verb };
     case 'cancel':
     case 'redrive':
       return { verb, taskIds: some(taskId) };
@@ -146,8 +170,11 @@ export function nextCall(random: Random, model: StoreModel, gateways: number, cl
 }
 
 /** Makes the call and gives the answer in a form that does not depend on the store: no ids of its own, no words. */
-export async function perform({ store, gateways }: Subject, call: Call): Promise<unknown> {
+export async function perform({ store, gateways, epochs }: Subject, call: Call): Promise<unknown> {
   const idOf = (gateway: number): string => gateways[gateway] ?? 'never:joined';
+  // An epoch that was never given is no node’s.
+  const epochOf = (epoch: number): number => epochs[epoch - 1] ?? Number.MAX_SAFE_INTEGER;
+  const numberOf = (epoch: number): number => epochs.indexOf(epoch) + 1 || epochs.push(epoch);
   switch (call.verb) {
     case 'pass':
       return null;
@@ -179,7 +206,20 @@ export async function perform({ store, gateways }: Subject, call: Call): Promise
     case 'adopt':
       return store.adopt(idOf(call.gateway), call.node, call.refs);
     case 'complete':
-      return store.complete(call.completions);
+      return store.complete(
+        call.completions.map(({ owner, ...plain }) => (owner === undefined ? plain : { ...plain, owner: idOf(owner) })),
+      );
+    case 'putNodes': {
+      const nodes = call.nodes.map((node) => ({ ...node, epoch: node.epoch === null ? null : epochOf(node.epoch) }));
+      const given = await store.putNodes(idOf(call.gateway), nodes);
+      return given?.map((epoch) => (epoch === null ? null : numberOf(epoch))) ?? null;
+    }
+    case 'dropNode':
+      return store.dropNode(call.nodeId, epochOf(call.epoch));
+    case 'nodes':
+      return (await store.nodes()).map(({ nodeId, gateway, epoch, view }) => {
+        return { nodeId, gateway: gateways.indexOf(gateway), epoch: numberOf(epoch), view: hexOf(view) };
+      });
     case 'release':
       return store.release(idOf(call.gateway), call.releases);
     case 'checkpoint':
@@ -230,7 +270,17 @@ export function predict(model: StoreModel, call: Call, nowMs: number, gateways: 
       return adopted.includes(null) ? null : adopted;
     }
     case 'complete':
-      return call.completions.map((completion) => model.complete(completion, nowMs));
+      return call.completions.map(({ owner, ...plain }) =>
+        model.complete(owner === undefined ? plain : { ...plain, owner: name(owner) }, nowMs),
+      );
+    case 'putNodes':
+      return model.putNodes(name(call.gateway), call.nodes);
+    case 'dropNode':
+      return model.directory.drop(call.nodeId, call.epoch);
+    case 'nodes':
+      return model.directory.places
+        .map(({ gateway, view, ...place }) => ({ ...place, gateway: Number(gateway), view: hexOf(view) }))
+        .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
     case 'release':
       return call.releases.map((release) => model.release(name(call.gateway), release, nowMs));
     case 'checkpoint':
@@ -261,6 +311,6 @@ export function hexOf(bytes: Uint8Array | null): string | null {
   return bytes === null ? null : Buffer.from(bytes).toString('hex');
 }
 
-function sorted(refs: readonly AttemptRef[]): string[] {
-  return refs.map(({ taskId, attempt }) => `${taskId}:${attempt}`).sort();
+function sorted(owned: readonly Owned[]): string[] {
+  return owned.map(({ taskId, attempt, cancelRequested }) => `${taskId}:${attempt}:${cancelRequested}`).sort();
 }

@@ -24,7 +24,7 @@ export function gatewayCases(open: OpenStore): void {
       await clock.advance(100 * TTL_MS);
       expect(idsOf(await claim())).toEqual(['t1']);
       expect(await store.renew(gateway, TTL_MS)).toBe(true);
-      expect(await store.owned(gateway)).toEqual([{ taskId: 't1', attempt: 1 }]);
+      expect(await store.owned(gateway)).toEqual([{ taskId: 't1', attempt: 1, cancelRequested: false }]);
     });
 
     it('fences a swept gateway from everything but results (I7)', async () => {
@@ -150,7 +150,7 @@ export function gatewayCases(open: OpenStore): void {
         ...[true, false, false],
       ]);
       expect(await record('t1')).toMatchObject({ owner: heir, node: 'n2', attempt: 1 });
-      expect([await store.owned(gateway), await store.owned(heir)]).toEqual([[], [ref]]);
+      expect([await store.owned(gateway), await store.owned(heir)]).toEqual([[], [{ ...ref, cancelRequested: false }]]);
       expect(await store.release(gateway, [{ ...ref, costs: 'crash', delayMs: 0 }])).toEqual(['stale']);
     });
 

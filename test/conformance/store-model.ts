@@ -9,6 +9,7 @@ import type {
   GatewayRecord,
   LimitUse,
   NewTask,
+  Owned,
   RedriveVerdict,
   Release,
   ReleaseVerdict,
@@ -17,6 +18,7 @@ import type {
 import type { AttemptRef } from '../../src/protocol/identifier.ts';
 import type { Limits } from '../../src/protocol/limits.ts';
 import type { TaskStatus } from '../../src/protocol/task.ts';
+import { ModelDirectory } from './store-model-directory.ts';
 import { ModelGateways } from './store-model-gateways.ts';
 import { ModelLimits } from './store-model-limits.ts';
 import { hasFailed, isSettled, isWaiting, lapseOf, type ModelTask, modelTask, statusOf } from './store-model-task.ts';
@@ -38,6 +40,7 @@ export type ModelSettings = Pick<Limits, 'agingMs' | 'fairSpacingMs' | 'fairAhea
 export class StoreModel {
   readonly tasks: ModelTask[] = [];
   readonly limits = new ModelLimits(this.tasks);
+  readonly directory = new ModelDirectory();
   /** Tasks that settled inside the store since this was last emptied. */
   readonly untold: string[] = [];
   /** Tasks that changed because another one settled, since this was last emptied. */
@@ -61,7 +64,12 @@ export class StoreModel {
   leave(gateway: string, nowMs: number): void {
     if (!this.isPresent(gateway)) return;
     this.#gateways.leave(gateway);
+    this.directory.dropAllOf(gateway);
     for (const task of this.#ownedBy(gateway)) this.#takeBack(task, nowMs);
+  }
+
+  putNodes(gateway: string, nodes: readonly Parameters<ModelDirectory['put']>[1][]): (number | null)[] | null {
+    return this.isPresent(gateway) ? nodes.map((node) => this.directory.put(gateway, node)) : null;
   }
 
   submit(task: NewTask, nowMs: number): ModelVerdict {
@@ -132,11 +140,15 @@ export class StoreModel {
     return task !== undefined;
   }
 
-  complete({ taskId, attempt, status, result, costs = 'failure' }: Completion, nowMs: number): CompletionVerdict {
+  complete(
+    { taskId, attempt, status, result, costs = 'failure', owner }: Completion,
+    nowMs: number,
+  ): CompletionVerdict {
     const task = this.#task(taskId);
     if (task === undefined) return 'unknown';
     if (task.settledBy === attempt) return 'duplicate';
     if (this.held({ taskId, attempt }) === undefined) return 'stale';
+    if (owner !== undefined && owner !== task.owner) return 'stale';
     if (status === 'failed' && costs === 'failure') task.failures += 1;
     if (status === 'failed' && costs === 'crash') task.crashes += 1;
     if (status === 'completed') task.result = result ?? null;
@@ -194,6 +206,7 @@ export class StoreModel {
     nowMs: number,
   ): { dead: string[]; requeued: number; due: number; expired: number } {
     const dead = this.#gateways.fence(gateway, nowMs);
+    for (const lapsed of dead) this.directory.dropAllOf(lapsed);
     let moved = 0;
     let requeued = 0;
     for (const fenced of this.#gateways.fenced()) {
@@ -216,9 +229,9 @@ export class StoreModel {
     return this.#gateways.all(nowMs).map((row) => ({ ...row, owned: this.#ownedBy(row.gateway).length }));
   }
 
-  owned(gateway: string): AttemptRef[] {
+  owned(gateway: string): Owned[] {
     if (!this.isPresent(gateway)) return [];
-    return this.#ownedBy(gateway).map(({ taskId, attempt }) => ({ taskId, attempt }));
+    return this.#ownedBy(gateway).map(({ taskId, attempt, cancelRequested }) => ({ taskId, attempt, cancelRequested }));
   }
 
   /** Tasks of its class that a claim would take before it, if all that is claimable now were claimed. */

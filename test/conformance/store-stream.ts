@@ -26,7 +26,7 @@ export async function runStream(opens: readonly OpenStore[], seed: number, calls
   const random = seededRandom(seed);
   const model = new StoreModel(SETTINGS);
   const subjects = await Promise.all(
-    opens.map(async (open): Promise<Subject> => ({ store: await open(clock, SETTINGS), gateways: [] })),
+    opens.map(async (open): Promise<Subject> => ({ store: await open(clock, SETTINGS), gateways: [], epochs: [] })),
   );
   const auditors = subjects.map(() => new Auditor());
   const listeners = subjects.map(({ store }) => new HintListener(store));

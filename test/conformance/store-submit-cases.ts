@@ -14,7 +14,16 @@ export function submitCases(open: OpenStore): void {
         ...{ taskId: 't1', type: 'echo', queue: QUEUE, needs: ['llm'], priority: 2, timeoutMs: 60_000, attemptsMax: 3 },
         ...{ key: null, status: 'pending', attempt: 0, attemptsStarted: 0, failures: 0, crashes: 0 },
         ...{ cancelRequested: false, owner: null, node: null, createdAt: 1_000, startedAt: null, finishedAt: null },
-        ...{ queuedMs: 0, runMs: 0, error: null, lastNode: null, fairKey: null, limitKey: null, dueInMs: null },
+        ...{
+          queuedMs: 0,
+          runMs: 0,
+          error: null,
+          lastNode: null,
+          origin: null,
+          fairKey: null,
+          limitKey: null,
+          dueInMs: null,
+        },
         ...{ waitsFor: [], waitsForTotal: 0, expiresInMs: null, deadlineInMs: null, prefer: null, affinityKey: null },
       });
     });

@@ -4,6 +4,7 @@
  */
 import { describe, it } from 'vitest';
 import { attemptCases } from './store-attempt-cases.ts';
+import { clusterCases } from './store-cluster-cases.ts';
 import { gatewayCases } from './store-gateway-cases.ts';
 import { orderCases } from './store-order-cases.ts';
 import { questionCases } from './store-question-cases.ts';
@@ -24,6 +25,7 @@ export function storeConformance(name: string, open: OpenStore): void {
     submitCases(open);
     attemptCases(open);
     gatewayCases(open);
+    clusterCases(open);
     questionCases(open);
     orderCases(open);
     waitCases(open);

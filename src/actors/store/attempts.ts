@@ -65,8 +65,9 @@ export class Attempts {
     const row = this.#tasks.get(taskId);
     if (row === undefined) return 'unknown';
     if (row.settledBy === attempt) return 'duplicate';
-    // Who owns the task does not matter: a result may come by way of any gateway.
+    // Who owns the task does not matter, unless it is said: a result may come by way of any gateway.
     if (!isHeldBy(row, completion)) return 'stale';
+    if (completion.owner !== undefined && completion.owner !== row.owner) return 'stale';
     row.node = completion.node ?? row.node;
     // The note of its start may have been lost. An attempt that was cancelled before it ran never started, though.
     if (row.startedAt === null && (status !== 'cancelled' || runMs > 0)) this.#tasks.start(row, runMs);

@@ -1,23 +1,19 @@
 /**
  * The store in memory: the default in tests and when Pincer is embedded, and the model that every other store is
- * compared to. Nothing outlives the process. Verbs are here, what attempts may do in
- * attempts.ts, rows and indexes in task-table.ts.
+ * compared to. Nothing outlives the process. Verbs about tasks are here, those about all else in memory-board.ts, what
+ * attempts may do in attempts.ts, rows and indexes in task-table.ts.
  *
  * Each verb does its work before it returns its promise, so calls take effect in the order in which they were made.
  */
-import { PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import { defaultLimits, type Limits } from '../../protocol/limits.ts';
 import type { Clock, Ids } from '../../protocol/ports.ts';
 import { type HistoryEntry, isOutcome } from '../../protocol/task.ts';
 import { Attempts, type Note } from './attempts.ts';
-import { GatewayRows } from './gateway-rows.ts';
-import { LockRows } from './lock-rows.ts';
-import { ScheduleRows } from './schedule-rows.ts';
+import { MemoryBoard } from './memory-board.ts';
 import type * as contract from './store.ts';
-import { copyOf, isWaiting, recordOf, type TaskRow } from './task-row.ts';
+import { isWaiting, recordOf, type TaskRow } from './task-row.ts';
 import { TaskTable } from './task-table.ts';
-import { Topics } from './topics.ts';
 
 /** What a memory store needs. Limits that are left out keep their defaults. */
 export interface MemoryStoreOptions {
@@ -31,71 +27,38 @@ export function createMemoryStore(options: MemoryStoreOptions): contract.Store {
   return new MemoryStore(options);
 }
 
-class MemoryStore implements contract.Store {
+class MemoryStore extends MemoryBoard implements contract.Store {
   readonly kind = 'memory';
-  readonly #clock: Clock;
   readonly #ids: Ids;
-  readonly #limits: Limits;
   readonly #tasks: TaskTable;
-  readonly #gateways = new GatewayRows();
   readonly #attempts: Attempts;
-  readonly #locks = new LockRows();
-  readonly #topics: Topics<Uint8Array>;
-  readonly #ready: Topics<readonly string[]>;
-  readonly #settled: Topics<readonly string[]>;
-  readonly #schedules: ScheduleRows;
-  #isOpen = false;
 
   constructor({ clock, ids, limits }: MemoryStoreOptions) {
-    this.#clock = clock;
+    super(clock, { ...defaultLimits, ...limits });
     this.#ids = ids;
-    this.#limits = { ...defaultLimits, ...limits };
-    this.#tasks = new TaskTable(clock, this.#limits);
-    this.#attempts = new Attempts(clock, this.#tasks, this.#gateways);
-    this.#topics = new Topics(clock);
-    this.#ready = new Topics(clock);
-    this.#settled = new Topics(clock);
-    this.#schedules = new ScheduleRows(this.#limits.schedulesMax);
-  }
-
-  async open(): Promise<void> {
-    this.#isOpen = true;
-  }
-
-  async close(): Promise<void> {
-    this.#isOpen = false;
+    this.#tasks = new TaskTable(clock, this.limits);
+    this.#attempts = new Attempts(clock, this.#tasks, this.present);
   }
 
   async join(name: string, ttlMs: number): Promise<string> {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const gateway = `${name}:${this.#ids()}`;
-    this.#gateways.add(gateway, ttlMs, this.#clock.now());
+    this.present.add(gateway, ttlMs, this.clock.now());
     return gateway;
   }
 
-  async renew(gateway: string, ttlMs: number): Promise<boolean> {
-    this.#mustBeOpen();
-    const row = this.#gateways.get(gateway);
-    if (row !== undefined) this.#gateways.renew(row, ttlMs, this.#clock.now());
-    return row !== undefined;
-  }
-
   async leave(gateway: string): Promise<void> {
-    this.#mustBeOpen();
-    const row = this.#gateways.get(gateway);
+    this.mustBeOpen();
+    const row = this.present.get(gateway);
     if (row === undefined) return;
     for (const task of row.owned) this.#takeBack(task, 'nothing', 'STOPPED');
-    this.#gateways.remove(row);
+    this.present.remove(row);
+    this.directory.dropAllOf(gateway);
     this.#tellHints();
   }
 
-  async gateways(): Promise<readonly contract.GatewayRecord[]> {
-    this.#mustBeOpen();
-    return this.#gateways.all(this.#clock.now());
-  }
-
   async submit(tasks: readonly contract.NewTask[]): Promise<readonly contract.SubmitVerdict[]> {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const verdicts = tasks.map((task) => this.#submitOne(task));
     this.#tellHints();
     return verdicts;
@@ -106,46 +69,46 @@ class MemoryStore implements contract.Store {
     wants: readonly contract.Want[],
     limit: number,
   ): Promise<readonly contract.Claimed[] | null> {
-    this.#mustBeOpen();
-    const owner = this.#gateways.get(gateway);
+    this.mustBeOpen();
+    const owner = this.present.get(gateway);
     if (owner === undefined) return null;
     // So that no retry is late, and nothing claimed too late, by the period of sweep. Each task is moved once, whoever comes first.
     this.#tasks.expire(Number.POSITIVE_INFINITY);
     this.#tasks.moveDue(Number.POSITIVE_INFINITY);
-    this.#tasks.lines.limits.wakeDue(this.#clock.now());
+    this.#tasks.lines.limits.wakeDue(this.clock.now());
     const claimed = this.#tasks.takeReady(wants, limit).map((row) => this.#attempts.begin(owner, row));
     this.#tellHints();
     return claimed;
   }
 
   note(entries: readonly Note[]): void {
-    if (!this.#isOpen) return;
+    if (!this.isOpen) return;
     for (const entry of entries) this.#attempts.note(entry);
   }
 
-  async owned(gateway: string): Promise<readonly AttemptRef[]> {
-    this.#mustBeOpen();
-    const owned = this.#gateways.get(gateway)?.owned ?? [];
-    return Array.from(owned, ({ taskId, attempt }) => ({ taskId, attempt }));
+  async owned(gateway: string): Promise<readonly contract.Owned[]> {
+    this.mustBeOpen();
+    const owned = this.present.get(gateway)?.owned ?? [];
+    return Array.from(owned, ({ taskId, attempt, cancelRequested }) => ({ taskId, attempt, cancelRequested }));
   }
 
   async adopt(gateway: string, node: string, refs: readonly AttemptRef[]): Promise<readonly boolean[] | null> {
-    this.#mustBeOpen();
-    const owner = this.#gateways.get(gateway);
+    this.mustBeOpen();
+    const owner = this.present.get(gateway);
     if (owner === undefined) return null;
     return refs.map((ref) => this.#attempts.adopt(owner, node, ref));
   }
 
   async complete(completions: readonly contract.Completion[]): Promise<readonly contract.CompletionVerdict[]> {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const verdicts = completions.map((completion) => this.#attempts.complete(completion));
     this.#tellHints();
     return verdicts;
   }
 
   async release(gateway: string, releases: readonly contract.Release[]): Promise<readonly contract.ReleaseVerdict[]> {
-    this.#mustBeOpen();
-    const owner = this.#gateways.get(gateway);
+    this.mustBeOpen();
+    const owner = this.present.get(gateway);
     const verdicts = releases.map((release) =>
       owner === undefined ? 'stale' : this.#attempts.release(owner, release),
     );
@@ -154,12 +117,12 @@ class MemoryStore implements contract.Store {
   }
 
   async checkpoint(entries: readonly (AttemptRef & { readonly data: Uint8Array })[]): Promise<readonly boolean[]> {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     return entries.map((entry) => this.#attempts.checkpoint(entry, entry.data));
   }
 
   async cancel(taskIds: readonly string[]): Promise<readonly contract.CancelVerdict[]> {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const verdicts = taskIds.map((taskId): contract.CancelVerdict => {
       const row = this.#tasks.get(taskId);
       if (row === undefined) return 'unknown';
@@ -174,7 +137,7 @@ class MemoryStore implements contract.Store {
   }
 
   async redrive(taskIds: readonly string[]): Promise<readonly contract.RedriveVerdict[]> {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const revived: TaskRow[] = [];
     const verdicts = taskIds.map((taskId): contract.RedriveVerdict => {
       const row = this.#tasks.get(taskId);
@@ -190,13 +153,14 @@ class MemoryStore implements contract.Store {
   }
 
   async sweep(gateway: string, limit: number): Promise<contract.Sweep> {
-    this.#mustBeOpen();
-    const nowMs = this.#clock.now();
-    const sweeper = this.#gateways.get(gateway);
-    const dead = sweeper === undefined ? [] : this.#gateways.fenceLapsed(sweeper, nowMs);
+    this.mustBeOpen();
+    const nowMs = this.clock.now();
+    const sweeper = this.present.get(gateway);
+    const dead = sweeper === undefined ? [] : this.present.fenceLapsed(sweeper, nowMs);
+    for (const lapsed of dead) this.directory.dropAllOf(lapsed);
     let moved = 0;
     let requeued = 0;
-    for (const row of this.#gateways.orphans()) {
+    for (const row of this.present.orphans()) {
       if (moved >= limit) break;
       moved += 1;
       if (this.#takeBack(row, 'crash', 'FENCED') === 'pending') requeued += 1;
@@ -204,98 +168,52 @@ class MemoryStore implements contract.Store {
     const expired = this.#tasks.expire(limit - moved);
     const due = this.#tasks.moveDue(limit - moved - expired);
     this.#tasks.lines.limits.wakeDue(nowMs);
-    this.#locks.forgetLapsed(nowMs);
+    this.locks.forgetLapsed(nowMs);
     this.#tellHints();
     return { dead, requeued, due, expired };
   }
 
-  async lease(key: string, holder: string, ttlMs: number): Promise<{ readonly token: number } | null> {
-    this.#mustBeOpen();
-    return this.#locks.take(key, holder, ttlMs, this.#clock.now());
-  }
-
-  async unlease(key: string, token: number): Promise<void> {
-    this.#mustBeOpen();
-    this.#locks.free(key, token);
-  }
-
   async get(taskId: string): Promise<contract.TaskRecord | null> {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const row = this.#tasks.get(taskId);
-    return row === undefined ? null : recordOf(row, this.#clock.now());
+    return row === undefined ? null : recordOf(row, this.clock.now());
   }
 
   async result(taskId: string): Promise<Uint8Array | null> {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     return this.#tasks.get(taskId)?.result ?? null;
   }
 
   async history(taskId: string): Promise<readonly HistoryEntry[]> {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     return (this.#tasks.get(taskId)?.history ?? []).map((entry) => ({ ...entry }));
   }
 
   async limit(key: string): Promise<contract.LimitUse | null> {
-    this.#mustBeOpen();
-    return this.#tasks.lines.limits.use(key, this.#clock.now());
+    this.mustBeOpen();
+    return this.#tasks.lines.limits.use(key, this.clock.now());
   }
 
   async ahead(taskId: string): Promise<number | null> {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const row = this.#tasks.get(taskId);
     return row?.status === 'pending' ? this.#tasks.lines.ready.ahead(row) : null;
   }
 
   async list(filter: contract.ListFilter): Promise<contract.TaskPage> {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const { counts, list } = this.#tasks;
-    return list.page(filter, { counts, limitMax: this.#limits.listMax, nowMs: this.#clock.now() });
+    return list.page(filter, { counts, limitMax: this.limits.listMax, nowMs: this.clock.now() });
   }
 
   async stats(): Promise<contract.StoreStats> {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     return { byStatus: { ...this.#tasks.counts }, ready: this.#tasks.lines.ready.sizes() };
   }
 
   async purge(olderThanMs: number, limit: number): Promise<number> {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     return this.#tasks.purge(olderThanMs, limit);
-  }
-
-  async putSchedule(schedule: contract.Schedule): Promise<void> {
-    this.#mustBeOpen();
-    this.#schedules.put(schedule);
-  }
-
-  async schedules(): Promise<readonly contract.ScheduleRecord[]> {
-    this.#mustBeOpen();
-    return this.#schedules.all();
-  }
-
-  async dropSchedule(id: string): Promise<boolean> {
-    this.#mustBeOpen();
-    return this.#schedules.drop(id);
-  }
-
-  async noteScheduleRun(id: string, runAt: number): Promise<boolean> {
-    this.#mustBeOpen();
-    return this.#schedules.noteRun(id, runAt);
-  }
-
-  publish(topic: string, bytes: Uint8Array): void {
-    if (this.#isOpen && this.#topics.has(topic)) this.#topics.publish(topic, copyOf(bytes));
-  }
-
-  subscribe(topic: string, receive: (bytes: Uint8Array) => void): () => void {
-    return this.#topics.subscribe(topic, receive);
-  }
-
-  onReady(notify: (queues: readonly string[]) => void): () => void {
-    return this.#ready.subscribe('ready', notify);
-  }
-
-  onSettled(notify: (taskIds: readonly string[]) => void): () => void {
-    return this.#settled.subscribe('settled', notify);
   }
 
   #submitOne(task: contract.NewTask): contract.SubmitVerdict {
@@ -310,7 +228,7 @@ class MemoryStore implements contract.Store {
       const message = `the task is to run after ${missing}, and no task with that id is known`;
       return { taskId: task.taskId, refused: 'TASK_UNKNOWN', message };
     }
-    const refusal = this.#tasks.room.refusal(task.queue, task.payload.byteLength, this.#clock.now());
+    const refusal = this.#tasks.room.refusal(task.queue, task.payload.byteLength, this.clock.now());
     if (refusal !== null) return { taskId: task.taskId, refused: 'QUEUE_FULL', ...refusal };
     return { taskId: task.taskId, created: true, status: this.#tasks.admit(task).status };
   }
@@ -323,13 +241,7 @@ class MemoryStore implements contract.Store {
   }
 
   #tellHints(): void {
-    const queues = this.#tasks.lines.takeReadied();
-    if (queues.length > 0) this.#ready.publish('ready', queues);
-    const untold = this.#tasks.takeUntold();
-    if (untold.length > 0) this.#settled.publish('settled', untold);
-  }
-
-  #mustBeOpen(): void {
-    if (!this.#isOpen) throw new PincerError('STORE_UNAVAILABLE', 'the memory store is not open');
+    this.tellReady(this.#tasks.lines.takeReadied());
+    this.tellSettled(this.#tasks.takeUntold());
   }
 }

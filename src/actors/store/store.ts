@@ -15,8 +15,10 @@
 import type { Failure } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { HistoryEntry, OutcomeStatus, TaskStatus } from '../../protocol/task.ts';
+import type { NodeEntry, NodeRecord, StandingOrder } from './cluster.ts';
 import type { NewTask, Schedule, ScheduleRecord } from './new-task.ts';
 
+export type { NodeEntry, NodeRecord, StandingOrder } from './cluster.ts';
 export type { Dependencies, NewTask, Schedule, ScheduleRecord, TaskLimit } from './new-task.ts';
 
 /** What the store keeps of a task. Times named `…At` are wall-clock, for people; durations are measured by the store's clock. */
@@ -41,6 +43,8 @@ export interface TaskRecord {
   readonly crashes: number;
   readonly cancelRequested: boolean;
   readonly owner: string | null;
+  /** The gateway that took its submit, as it named itself; null if it did not say. */
+  readonly origin: string | null;
   readonly node: string | null;
   /** The node of the last attempt that was released at the cost of a failure or a crash: another one is tried first. */
   readonly lastNode: string | null;
@@ -102,6 +106,12 @@ export interface Claimed {
   readonly remainingMs: number | null;
 }
 
+/** An attempt that a gateway owns. */
+export interface Owned extends AttemptRef {
+  /** Its task is to be cancelled, whichever gateway was told so. */
+  readonly cancelRequested: boolean;
+}
+
 /** How an attempt ended for good. */
 export interface Completion extends AttemptRef {
   readonly status: OutcomeStatus;
@@ -111,9 +121,17 @@ export interface Completion extends AttemptRef {
   readonly runMs: number;
   /** Which counter a failed task costs. Default `failure`; `crash` if it fails for having lost too many nodes. */
   readonly costs?: 'failure' | 'crash' | undefined;
+  /**
+   * Given for what a gateway decides of its own accord (a node lost once too often, a time that has passed): it counts
+   * only while this gateway owns the task, and is `stale` otherwise. What a node reports counts by way of any gateway.
+   */
+  readonly owner?: string | undefined;
 }
 
-/** `accepted`: it counts. `duplicate`: the same attempt already settled it. `stale`: another attempt holds it or did. `unknown`: no such task. */
+/**
+ * `accepted`: it counts. `duplicate`: the same attempt already settled it. `stale`: another attempt holds it or did, or
+ * another gateway than `owner` has it. `unknown`: no such task.
+ */
 export type CompletionVerdict = 'accepted' | 'duplicate' | 'stale' | 'unknown';
 
 /** An attempt that is over while its task is not: the task waits again, keeping its rank. */
@@ -192,10 +210,27 @@ export interface Store {
   join(name: string, ttlMs: number): Promise<string>;
   /** False: the lease was swept; join anew and adopt. True as long as it was not, however late. */
   renew(gateway: string, ttlMs: number): Promise<boolean>;
-  /** Ends the claim; tasks still owned wait again at once, at no cost. */
+  /** Ends the claim; tasks still owned wait again at once, at no cost, and its nodes are out of the directory. */
   leave(gateway: string): Promise<void>;
   /** Every gateway that has joined and was neither swept nor has left, by id. */
   gateways(): Promise<readonly GatewayRecord[]>;
+
+  /**
+   * Says which nodes are attached to a gateway, and how they fare. Answers with the epoch of each under which the gateway
+   * has it now; null for one that has come to another gateway since, or was dropped. Null instead of all = fenced.
+   */
+  putNodes(gateway: string, nodes: readonly NodeEntry[]): Promise<readonly (number | null)[] | null>;
+  /** The node has gone from where it was under that epoch. False: it is not there under that epoch. */
+  dropNode(nodeId: string, epoch: number): Promise<boolean>;
+  /** The nodes of all present gateways, by id. Those of a gateway that leaves or is swept are gone with it. */
+  nodes(): Promise<readonly NodeRecord[]>;
+
+  /** Gives an order that holds on every gateway, for ever; twice is once. Rejects with RATE_EXCEEDED beyond ordersMax. */
+  putOrder(order: StandingOrder): Promise<void>;
+  /** Takes an order back. False: there was none. */
+  dropOrder(order: StandingOrder): Promise<boolean>;
+  /** All standing orders, by kind and name. */
+  orders(): Promise<readonly StandingOrder[]>;
 
   /** Idempotent by taskId, and by key where one is given: the same key and type is the same task. Verdicts in order. */
   submit(tasks: readonly NewTask[]): Promise<readonly SubmitVerdict[]>;
@@ -204,7 +239,7 @@ export interface Store {
   /** Notes that attempts were placed on a node or have started: history, not durability. Unknown and stale ones are ignored. */
   note(entries: readonly (AttemptRef & { readonly event: 'assigned' | 'started'; readonly node: string })[]): void;
   /** What the gateway owns, to reconcile with what it knows of. */
-  owned(gateway: string): Promise<readonly AttemptRef[]>;
+  owned(gateway: string): Promise<readonly Owned[]>;
   /** Takes running attempts over from whichever gateway held them; same attempt number. False: the attempt is not the present one. Null = fenced. */
   adopt(gateway: string, node: string, refs: readonly AttemptRef[]): Promise<readonly boolean[] | null>;
   complete(completions: readonly Completion[]): Promise<readonly CompletionVerdict[]>;
@@ -258,7 +293,10 @@ export interface Store {
   /** True only for the first caller with that wall-clock time or a later one, so that of several gateways one submits the task. */
   noteScheduleRun(id: string, runAt: number): Promise<boolean>;
 
-  /** Hints between gateways, at most once; a poll must suffice without them. */
+  /**
+   * Hints between gateways, at most once and to whoever listens, this gateway too; of one publisher and topic in order.
+   * A poll must suffice without them. At most frameBytesMax bytes; nothing is awaited, and nothing thrown.
+   */
   publish(topic: string, bytes: Uint8Array): void;
   subscribe(topic: string, receive: (bytes: Uint8Array) => void): () => void;
   /** Called with the classes that have just got claimable tasks. A hint, never awaited. */

@@ -12,6 +12,7 @@ import { nodesCommand } from './nodes.ts';
 import { createOutput } from './output.ts';
 import { registryCommand } from './registry.ts';
 import { runCommand } from './run.ts';
+import { storyCommand } from './story.ts';
 import { submitCommand } from './submit.ts';
 import { tasksCommand, whyCommand } from './tasks.ts';
 
@@ -33,6 +34,7 @@ for (const command of [
   tasksCommand(),
   nodesCommand(),
   whyCommand(),
+  storyCommand(),
   registryCommand(),
 ]) {
   program.addCommand(command);

@@ -36,6 +36,7 @@ export type TaskEvent =
   | { type: 'task.adopted'; nodeId: string; attempt: number }
   | { type: 'task.cancel' }
   | { type: 'task.superseded' }
+  | { type: 'task.lapsed'; failure: Failure }
   | { type: 'attempt.started' }
   | { type: 'attempt.succeeded'; result: Uint8Array; runMs: number }
   | { type: 'attempt.failed'; failure: Failure; runMs: number }
@@ -157,6 +158,8 @@ export const taskMachine = setup({
       on: {
         'task.due': 'pending',
         'task.cancel': { target: 'settling', actions: ['settleCancelled', { type: 'decideOn', params: 'cancelled' }] },
+        // The store has failed it where it waits: its time has passed, or what it depends on has failed.
+        'task.lapsed': { target: 'failed', actions: { type: 'keepFailure', params: ({ event }) => event.failure } },
       },
     },
     pending: {
@@ -172,6 +175,7 @@ export const taskMachine = setup({
           actions: [{ type: 'takePlace', params: ({ event }) => event }],
         },
         'task.cancel': { target: 'settling', actions: ['settleCancelled', { type: 'decideOn', params: 'cancelled' }] },
+        'task.lapsed': { target: 'failed', actions: { type: 'keepFailure', params: ({ event }) => event.failure } },
       },
     },
     assigned: {

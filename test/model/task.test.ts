@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { TaskHandle } from '../../src/actors/client/handle.ts';
 import { classOf } from '../../src/machines/policies/requirement-class.ts';
 import { type TaskInput, taskMachine } from '../../src/machines/task.ts';
+import { contradictions, replayHistory } from '../../src/machines/task-replay.ts';
 import { assertCovered, type Path, type PathActs, runPath } from '../../src/testing/paths.ts';
 import { eventually, ModelGateway } from '../support/model-gateway.ts';
 import type { RawPeer } from '../support/raw-peer.ts';
@@ -14,6 +15,8 @@ import { aTask, reach } from '../support/reach.ts';
 const TASK_ID = 't1';
 const TIMEOUT_MS = 60_000;
 const DELAY_MS = 20_000;
+/** Longer than all that passes on any path before it is to have passed. */
+const DEADLINE_MS = 10_000_000;
 const SEVEN = new Uint8Array([7]);
 const NINE = new Uint8Array([9]);
 const LIMITS = {
@@ -74,6 +77,7 @@ class TaskSystem implements AsyncDisposable {
         this.#model.client.cancel(TASK_ID).catch(() => {});
       },
       'task.superseded': () => this.#supersede(),
+      'task.lapsed': () => this.#model.pass(DEADLINE_MS),
       'attempt.started': () => this.#say('task_started'),
       'attempt.succeeded': () => this.#say('task_result', { status: 'success', result: SEVEN, duration: 5 }),
       'attempt.failed': ({ failure }) => this.#say('task_result', { status: 'failed', error: failure, duration: 5 }),
@@ -123,14 +127,17 @@ class TaskSystem implements AsyncDisposable {
   async #submit(): Promise<void> {
     const { attemptsMax: attempts, isDelayed } = this.#input;
     if (!isDelayed) {
-      this.#handle = this.#model.client.submit('job', null, { taskId: TASK_ID, attempts, timeoutMs: TIMEOUT_MS });
+      const times = { timeoutMs: TIMEOUT_MS, deadlineMs: DEADLINE_MS };
+      this.#handle = this.#model.client.submit('job', null, { taskId: TASK_ID, attempts, ...times });
       await this.#handle.accepted();
       return;
     }
     const queue = classOf({ type: 'job', needs: [] });
     const task = { taskId: TASK_ID, type: 'job', queue, needs: [], priority: 5, timeoutMs: TIMEOUT_MS, createdAt: 0 };
     const payload = new Uint8Array([0xc0]);
-    await this.#model.store.submit([{ ...task, attemptsMax: attempts, payload, delayMs: DELAY_MS }]);
+    await this.#model.store.submit([
+      { ...task, attemptsMax: attempts, payload, delayMs: DELAY_MS, deadlineMs: DEADLINE_MS },
+    ]);
     this.#handle = this.#model.client.follow(TASK_ID);
   }
 
@@ -227,6 +234,15 @@ class TaskSystem implements AsyncDisposable {
     await eventually(() => this.#model.counter('liveTasks')).toBe(0);
   }
 
+  /** Wherever the path has ended, what the store tells of the way there leads the chart to the same place (I6). */
+  async historyReplays(): Promise<void> {
+    const record = await this.#model.store.get(TASK_ID);
+    if (record === null) throw new Error('the task is not known');
+    const replay = replayHistory(await this.#model.store.history(TASK_ID), record);
+    expect(replay.problems).toEqual([]);
+    expect(contradictions(record, replay)).toEqual([]);
+  }
+
   async #status(): Promise<string> {
     return (await this.#model.client.task(TASK_ID)).task.status;
   }
@@ -240,6 +256,7 @@ describe('a task at a real gateway', () => {
   it.each(paths.map((path) => [path.description, path] as const))('%s', async (_description, path) => {
     await using system = await TaskSystem.start(path.input as TaskInput);
     await runPath(path, system.acts);
+    await system.historyReplays();
   });
 
   it('goes through every state and transition of its chart', async () => {

@@ -3,6 +3,7 @@ import type { TaskHandle } from '../../src/actors/client/handle.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
 import { seededRandom } from '../../src/actors/seeded-random.ts';
 import { defineTask } from '../../src/actors/task-definition.ts';
+import { contradictions, replayHistory } from '../../src/machines/task-replay.ts';
 import type { PincerError } from '../../src/protocol/failure.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
 import type { Faults } from '../../src/transport/memory.ts';
@@ -113,8 +114,14 @@ export async function runChaos(seed: number, chaos: Chaos & { tasks: number; nod
   }
   let accepted = 0;
   for (const handle of handles) {
-    const events = (await cluster.store.history(handle.taskId)).map(({ event }) => event);
-    accepted += events.filter((event) => event === 'task.completed').length;
+    const history = await cluster.store.history(handle.taskId);
+    accepted += history.filter(({ event }) => event === 'task.completed').length;
+    const record = await cluster.store.get(handle.taskId);
+    if (record === null) continue;
+    const replay = replayHistory(history, record);
+    problems.push(
+      ...[...replay.problems, ...contradictions(record, replay)].map((said) => `${handle.taskId}: ${said}`),
+    );
   }
   return { settled, accepted, problems };
 }

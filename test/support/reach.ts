@@ -10,6 +10,7 @@ import { type EventCases, type Path, pathsOf } from '../../src/testing/paths.ts'
 export const crash: Failure = { code: 'NODE_LOST', message: 'the node went away', retryable: true };
 export const failure: Failure = { code: 'HANDLER_FAILED', message: 'the handler threw', retryable: true };
 export const refusal: Failure = { code: 'HANDLER_REFUSED', message: 'the handler refused', retryable: false };
+export const lapse: Failure = { code: 'DEADLINE_PASSED', message: 'the task was not done in time', retryable: false };
 export const rejection: Failure = { code: 'NODE_FULL', message: 'no free slot', retryable: true };
 
 /** A task that may fail twice and lose two nodes; what a test does not care about. */
@@ -41,6 +42,7 @@ const cases = {
     'attempt.stopped': [{ runMs: 5 }],
     'attempt.rejected': [{ failure: rejection }],
     'node.lost': [{ failure: crash }],
+    'task.lapsed': [{ failure: lapse }],
   },
   attempt: { 'handler.returned': [{ result }], 'handler.threw': [{ failure }] },
   scheduler: { 'claim.returned': [{ leftover: 'nothing' }, { leftover: 'full' }, { leftover: 'unfit' }] },

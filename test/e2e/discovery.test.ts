@@ -41,14 +41,14 @@ describe('two processes on one machine', () => {
     discoveries.push(discover(mdnsNodes({ port: PORT }), { self, onNews }));
     const others = ['gateway.one', 'gateway-2'].map((nodeId, n) => announcer(nodeId, 7_443 + n));
     await expect
-      .poll(() => [...seen].sort(), { timeout: 10_000 })
+      .poll(() => [...seen].sort(), { timeout: 20_000 })
       .toEqual(['up gateway-2 127.0.0.1:7444', 'up gateway.one 127.0.0.1:7443']);
     // The other process hears this one too.
-    await expect.poll(() => others[0]?.heard()).toContain('looker@127.0.0.1:7000');
+    await expect.poll(() => others[0]?.heard(), { timeout: 20_000 }).toContain('looker@127.0.0.1:7000');
 
     // Nothing of it holds the process: it ends by itself once it has said goodbye.
     expect(await others[0]?.leave()).toBe(0);
-    await expect.poll(() => seen.at(-1)).toBe('down gateway.one 127.0.0.1:7443');
+    await expect.poll(() => seen.at(-1), { timeout: 20_000 }).toBe('down gateway.one 127.0.0.1:7443');
     expect(seen).toHaveLength(3);
   });
 });
@@ -92,7 +92,9 @@ describe('a registry that is killed under load', () => {
         // What got no answer may hold or not; anything asked on top of it would make that a guess among three.
         while (!isKilled && (await writer.write())) acknowledged += 1;
       });
-      await new Promise((resolve) => setTimeout(resolve, 50 + random() * 250));
+      // By what was acknowledged, not by the clock: on a busy machine a time may pass in which nothing was.
+      const wanted = acknowledged + 20 + Math.floor(random() * 200);
+      await expect.poll(() => acknowledged, { timeout: 20_000, interval: 1 }).toBeGreaterThan(wanted);
       server.kill('SIGKILL');
       await server.ended;
       isKilled = true;
@@ -103,11 +105,10 @@ describe('a registry that is killed under load', () => {
       const lost = (await Promise.all(writers.map((writer) => writer.lost()))).filter((found) => found !== null);
       expect(lost, `seed ${seed}, after kill ${kills + 1}`).toEqual([]);
     }
-    expect(acknowledged).toBeGreaterThan(KILLS * 20);
     console.log(`${acknowledged} acknowledged changes, ${KILLS} kills, nothing lost`);
-    await expect.poll(() => discovery.state).toBe('watching');
+    await expect.poll(() => discovery.state, { timeout: 20_000 }).toBe('watching');
     const held = writers.filter(({ isHeld }) => isHeld).length;
-    await expect.poll(() => discovery.candidates.length).toBe(held);
+    await expect.poll(() => discovery.candidates.length, { timeout: 20_000 }).toBe(held);
     server.kill('SIGTERM');
     expect((await server.ended).code).toBe(0);
   });

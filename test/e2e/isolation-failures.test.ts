@@ -120,7 +120,9 @@ describe.each(KINDS)('a handler isolated in a %s', (isolate) => {
     await handlers.run({ how: 'print', lines: 3 });
     const printed = (): unknown[] =>
       handlers.logged.filter(({ fields }) => fields['taskId'] === 'task-1').map(({ fields }) => fields['text']);
-    await expect.poll(printed).toEqual(expect.arrayContaining(['line 0', 'line 1', 'line 2', 'and a fault']));
+    await expect
+      .poll(printed, { timeout: 20_000 })
+      .toEqual(expect.arrayContaining(['line 0', 'line 1', 'line 2', 'and a fault']));
     await handlers.run({ how: 'print', lines: 20_000 });
     const ofSecond = handlers.logged.filter(({ fields }) => fields['taskId'] === 'task-2');
     expect(ofSecond.filter(({ event }) => event === 'handler.output')).toHaveLength(10);

@@ -33,6 +33,8 @@ function schedule(delayMs: number, callback: () => void): () => void {
     if (leftMs > 0) timer = setTimeout(arm, Math.min(Math.ceil(leftMs), TIMER_MS_MAX));
     else callback();
   };
-  arm();
+  // Never at once, however short the wait: whoever schedules does not yet hold what cancels it, and would take for
+  // waiting what has passed.
+  timer = setTimeout(arm, Math.min(Math.ceil(delayMs), TIMER_MS_MAX));
   return () => clearTimeout(timer);
 }

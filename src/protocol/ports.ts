@@ -6,7 +6,10 @@ export interface Clock {
   now(): number;
   /** Milliseconds since 1970-01-01 UTC. Never used to decide anything. */
   wallTime(): number;
-  /** Calls back once, no earlier than `delayMs` from now (any length; at once if ≤ 0 or NaN). Returns the cancel function. */
+  /**
+   * Calls back once, no earlier than `delayMs` from now (any length; at once if ≤ 0 or NaN), and never within the call.
+   * Returns the cancel function.
+   */
   schedule(delayMs: number, callback: () => void): () => void;
   /** Calls back once at the end of this turn of the event loop, when all input at hand has been taken. */
   soon(callback: () => void): void;

@@ -65,6 +65,18 @@ describe('the system clock', () => {
     }
   });
 
+  it('never calls back within the call, also when the wait is over before it returns', () => {
+    // A wait of less than the time that reading the clock takes: a backoff of no jitter at all may be one.
+    let ms = 0;
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => ms++);
+    const callback = vi.fn();
+    systemClock().schedule(0.001, callback);
+    expect(callback).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(callback).toHaveBeenCalledOnce();
+    now.mockRestore();
+  });
+
   it('cancels at any stage of the wait', () => {
     const callback = vi.fn();
     const clock = systemClock();

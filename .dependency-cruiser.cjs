@@ -9,7 +9,7 @@ const GRAPH_FILE = '^src/testing/paths\\.ts$';
 /** The doors that windows may use; `pincer/testing` is for tests and embedders. */
 const DOORS_FOR_WINDOWS = '^src/(index|client|node|handlers|discovery|registry|inspect)\\.ts$';
 
-const ROOMS = '^src/(protocol|machines|transport|actors|handlers|isolation|registry|testing)/';
+const ROOMS = '^src/(protocol|machines|compile|transport|actors|handlers|isolation|registry|testing)/';
 const DOORS = '^src/[^/]+\\.ts$';
 const WINDOWS = '^src/(cli|dashboard)/';
 const NPM = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-bundled'];
@@ -45,6 +45,18 @@ module.exports = {
       { dependencyTypes: ['core'] },
     ),
     rule(
+      'compile-knows-xstate-alone',
+      'The compiler is for any chart of anybody: it knows xstate, and nothing of Pincer or of Node.',
+      { path: '^src/compile/' },
+      { path: ['^src/', '(^|/)node_modules/'], pathNot: ['^src/compile/', packages('xstate')] },
+    ),
+    rule(
+      'compile-does-no-io',
+      'A compiled chart is as pure as its machine: no Node built-in may be imported by the compiler.',
+      { path: '^src/compile/' },
+      { dependencyTypes: ['core'] },
+    ),
+    rule(
       'transport-knows-frames-not-tasks',
       'The transport carries frames; it knows neither charts nor the actors that run them.',
       { path: '^src/transport/' },
@@ -60,7 +72,7 @@ module.exports = {
       'actors-import-rooms-only',
       'Actors may use every room, but not a door or a window: those look inward.',
       { path: '^src/actors/' },
-      { path: '^src/', pathNot: '^src/(actors|machines|transport|protocol)/' },
+      { path: '^src/', pathNot: '^src/(actors|machines|compile|transport|protocol)/' },
     ),
     rule(
       'handlers-know-the-task-contract',
@@ -107,9 +119,9 @@ module.exports = {
       { path: '^src/testing/' },
     ),
     rule(
-      'xstate-in-three-rooms-only',
-      'xstate’s own API is known to the machines, the actors that run them and the tools that test them: its next major touches these rooms and no other.',
-      { path: '^src/', pathNot: '^src/(machines|actors|testing)/' },
+      'xstate-in-four-rooms-only',
+      'xstate’s own API is known to the machines, the compiler, the actors that run them and the tools that test them: its next major touches these rooms and no other.',
+      { path: '^src/', pathNot: '^src/(machines|compile|actors|testing)/' },
       { path: packages('xstate', '@xstate/[^/]+') },
     ),
     rule(

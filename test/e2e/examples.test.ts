@@ -38,6 +38,21 @@ describe('an example', () => {
   });
 });
 
+describe('the code in docs/compiled-charts.md', () => {
+  it('prints what the page says', async () => {
+    const printed: string[] = [];
+    for (const program of blocksOf(read('docs/compiled-charts.md'), 'ts')) {
+      const { code, stdout, stderr } = await runSource(program);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      printed.push(stdout);
+    }
+    expect(printed).toEqual([
+      'visitor 1\nvisitor 2\nlocked { visitors: 2 }\n',
+      "the chart 'pause' cannot be compiled: after, in 'pause.on'; run it interpreted\n",
+    ]);
+  });
+});
+
 describe('the code in README', () => {
   const page = read('README.md');
 

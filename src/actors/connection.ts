@@ -60,6 +60,9 @@ export function connect(
   let wait: Deadline | null = null;
   let beat: Deadline | null = null;
   let dialling: AbortController | null = null;
+  /** True until the welcome of a gateway that was found, not named: its refusals say nothing of the one that is meant. */
+  let isFound = false;
+  let tellAnswer: Dial['onAnswered'];
   let roomWaiters: (() => void)[] = [];
   let closeWaiters: (() => void)[] = [];
   const counters = createPostCounters();
@@ -101,9 +104,11 @@ export function connect(
     dialling = attempt;
     const dialOne = dials[turn++ % dials.length];
     if (dialOne === undefined) throw new PincerError('OPTION_INVALID', 'there is no gateway to dial');
+    isFound = dialOne.onAnswered !== undefined;
     dialOne(attempt.signal).then(
       (link) => {
         if (attempt.signal.aborted) return link.terminate();
+        tellAnswer = dialOne.onAnswered;
         open(link);
         actor.send({ type: 'dial.succeeded' });
       },
@@ -114,7 +119,7 @@ export function connect(
             ? error
             : new PincerError('GATEWAY_UNREACHABLE', String(error), { cause: error }),
         );
-        actor.send({ type: 'dial.failed', isFinal: isFinal(lastError as PincerError) });
+        actor.send({ type: 'dial.failed', isFinal: isOver() });
         refuseIfFinal();
       },
     );
@@ -137,7 +142,7 @@ export function connect(
           post = null;
           session?.delivery.detach();
           if (reason !== '' || lastError === null || isUp) note(closeError(code, reason));
-          actor.send({ type: 'link.closed', isFinal: lastError !== null && isFinal(lastError) });
+          actor.send({ type: 'link.closed', isFinal: isOver() });
           refuseIfFinal();
         },
         onFlow: (isFull) => {
@@ -200,8 +205,9 @@ export function connect(
     }
     if (message.type === 'reject') {
       note(PincerError.from(message.payload));
-      retryAfterMs = message.payload.retryAfterMs ?? 0;
-      actor.send({ type: 'reject.received', isFinal: isFinal(lastError as PincerError) });
+      // One that was found is not waited for: another may be there.
+      retryAfterMs = isFound ? 0 : (message.payload.retryAfterMs ?? 0);
+      actor.send({ type: 'reject.received', isFinal: isOver() });
       refuseIfFinal();
       return false;
     }
@@ -214,7 +220,9 @@ export function connect(
   function goUp(): void {
     wait?.clear();
     isUp = true;
+    isFound = false;
     lastError = null;
+    answered(null);
     startBeat();
     log.info('link.up', { session: session?.id, resumed: welcome?.resumed });
     if (welcome !== null) owner.onUp(welcome);
@@ -247,6 +255,7 @@ export function connect(
   }
 
   function startBackoff(tries: number): void {
+    answered(lastError ?? new PincerError('LINK_CLOSED', 'the link closed before it was welcome'));
     const backoff = { baseMs: limits.reconnectMinMs, maxMs: limits.reconnectMaxMs };
     const delayMs = Math.max(backoffMs(tries, backoff, random()), spreadMs(retryAfterMs, random()));
     retryAfterMs = 0;
@@ -272,8 +281,17 @@ export function connect(
     log.debug('link.failed', { code: error.code, message: error.message });
   }
 
+  function isOver(): boolean {
+    return lastError !== null && !isFound && isFinal(lastError);
+  }
+
   function refuseIfFinal(): void {
-    if (lastError !== null && isFinal(lastError)) owner.onRefused(lastError);
+    if (lastError !== null && isOver()) owner.onRefused(lastError);
+  }
+
+  function answered(refusal: PincerError | null): void {
+    tellAnswer?.(refusal);
+    tellAnswer = undefined;
   }
 
   return {

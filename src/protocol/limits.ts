@@ -384,8 +384,14 @@ export const LIMITS = {
   discoveryDialMs: limit(
     5_000,
     'ms',
-    'How long a dial waits for a gateway to be discovered.',
+    'How long a dial waits for a gateway to be found, and for one that was found to answer.',
     'The dial fails with GATEWAY_UNREACHABLE, and is tried again.',
+  ),
+  discoveryDialsMax: limit(
+    8,
+    'count',
+    'Found gateways that one dial tries, one after the other.',
+    'The rest is tried by the next dial, after a backoff.',
   ),
   nodesFileBytesMax: limit(1_048_576, 'bytes', 'A nodes.json file.', 'It is refused with NODES_FILE_INVALID.'),
   nodesFileSettleMs: limit(100, 'ms', 'How long a nodes.json must lie still before it is read again.', '–'),

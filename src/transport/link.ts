@@ -2,6 +2,7 @@
  * The link contract: one connection that carries frames. A link knows bytes, not messages; post.ts builds messages on
  * top of it. Implementations: websocket.ts and memory.ts; test/conformance/link.ts is this page as a suite.
  */
+import type { PincerError } from '../protocol/failure.ts';
 
 /** Who the other end has proved to be, when the link was opened. */
 export interface Identity {
@@ -48,7 +49,14 @@ export interface Listener {
 }
 
 /** Opens a link. Rejects with GATEWAY_UNREACHABLE, UNAUTHENTICATED or RATE_EXCEEDED (busy; `retryAfterMs` where the gateway gave one). */
-export type Dial = (signal: AbortSignal) => Promise<Link>;
+export interface Dial {
+  (signal: AbortSignal): Promise<Link>;
+  /**
+   * Set by a dial that finds its gateway instead of being told it: whoever answers may be the wrong one, so no refusal is
+   * final. Told once for each link what came of its handshake: null for a welcome, or why there was none.
+   */
+  readonly onAnswered?: (refusal: PincerError | null) => void;
+}
 
 /** Starts accepting links; each accepted one is handed to `onLink`. */
 export type Listen = (onLink: (link: Link) => void) => Promise<Listener>;

@@ -41,7 +41,8 @@ export const NodeView = z.strictObject({
   /** Why the status is what it is, in words; absent when it is online. */
   reason: z.string().optional(),
   address: z.string(),
-  incarnation: Identifier,
+  /** Absent for a node that is expected and has not joined. */
+  incarnation: Identifier.optional(),
   capabilities: Capabilities,
   taskTypes: TaskTypes.optional(),
   labels: Labels.optional(),
@@ -52,8 +53,8 @@ export const NodeView = z.strictObject({
   /** Slots taken, by the gateway’s own count. */
   tasks: z.int().min(0),
   load: Load.optional(),
-  /** Milliseconds since anything was heard of the node. */
-  silentMs: z.number().min(0),
+  /** Milliseconds since anything was heard of the node; absent if nothing ever was. */
+  silentMs: z.number().min(0).optional(),
   /** Attempts that hold a slot. */
   running: z.array(AttemptRef),
   /** Attempts that were told to stop, and whose tasks have settled without them. */

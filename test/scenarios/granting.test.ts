@@ -37,7 +37,7 @@ describe('a cluster that nodes.json describes', () => {
     const why = await cluster.until(client.why(handle.taskId));
     expect(why).toMatchObject({
       status: 'pending',
-      nodes: [{ nodeId: 'channel-discord', fits: false, reason: 'is a channel, not an agent' }],
+      nodes: expect.arrayContaining([{ nodeId: 'channel-discord', fits: false, reason: 'is a channel, not an agent' }]),
     });
   });
 
@@ -46,6 +46,52 @@ describe('a cluster that nodes.json describes', () => {
     await expect(cluster.node('stranger', {})).rejects.toMatchObject({
       code: 'FORBIDDEN',
       message: expect.stringContaining('stranger'),
+    });
+  });
+
+  it('shows who is expected and not here, and says so of a task that waits for it', async () => {
+    await using cluster = await createTestCluster({ gateway: { nodes: NODES } });
+    await cluster.node('agent-02', { capabilities: ['llm', 'tools'] });
+    const client = await cluster.client();
+    const listed = async () => (await cluster.until(client.nodes())).map(({ nodeId, status }) => `${nodeId} ${status}`);
+    expect(await listed()).toEqual(['agent-01 offline', 'agent-02 online', 'channel-discord offline']);
+    expect(await cluster.until(client.node('agent-01'))).toMatchObject({
+      reason: 'it is expected, and has not joined',
+      address: '192.168.1.10:3000',
+      capabilities: ['llm', 'memory', 'tools'],
+      maxTasks: 5,
+    });
+    const handle = client.submit('memory-search', null);
+    await cluster.until(handle.accepted());
+    expect(await cluster.until(client.why(handle.taskId))).toMatchObject({
+      nodes: [
+        { nodeId: 'agent-01', fits: false, reason: 'it is expected, and has not joined' },
+        { nodeId: 'agent-02', fits: false },
+        { nodeId: 'channel-discord', fits: false },
+      ],
+    });
+    await cluster.node('agent-01', { capabilities: ['memory'] });
+    expect(await listed()).toEqual(['agent-01 online', 'agent-02 online', 'channel-discord offline']);
+  });
+
+  it('grants anew when what is declared changes, and evicts who is not welcome any more', async () => {
+    await using cluster = await createTestCluster({ gateway: { nodes: NODES, strictNodes: true } });
+    await cluster.node('agent-01', { capabilities: ['llm', 'tools', 'memory'], maxTasks: 9 });
+    const second = await cluster.node('agent-02', { capabilities: ['llm', 'tools'] });
+    const client = await cluster.client();
+    const [first] = NODES;
+    if (first === undefined) throw new Error('no nodes');
+    cluster.gateway.expect([{ ...first, capabilities: ['llm'], maxTasks: 7 }]);
+    expect(await cluster.until(client.node('agent-01'))).toMatchObject({ capabilities: ['llm'], maxTasks: 7 });
+    expect(await cluster.until(second.stopped)).toMatchObject({ code: 'EVICTED' });
+    expect((await cluster.until(client.nodes({ status: ['online'] }))).map(({ nodeId }) => nodeId)).toEqual([
+      'agent-01',
+    ]);
+    // What it claimed once is not forgotten: declared again, it is granted again.
+    cluster.gateway.expect(NODES);
+    expect(await cluster.until(client.node('agent-01'))).toMatchObject({
+      capabilities: ['llm', 'memory', 'tools'],
+      maxTasks: 5,
     });
   });
 });

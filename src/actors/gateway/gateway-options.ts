@@ -51,6 +51,11 @@ export interface Gateway extends AsyncDisposable {
   readonly dial: Dial;
   /** A client inside the process. Dispose it, or it goes with the gateway. */
   client(): Client;
+  /**
+   * Takes the place of `nodes`: who is here is granted anew what it claims, at once; who is refused by it is evicted, and
+   * what it ran is placed elsewhere.
+   */
+  expect(nodes: readonly ExpectedNode[]): void;
   stats(): Promise<Answer<'stats'>>;
   /** Takes no more submits, waits for running attempts (at most `drainMs`), and stops. */
   drain(): Promise<void>;

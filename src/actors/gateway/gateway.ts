@@ -19,7 +19,7 @@ import { createMemoryStore } from '../store/memory.ts';
 import { createWorld } from '../world.ts';
 import { Dispatch } from './dispatch.ts';
 import type { Gateway, GatewayOptions } from './gateway-options.ts';
-import { grantingOf } from './granting.ts';
+import { Granting } from './granting.ts';
 import { Holdings } from './holdings.ts';
 import { Inbox } from './inbox.ts';
 import { Intake } from './intake.ts';
@@ -74,7 +74,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     onCommand: (command) => queueMicrotask(() => run(command)),
     onError: (error) => log.error('gateway.crashed', { error: String(error) }),
   });
-  const grant = grantingOf(options);
+  const granting = new Granting(options);
   const watchers = new Watchers(limits);
   const lease: Lease = new Lease(world, {
     store,
@@ -139,6 +139,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const questions = {
     store,
     nodes,
+    absent: () => granting.absent((nodeId) => nodes.get(nodeId) !== undefined),
     tasks,
     limits,
     schedulerStatus: () => dispatch.status,
@@ -162,7 +163,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     watchers,
     switchboard,
     inbox: () => inbox,
-    grant,
+    granting,
   });
   const sessions = new Sessions(world, { parent: root, gatewayId: id, counters, owner: presence });
   const inbox: Inbox = new Inbox(world, {
@@ -175,7 +176,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     dispatch,
     watchers,
     questions,
-    grant,
+    granting,
     onLeft: (session, reason) => {
       presence.leave(session, reason);
       sessions.tell(session, { type: 'peer.left' });
@@ -288,6 +289,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       const client = createClient({ ...options, dial });
       clients.add(client);
       return client;
+    },
+    expect(expected) {
+      granting.expect(expected);
+      for (const session of presence.grantAgain()) sessions.tell(session, { type: 'session.evict' });
     },
     stats: async () => (await answer({ what: 'stats' }, questions)) as Answer<'stats'>,
     drain() {

@@ -31,7 +31,7 @@ export interface InboxOptions {
   readonly orders: OrderTargets;
   readonly questions: QuestionSources;
   /** What a peer may do, of what it claims. */
-  readonly grant: Granting;
+  readonly granting: Granting;
   onLeft(session: Session, reason: string): void;
 }
 
@@ -210,7 +210,7 @@ export class Inbox {
         `a heartbeat of ${beat.nodeId} came over the link of ${session.peerId}`,
       );
     }
-    const { capabilities, maxTasks } = this.#options.grant(session, { maxTasks: node.maxTasks, ...beat });
+    const { capabilities, maxTasks } = this.#options.granting.of(session, { maxTasks: node.maxTasks, ...beat });
     nodes.update(node, { ...beat, maxTasks }, capabilities);
     const lag = beat.load.lagMs ?? 0;
     const isFull = node.slots.size >= node.maxTasks;

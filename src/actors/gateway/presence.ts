@@ -2,7 +2,7 @@
  * What the comings and goings of peers mean: for the node that a session stands for, for what that node was running, for
  * those who watched or listened over it.
  */
-import { type FailureCode, PincerError } from '../../protocol/failure.ts';
+import { type FailureCode, PincerError, toFailure } from '../../protocol/failure.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
 import type { World } from '../world.ts';
 import type { Dispatch } from './dispatch.ts';
@@ -23,7 +23,7 @@ export interface PresenceOptions {
   readonly watchers: Watchers;
   readonly switchboard: Switchboard;
   readonly inbox: () => Inbox;
-  readonly grant: Granting;
+  readonly granting: Granting;
 }
 
 export class Presence implements SessionsOwner {
@@ -42,22 +42,22 @@ export class Presence implements SessionsOwner {
     claim: Payload<'register'>,
   ): Promise<{ capabilities: readonly string[]; drop: Payload<'welcome'>['drop'] }> {
     if (session.kind === 'client') return { capabilities: [], drop: [] };
-    const { nodes, reconciliation, grant } = this.#options;
+    const { nodes, reconciliation, granting } = this.#options;
     const { nodesMax } = this.#world.limits;
     if (nodes.get(claim.nodeId) === undefined && nodes.size >= nodesMax) {
       throw new PincerError('RATE_EXCEEDED', `this gateway knows ${nodesMax} nodes already`);
     }
-    const granted = grant(session, claim);
+    const granted = granting.of(session, claim);
     const isSameProcess = nodes.get(claim.nodeId)?.incarnation === claim.incarnation;
     const drop = await reconciliation.reconcile(claim.nodeId, claim.running, isSameProcess);
     return { capabilities: granted.capabilities, drop };
   }
 
   onAttached(session: Session, claim: Payload<'register'>): void {
-    const { nodes, tasks, dispatch, switchboard, grant } = this.#options;
+    const { nodes, tasks, dispatch, switchboard, granting } = this.#options;
     switchboard.attach(session);
     if (session.kind === 'client') return;
-    const { capabilities, maxTasks } = grant(session, claim);
+    const { capabilities, maxTasks } = granting.of(session, claim);
     const node = nodes.attach(session, { ...claim, maxTasks }, capabilities);
     for (const ref of tasks.heldBy(session.peerId)) {
       if (includes(claim.running, ref)) nodes.take(node, ref, tasks.resourcesOf(ref.taskId));
@@ -79,12 +79,31 @@ export class Presence implements SessionsOwner {
   }
 
   onResumed(session: Session, claim: Payload<'register'>): void {
-    const { nodes, grant } = this.#options;
+    const { nodes, granting } = this.#options;
     const node = nodes.get(session.peerId);
     // It may have got handlers or slots while it was away.
-    const { capabilities, maxTasks } = grant(session, claim);
+    const { capabilities, maxTasks } = granting.of(session, claim);
     if (node?.session === session) nodes.update(node, { ...claim, maxTasks }, capabilities);
     this.#tell(session, { type: 'session.attached' }, null);
+  }
+
+  /** What is declared has changed. Returns who is not welcome any more. */
+  grantAgain(): Session[] {
+    const { nodes, granting, dispatch } = this.#options;
+    const unwelcome: Session[] = [];
+    for (const node of nodes.all()) {
+      if (node.session === null) continue;
+      try {
+        const { capabilities, maxTasks } = granting.again(node.session);
+        nodes.update(node, { maxTasks }, capabilities);
+      } catch (error) {
+        node.reason = toFailure(error, 'FORBIDDEN').message;
+        unwelcome.push(node.session);
+      }
+    }
+    nodes.tellSlots();
+    dispatch.roomChanged();
+    return unwelcome;
   }
 
   onClosed(session: Session, code: FailureCode | null): void {

@@ -15,6 +15,8 @@ import type { Tasks } from './tasks.ts';
 export interface QuestionSources {
   readonly store: Store;
   readonly nodes: Nodes;
+  /** Nodes that are expected and not here. */
+  absent(): NodeView[];
   readonly tasks: Tasks;
   readonly limits: Limits;
   schedulerStatus(): string;
@@ -46,17 +48,17 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
     case 'why':
       return why(await known(query.taskId, store), sources);
     case 'nodes': {
-      const items: NodeView[] = [];
-      for (const node of nodes.all()) {
-        if (query.status === undefined || query.status.includes(node.status)) items.push(nodes.view(node));
-      }
+      const all = [...[...nodes.all()].map((node) => nodes.view(node)), ...sources.absent()];
+      const items = all.filter(({ status }) => query.status === undefined || query.status.includes(status));
       items.sort((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
       return { items };
     }
     case 'node': {
       const node = nodes.get(query.nodeId);
-      if (node === undefined) throw new PincerError('NODE_UNKNOWN', `no node '${query.nodeId}'`);
-      return { node: nodes.view(node) };
+      if (node !== undefined) return { node: nodes.view(node) };
+      const absent = sources.absent().find(({ nodeId }) => nodeId === query.nodeId);
+      if (absent === undefined) throw new PincerError('NODE_UNKNOWN', `no node '${query.nodeId}'`);
+      return { node: absent };
     }
     case 'stats': {
       const { byStatus } = await store.stats();
@@ -110,6 +112,7 @@ async function why(record: TaskRecord, sources: QuestionSources): Promise<Answer
   const status = statusOf(record, tasks);
   const verdicts: Verdict[] = [];
   for (const node of nodes.all()) verdicts.push({ nodeId: node.nodeId, ...verdictOn(node, requirement) });
+  for (const { nodeId, reason = '' } of sources.absent()) verdicts.push({ nodeId, fits: false, reason });
   verdicts.sort((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
   const ahead = status === 'pending' ? await store.ahead(record.taskId) : null;
   return {
@@ -176,7 +179,7 @@ function summaryOf(
   if (sources.isPaused(record.type)) return `It waits: tasks of type '${record.type}' are paused.`;
   if (scheduler === 'paused' || scheduler === 'draining') return `It waits: the scheduler is ${scheduler}.`;
   const needs = record.needs.length === 0 ? `of type '${record.type}'` : `that needs ${record.needs.join(', ')}`;
-  if (verdicts.length === 0) return 'It waits: no node is connected.';
+  if (sources.nodes.size === 0) return 'It waits: no node is connected.';
   if (verdicts.some((verdict) => verdict.fits)) return 'A node has room: it is placed with the next turn.';
   const able = verdicts.filter((verdict) => /^(is full|is busy|does not drain|has .* free, not)/.test(verdict.reason));
   if (able.length > 0) return `It waits for a slot, with ${ahead ?? 0} tasks of its class before it.`;

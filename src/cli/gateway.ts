@@ -1,27 +1,34 @@
 /** `pincer gateway`: the hub, until it is told to stop. */
 import { Command } from 'commander';
-import { loadNodesFile } from '../discovery.ts';
-import { createGateway } from '../index.ts';
+import { type Discovery, type DiscoveryNews, discover, loadNodesFile, staticNodes } from '../discovery.ts';
+import { createGateway, type Gateway, type Limits, plainText } from '../index.ts';
+import { type AdvertiseOptions, announcementsOf, withAdvertising } from './discovery.ts';
+import { collectLimit } from './option-values.ts';
 import { DEFAULT_ADDRESS, logOf, type SharedOptions, tokenOf, withOutput, withToken } from './options.ts';
-import { createOutput } from './output.ts';
+import { createOutput, type Output } from './output.ts';
 import { onSignals } from './signals.ts';
 
-interface GatewayCommandOptions extends SharedOptions {
+interface GatewayCommandOptions extends SharedOptions, AdvertiseOptions {
   readonly listen: string;
   readonly id?: string;
   readonly strategy: string;
   readonly nodes?: string;
   readonly strictNodes?: boolean;
+  readonly limit?: Partial<Limits>;
 }
 
 export function gatewayCommand(): Command {
-  return withToken(withOutput(new Command('gateway')))
+  return withAdvertising(withToken(withOutput(new Command('gateway'))))
     .description('run a gateway: nodes and clients dial it')
     .option('--listen <host:port>', 'where to listen; anything but loopback needs a token', DEFAULT_ADDRESS)
     .option('--id <id>', 'the name of this gateway')
     .option('--strategy <name>', 'how nodes are chosen', 'least-connections')
-    .option('--nodes <file>', 'nodes.json: the nodes that are expected, and what each may do')
+    .option(
+      '--nodes <file>',
+      'nodes.json: the nodes that are expected, and what each may do; read again when it changes',
+    )
     .option('--strict-nodes', 'refuse nodes that are not in --nodes')
+    .option('--limit <name=value>', 'a limit of docs/limits.md, such as drainMs=5000; repeatable', collectLimit)
     .option('--verbose', 'log every state change to stderr')
     .addHelpText(
       'after',
@@ -29,18 +36,27 @@ export function gatewayCommand(): Command {
     )
     .action(async (options: GatewayCommandOptions) => {
       const output = createOutput(options);
-      const { listen, id, strategy, nodes, strictNodes } = options;
+      const { listen, id, strategy, nodes, strictNodes, limit = {} } = options;
+      const log = logOf(options);
+      const announcements = announcementsOf(options, listen);
       const gateway = await createGateway({
         listen,
         strategy,
-        log: logOf(options),
+        log,
+        limits: limit,
         ...tokenOf(options),
         ...(id === undefined ? {} : { id }),
         ...(nodes === undefined ? {} : { nodes: await loadNodesFile(nodes) }),
         ...(strictNodes === undefined ? {} : { strictNodes }),
       });
+      const discoveries = [
+        ...(nodes === undefined ? [] : [watchNodes(nodes, gateway, output)]),
+        ...announcements.map((announce) => announce(gateway, { log, limits: limit, onNews: newsTo(output) })),
+      ];
       const off = onSignals(() => {
         output.say('draining: no new tasks; a second signal stops at once');
+        // Who looks for a gateway from now on should not find one that takes nothing new.
+        void stopAll(discoveries);
         void gateway.drain();
       });
       output.result(
@@ -48,6 +64,29 @@ export function gatewayCommand(): Command {
         () => `gateway ${gateway.id} listens at ${gateway.url}`,
       );
       await gateway.stopped;
+      await stopAll(discoveries);
       off();
     });
+}
+
+/** Keeps the gateway’s list of expected nodes as the file says. A file with a mistake changes nothing, and that is said. */
+function watchNodes(file: string, gateway: Gateway, output: Output): Discovery {
+  return discover(staticNodes(file, { onNodes: (nodes) => gateway.expect(nodes) }), { onNews: newsTo(output) });
+}
+
+/** Tells people of a source that cannot see, once for each reason, and when it can again. */
+function newsTo(output: Output): (news: DiscoveryNews) => void {
+  let told: string | null = null;
+  return (news) => {
+    if (news.type !== 'state') return;
+    const reason = news.reason?.message ?? null;
+    if (news.state === 'degraded' && reason !== null && reason !== told) output.say(plainText(reason, 500));
+    if (news.state === 'watching' && told !== null) output.say('and works again');
+    if (news.state === 'degraded') told = reason;
+    if (news.state === 'watching') told = null;
+  };
+}
+
+async function stopAll(discoveries: readonly Discovery[]): Promise<void> {
+  await Promise.all(discoveries.map((discovery) => discovery.stop()));
 }

@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** The command line. Parses, runs, and turns what went wrong into words and an exit code. */
-import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { Command, CommanderError } from 'commander';
 import { PincerError } from '../index.ts';
@@ -15,14 +14,11 @@ import { runCommand } from './run.ts';
 import { storyCommand } from './story.ts';
 import { submitCommand } from './submit.ts';
 import { tasksCommand, whyCommand } from './tasks.ts';
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
+import { versionOf } from './version.ts';
 
 const program = new Command('pincer')
   .description('Run AI-agent work across the machines you own.')
-  .version(version)
+  .version(versionOf())
   .addHelpText('after', '\nNew here? Run `pincer demo`.');
 
 for (const command of [

@@ -9,21 +9,19 @@ import {
   defineHandler,
   type IsolationOptions,
   isolatedHandler,
+  type Limits,
   PincerError,
   type Registration,
   systemClock,
 } from '../index.ts';
+import { type FindOptions, finderOf, withFinding } from './discovery.ts';
 import { EXIT, exitCodeOfSignal } from './exit-codes.ts';
+import { collect, collectAmount, collectLimit, collectPair, parseList, parseWhole } from './option-values.ts';
 import {
-  collect,
-  collectAmount,
-  collectPair,
   DEFAULT_ADDRESS,
   gatewayUrlOf,
   linkLog,
   logOf,
-  parseList,
-  parseWhole,
   type SharedOptions,
   tokenOf,
   withOutput,
@@ -32,7 +30,7 @@ import {
 import { createOutput } from './output.ts';
 import { onSignals } from './signals.ts';
 
-interface NodeCommandOptions extends SharedOptions {
+interface NodeCommandOptions extends SharedOptions, FindOptions {
   readonly join?: string[];
   readonly id?: string;
   readonly type: 'agent' | 'channel';
@@ -43,10 +41,11 @@ interface NodeCommandOptions extends SharedOptions {
   readonly allow?: string[];
   readonly isolate?: IsolationOptions['isolate'];
   readonly memoryMb?: number;
+  readonly limit?: Partial<Limits>;
 }
 
 export function nodeCommand(): Command {
-  return withToken(withOutput(new Command('node')))
+  return withFinding(withToken(withOutput(new Command('node'))))
     .description('run a node: joins a gateway and runs tasks')
     .argument('[modules...]', 'modules that export handlers made with defineHandler')
     .option(
@@ -76,6 +75,7 @@ export function nodeCommand(): Command {
       ).choices(['thread', 'process']),
     )
     .option('--memory-mb <n>', 'with --isolate: the memory of one attempt (default 512)', parseWhole(16, 1_048_576))
+    .option('--limit <name=value>', 'a limit of docs/limits.md, such as drainMs=5000; repeatable', collectLimit)
     .option('--verbose', 'log every state change to stderr')
     .addHelpText(
       'after',
@@ -83,8 +83,11 @@ export function nodeCommand(): Command {
     )
     .action(async (modules: string[], options: NodeCommandOptions) => {
       const output = createOutput(options);
-      const { id, type, maxTasks, label, resource, allow } = options;
-      const join = options.join ?? [gatewayUrlOf(undefined)];
+      const { id, type, maxTasks, label, resource, allow, limit = {} } = options;
+      const log = linkLog(output, logOf(options));
+      if (options.join !== undefined && options.discover !== undefined) {
+        throw new PincerError('OPTION_INVALID', '--join names the gateway, --discover finds it: say one of them');
+      }
       const handlers = (await Promise.all(modules.map((module) => handlersOf(module, options)))).flat();
       const capabilities = new Set(options.capabilities);
       if (allow !== undefined) {
@@ -96,6 +99,8 @@ export function nodeCommand(): Command {
           hint: 'Name a module of handlers (`pincer node ./handlers.js`), or allow commands (`--allow sha256sum,wc`).',
         });
       }
+      const finder = finderOf(options, { ...tokenOf(options), log, limits: limit });
+      const join = options.join ?? [gatewayUrlOf(undefined)];
       const giveUp = new AbortController();
       let stop = (signal: 'SIGINT' | 'SIGTERM'): void => {
         output.say('stopping; it had not joined');
@@ -103,21 +108,25 @@ export function nodeCommand(): Command {
         giveUp.abort(new PincerError('STOPPED', 'stopped before it had joined'));
       };
       const off = onSignals((signal) => stop(signal));
-      output.say(`joining ${join.join(', ')}`);
+      output.say(
+        finder === null ? `joining ${join.join(', ')}` : `looking for a gateway by ${options.discover?.join(', ')}`,
+      );
       const node = await createNode({
-        join,
+        join: finder?.dial ?? join,
         type,
         capabilities: [...capabilities],
         maxTasks,
         handlers,
-        log: linkLog(output, logOf(options)),
+        log,
+        limits: limit,
         signal: giveUp.signal,
         ...tokenOf(options),
         ...(id === undefined ? {} : { id }),
         ...(label === undefined ? {} : { labels: label }),
         ...(resource === undefined ? {} : { resources: resource }),
-      }).catch((error: unknown) => {
+      }).catch(async (error: unknown) => {
         off();
+        await finder?.stop();
         if (giveUp.signal.aborted) return null;
         throw error;
       });
@@ -129,6 +138,7 @@ export function nodeCommand(): Command {
       output.result({ event: 'ready', nodeId: node.id }, () => `node ${node.id} has joined, with ${maxTasks} slots`);
       const refusal = await node.stopped;
       off();
+      await finder?.stop();
       if (refusal !== null) throw refusal;
       process.exitCode = EXIT.ok;
     });

@@ -74,7 +74,7 @@ function rowOf(node: NodeView): (string | number)[] {
     share(load?.cpu),
     share(load?.memory),
     load?.lagMs === undefined ? '' : duration(load.lagMs),
-    `${duration(silentMs)} ago`,
+    silentMs === undefined ? '' : `${duration(silentMs)} ago`,
     capabilities.join(','),
     reason ?? '',
   ];

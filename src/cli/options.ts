@@ -1,8 +1,10 @@
-/** Options that several commands share, and the values they parse to. */
+/** Options that several commands share. */
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { type Client, createClient, type Log, PincerError, plainText } from '../index.ts';
+import { type FindOptions, finderOf, withFinding } from './discovery.ts';
+import { parseDuration } from './option-values.ts';
 import { createOutput, type Output, toJson } from './output.ts';
 
 /** Where a gateway listens, and where clients look for one, when nothing is said. */
@@ -15,7 +17,7 @@ export interface SharedOptions {
   readonly verbose?: boolean;
 }
 
-export interface ClientCommandOptions extends SharedOptions {
+export interface ClientCommandOptions extends SharedOptions, FindOptions {
   readonly url?: string;
   readonly connectTimeout: number;
 }
@@ -29,7 +31,7 @@ export function withToken(command: Command): Command {
 }
 
 export function withClient(command: Command): Command {
-  return withToken(withOutput(command))
+  return withFinding(withToken(withOutput(command)))
     .option('--url <url>', `the gateway (or set PINCER_URL; default ws://${DEFAULT_ADDRESS})`)
     .option('--connect-timeout <duration>', 'give up connecting after this long', parseDuration, 10_000);
 }
@@ -66,12 +68,17 @@ export async function withGateway(
 ): Promise<void> {
   const output = createOutput(options);
   const log = linkLog(output, silentLog);
-  const client = createClient({ url: gatewayUrlOf(options.url), log, ...tokenOf(options) });
+  if (options.url !== undefined && options.discover !== undefined) {
+    throw new PincerError('OPTION_INVALID', '--url names the gateway, --discover finds it: say one of them');
+  }
+  const finder = finderOf(options, tokenOf(options));
+  const client = createClient({ url: finder?.dial ?? gatewayUrlOf(options.url), log, ...tokenOf(options) });
   try {
     await client.ready(options.connectTimeout);
     await work(client, output);
   } finally {
     await client.stop();
+    await finder?.stop();
   }
 }
 
@@ -120,48 +127,4 @@ export function linkLog(output: Output, log: Log): Log {
       log.info(event, fields);
     },
   };
-}
-
-/** `250ms`, `30s`, `5m`, `2h`, or a plain number of milliseconds. */
-export function parseDuration(text: string): number {
-  const parts = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
-  if (parts === null) throw new InvalidArgumentError('must be a duration like 500ms, 30s, 5m or 2h.');
-  const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[(parts[2] ?? 'ms') as 'ms' | 's' | 'm' | 'h'];
-  return Math.round(Number(parts[1]) * unitMs);
-}
-
-export function parseWhole(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < min || value > max) {
-      throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}.`);
-    }
-    return value;
-  };
-}
-
-export function parseList(text: string): string[] {
-  return text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
-}
-
-export function collect(text: string, before: readonly string[] = []): string[] {
-  return [...before, text];
-}
-
-/** `key=value`, gathered over several uses of the option. */
-export function collectPair(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const equals = text.indexOf('=');
-  if (equals < 1) throw new InvalidArgumentError('must be key=value.');
-  return { ...before, [text.slice(0, equals)]: text.slice(equals + 1) };
-}
-
-/** `name=amount`, gathered over several uses of the option. */
-export function collectAmount(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
-  const [name = '', amount = ''] = text.split('=');
-  const value = Number(amount);
-  if (name === '' || amount === '' || !(value >= 0)) throw new InvalidArgumentError('must be name=amount.');
-  return { ...before, [name]: value };
 }

@@ -1,11 +1,12 @@
 /** `pincer registry`: where nodes and gateways that are not on one network find each other. */
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { PincerError } from '../index.ts';
 import { createRegistry } from '../registry.ts';
-import { logOf, parseDuration, type SharedOptions, withOutput } from './options.ts';
+import { keyOf } from './discovery.ts';
+import { parseDuration } from './option-values.ts';
+import { logOf, type SharedOptions, withOutput } from './options.ts';
 import { createOutput } from './output.ts';
 import { onSignals } from './signals.ts';
+import { versionOf } from './version.ts';
 
 interface RegistryCommandOptions extends SharedOptions {
   readonly listen: string;
@@ -50,20 +51,4 @@ export function registryCommand(): Command {
       await registry.close();
       off();
     });
-}
-
-function keyOf(file: string): string {
-  let key: string;
-  try {
-    key = readFileSync(file, 'utf8').trim();
-  } catch (error) {
-    throw new PincerError('OPTION_INVALID', `--api-key-file ${file} cannot be read`, { cause: error });
-  }
-  if (key === '') throw new PincerError('OPTION_INVALID', `--api-key-file ${file} is empty`);
-  return key;
-}
-
-function versionOf(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

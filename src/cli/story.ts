@@ -3,7 +3,8 @@ import { Command } from 'commander';
 import { type HistoryEntry, PincerError, plainText } from '../index.ts';
 import { gatewayNameOf, type ReplayTurn, replayHistory, sentenceOf } from '../inspect.ts';
 import { onStdout } from './colours.ts';
-import { type ClientCommandOptions, parseWhole, withClient, withGateway } from './options.ts';
+import { parseWhole } from './option-values.ts';
+import { type ClientCommandOptions, withClient, withGateway } from './options.ts';
 import { table } from './output.ts';
 
 interface StoryOptions extends ClientCommandOptions {

@@ -1,7 +1,7 @@
 /** The options that describe a task, shared by every command that submits one. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { SubmitOptions } from '../index.ts';
-import { collectAmount, collectPair, parseDuration, parseList, parseWhole } from './options.ts';
+import { collectAmount, collectPair, parseDuration, parseList, parseWhole } from './option-values.ts';
 
 const POLICIES = ['fail', 'ignore', 'run'] as const;
 type Policy = (typeof POLICIES)[number];

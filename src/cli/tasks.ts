@@ -2,7 +2,8 @@
 import { Command } from 'commander';
 import { PincerError, plainText, TASK_STATUSES, type TaskStatus, type TaskView } from '../index.ts';
 import { onStdout } from './colours.ts';
-import { type ClientCommandOptions, parseList, parseWhole, withClient, withGateway } from './options.ts';
+import { parseList, parseWhole } from './option-values.ts';
+import { type ClientCommandOptions, withClient, withGateway } from './options.ts';
 import { duration, table, toPrettyJson } from './output.ts';
 
 interface ListOptions extends ClientCommandOptions {

@@ -4,16 +4,8 @@ import process from 'node:process';
 import { InvalidArgumentError } from 'commander';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { invocationOf } from '../../src/cli/demo.ts';
-import {
-  collectAmount,
-  collectPair,
-  gatewayUrlOf,
-  linkLog,
-  parseDuration,
-  parseList,
-  parseWhole,
-  tokenOf,
-} from '../../src/cli/options.ts';
+import { collectAmount, collectPair, parseDuration, parseList, parseWhole } from '../../src/cli/option-values.ts';
+import { gatewayUrlOf, linkLog, tokenOf } from '../../src/cli/options.ts';
 import type { Output } from '../../src/cli/output.ts';
 import { scratchDirectory } from '../handlers/tool-runner.ts';
 

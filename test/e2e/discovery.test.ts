@@ -106,7 +106,10 @@ describe('a registry that is killed under load', () => {
       expect(lost, `seed ${seed}, after kill ${kills + 1}`).toEqual([]);
     }
     console.log(`${acknowledged} acknowledged changes, ${KILLS} kills, nothing lost`);
-    await expect.poll(() => discovery.state, { timeout: 20_000 }).toBe('watching');
+    // With its reason: a source that stays degraded should say why.
+    await expect
+      .poll(() => [discovery.state, discovery.reason?.message], { timeout: 20_000 })
+      .toEqual(['watching', undefined]);
     const held = writers.filter(({ isHeld }) => isHeld).length;
     await expect.poll(() => discovery.candidates.length, { timeout: 20_000 }).toBe(held);
     server.kill('SIGTERM');

@@ -1,0 +1,158 @@
+/** Options of commands that find a gateway, or announce one: where to look, and whom to trust. */
+import { readFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import {
+  type DiscoverOptions,
+  type Discovery,
+  type DiscoverySource,
+  discover,
+  findGateways,
+  type GatewayFinder,
+  mdnsNodes,
+  registryNodes,
+} from '../discovery.ts';
+import { type Gateway, type Limits, type Log, PincerError } from '../index.ts';
+import { collect, parseList, parseWhole } from './option-values.ts';
+import { versionOf } from './version.ts';
+
+const KINDS = ['mdns', 'registry'] as const;
+type Kind = (typeof KINDS)[number];
+
+/** Where a command looks for others, or announces itself. */
+export interface SourceOptions {
+  readonly registry?: string;
+  readonly apiKeyFile?: string;
+  readonly region?: string;
+  readonly mdnsInterface?: string;
+  readonly mdnsPort?: number;
+}
+
+export interface FindOptions extends SourceOptions {
+  readonly discover?: Kind[];
+  readonly trust?: string[];
+}
+
+export interface AdvertiseOptions extends SourceOptions {
+  readonly advertise?: Kind[];
+  readonly advertiseUrl?: string;
+}
+
+/** Adds the options of a command that may find its gateway. */
+export function withFinding(command: Command): Command {
+  return withSources(
+    command
+      .addOption(new Option('--discover <sources>', 'find the gateway by mdns, registry or both').argParser(parseKinds))
+      .option('--trust <gateway>', 'with --discover: an address, network or host name to dial; repeatable', collect),
+  );
+}
+
+/** Adds the options of a command that may announce itself. */
+export function withAdvertising(command: Command): Command {
+  return withSources(
+    command
+      .addOption(new Option('--advertise <sources>', 'be found by mdns, registry or both').argParser(parseKinds))
+      .option('--advertise-url <url>', 'with --advertise registry: what to dial, where that is not --listen'),
+  );
+}
+
+function withSources(command: Command): Command {
+  return command
+    .option('--registry <url>', 'the registry, https or on this machine')
+    .option('--api-key-file <file>', 'file with the key of the registry')
+    .option('--region <name>', 'the region in the registry')
+    .option('--mdns-interface <address>', 'the address to use mdns at (default 127.0.0.1: this machine alone)')
+    .option('--mdns-port <n>', 'the port of mdns (default 5353)', parseWhole(1, 65_535));
+}
+
+/**
+ * What finds the gateway, or null if it is named.
+ * @throws PincerError `OPTION_INVALID` for options that do not fit together
+ */
+export function finderOf(
+  options: FindOptions,
+  world: { token?: string; log?: Log; limits?: Partial<Limits> },
+): GatewayFinder | null {
+  const { discover = [], trust } = options;
+  if (discover.length === 0) {
+    if (trust !== undefined) throw new PincerError('OPTION_INVALID', '--trust is for --discover');
+    return null;
+  }
+  const sources = sourcesOf(discover, options, { type: 'gateway' });
+  return findGateways({ sources, ...world, ...(trust === undefined ? {} : { trust }) });
+}
+
+type Announce = (gateway: Gateway, options: Pick<DiscoverOptions, 'log' | 'limits' | 'onNews'>) => Discovery;
+
+/**
+ * What announces a gateway once it listens, in each way that is asked for.
+ * @throws PincerError `OPTION_INVALID` where nobody could dial what would be announced
+ */
+export function announcementsOf(options: AdvertiseOptions, listen: string): Announce[] {
+  const { advertise = [], advertiseUrl: url, mdnsInterface } = options;
+  const host = listen.slice(0, listen.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
+  const isEverywhere = ['', '0.0.0.0', '::'].includes(host);
+  return advertise.map((kind) => {
+    if (kind === 'mdns' && isEverywhere && mdnsInterface === undefined) {
+      throw new PincerError('OPTION_INVALID', `--listen ${listen} is every address: name one in --mdns-interface`);
+    }
+    if (kind === 'mdns' && !isEverywhere && !(isIPv4(host) && (mdnsInterface ?? host) === host)) {
+      throw new PincerError('OPTION_INVALID', `nobody who hears of it by mdns could dial --listen ${listen}`, {
+        hint: 'Listen at the IPv4 address of an interface, or at all (0.0.0.0), and name that in --mdns-interface.',
+      });
+    }
+    if (kind === 'registry' && isEverywhere && url === undefined) {
+      throw new PincerError('OPTION_INVALID', `--listen ${listen} is no address to dial: name one in --advertise-url`);
+    }
+    const [source] = sourcesOf([kind], { ...options, mdnsInterface: mdnsInterface ?? host });
+    return ({ id, url: ownUrl }, more) => {
+      const address = new URL(ownUrl).host;
+      const self = { nodeId: id, type: 'gateway', address, capabilities: [], version: versionOf() } as const;
+      return discover(source as DiscoverySource, { ...more, self: url === undefined ? self : { ...self, url } });
+    };
+  });
+}
+
+/**
+ * The sources that are named.
+ * @throws PincerError `OPTION_INVALID` for a registry without its URL or key
+ */
+function sourcesOf(
+  kinds: readonly Kind[],
+  options: SourceOptions,
+  { type }: { type?: 'gateway' } = {},
+): DiscoverySource[] {
+  return kinds.map((kind) => {
+    if (kind === 'mdns') return mdnsNodes({ interface: options.mdnsInterface, port: options.mdnsPort });
+    const { registry, apiKeyFile, region } = options;
+    if (registry === undefined || apiKeyFile === undefined) {
+      throw new PincerError('OPTION_INVALID', 'registry needs --registry and --api-key-file');
+    }
+    // Who writes the URL on a command line means it, also where it leads into a private network.
+    return registryNodes(registry, { apiKey: keyOf(apiKeyFile), region, type, isPrivateAllowed: true });
+  });
+}
+
+/**
+ * The key in a file.
+ * @throws PincerError `OPTION_INVALID` when the file cannot be read or is empty
+ */
+export function keyOf(file: string): string {
+  let key: string;
+  try {
+    key = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new PincerError('OPTION_INVALID', `--api-key-file ${file} cannot be read`, { cause: error });
+  }
+  if (key === '') throw new PincerError('OPTION_INVALID', `--api-key-file ${file} is empty`);
+  return key;
+}
+
+function parseKinds(text: string): Kind[] {
+  const kinds = parseList(text);
+  const isKind = (name: string): name is Kind => (KINDS as readonly string[]).includes(name);
+  if (kinds.length === 0 || !kinds.every(isKind)) {
+    throw new InvalidArgumentError(`must be one or more of ${KINDS.join(', ')}, as a,b.`);
+  }
+  return [...new Set(kinds.filter(isKind))];
+}

@@ -1,37 +1,40 @@
 /**
- * What an attempt may do to the task that it holds, in the memory store. The fence is asked here and nowhere else: an
+ * What an attempt may do to the task that it holds, in any store. The fence is asked here and nowhere else: an
  * attempt that is not the present one changes nothing.
  */
 import type { Failure } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Clock } from '../../protocol/ports.ts';
-import { lapseOf } from './expiries.ts';
-import type { GatewayRow, GatewayRows } from './gateway-rows.ts';
+import type { GatewayRows } from './gateway-rows.ts';
+import { lapseOf } from './lapse.ts';
+import type { GatewayRow } from './rows.ts';
 import type { Claimed, Completion, CompletionVerdict, Release, ReleaseVerdict } from './store.ts';
-import { copyOf, isHeldBy, recordOf, type TaskRow } from './task-row.ts';
+import { isHeldBy, NO_BYTES, recordOf, type TaskRow } from './task-row.ts';
 import { type TaskTable, waits } from './task-table.ts';
 
 export type Note = AttemptRef & { readonly event: 'assigned' | 'started'; readonly node: string };
 
-export class Attempts {
+export class Attempts<Row extends TaskRow> {
   readonly #clock: Clock;
-  readonly #tasks: TaskTable;
-  readonly #gateways: GatewayRows;
+  readonly #tasks: TaskTable<Row>;
+  readonly #gateways: GatewayRows<Row>;
 
-  constructor(clock: Clock, tasks: TaskTable, gateways: GatewayRows) {
+  constructor(clock: Clock, tasks: TaskTable<Row>, gateways: GatewayRows<Row>) {
     this.#clock = clock;
     this.#tasks = tasks;
     this.#gateways = gateways;
   }
 
   /** Gives an attempt that was just taken out of its line to its owner. */
-  begin(owner: GatewayRow, row: TaskRow): Claimed {
+  begin(owner: GatewayRow, row: Row): Claimed {
     this.#gateways.own(row, owner);
     this.#tasks.tell(row, 'task.claimed');
     const nowMs = this.#clock.now();
     const record = recordOf(row, nowMs);
     const waitedMs = Math.round(nowMs - row.submittedMs);
-    return { record, payload: row.payload, checkpoint: row.checkpoint, waitedMs, remainingMs: record.deadlineInMs };
+    const payload = this.#tasks.rows.body(row, 'payload') ?? NO_BYTES;
+    const checkpoint = this.#tasks.rows.body(row, 'checkpoint');
+    return { record, payload, checkpoint, waitedMs, remainingMs: record.deadlineInMs };
   }
 
   note(note: Note): void {
@@ -56,7 +59,7 @@ export class Attempts {
   checkpoint(ref: AttemptRef, bytes: Uint8Array): boolean {
     const row = this.#tasks.get(ref.taskId);
     if (!isHeldBy(row, ref)) return false;
-    row.checkpoint = copyOf(bytes);
+    this.#tasks.rows.setBody(row, 'checkpoint', bytes);
     return true;
   }
 
@@ -75,7 +78,9 @@ export class Attempts {
     const cost = status === 'failed' ? (completion.costs ?? 'failure') : undefined;
     if (cost === 'failure') row.failures += 1;
     if (cost === 'crash') row.crashes += 1;
-    if (status === 'completed' && completion.result !== undefined) row.result = copyOf(completion.result);
+    if (status === 'completed' && completion.result !== undefined) {
+      this.#tasks.rows.setBody(row, 'result', completion.result);
+    }
     this.#tasks.settle(row, status, attempt, status === 'completed' ? null : failureOf(completion.error), cost);
     this.#gateways.disown(row);
     return 'accepted';
@@ -90,7 +95,7 @@ export class Attempts {
 
   /** Ends the attempt that holds the task: it waits again, is cancelled if that was asked for, or fails if its time has passed. */
   giveBack(
-    row: TaskRow,
+    row: Row,
     { costs, delayMs, error }: Pick<Release, 'costs' | 'delayMs' | 'error'>,
     code: string | undefined,
   ): Exclude<ReleaseVerdict, 'stale'> {

@@ -4,6 +4,7 @@
  */
 import { type Failure, PincerError } from '../../protocol/failure.ts';
 import { isOutcome } from '../../protocol/task.ts';
+import type { TaskRows } from './tables.ts';
 import type { TaskRow } from './task-row.ts';
 
 /** What the end of a dependency means for a task that waits for it. */
@@ -13,31 +14,27 @@ export type Consequence = 'waits' | 'free' | 'fails';
  * Links a task to what it depends on, as far as that has not settled. Returns the task whose failure fails it at once,
  * or null. What has settled is not asked how with `isRedriven`: it counts as done.
  */
-export function link(row: TaskRow, rows: readonly TaskRow[], isRedriven: boolean): TaskRow | null {
+export function link<Row extends TaskRow>(tasks: TaskRows<Row>, row: Row, isRedriven: boolean): Row | null {
+  if (row.after === null) return null;
+  const rows = row.after.taskIds.map((taskId) => tasks.get(taskId)).filter((each) => each !== undefined);
   const lost = isRedriven ? undefined : rows.find(hasFailed);
-  if (row.after?.onFailure === 'run' && lost !== undefined) return null;
+  if (row.after.onFailure === 'run' && lost !== undefined) return null;
   for (const dependency of rows) {
     if (isOutcome(dependency.status) || dependency.seq >= row.seq) continue;
     row.dependencies ??= new Set();
-    row.dependencies.add(dependency);
-    dependency.dependents ??= new Set();
-    dependency.dependents.add(row);
+    row.dependencies.add(dependency.taskId);
+    tasks.link(dependency, row);
   }
-  return row.after?.onFailure === 'fail' ? (lost ?? null) : null;
+  return row.after.onFailure === 'fail' ? (lost ?? null) : null;
 }
 
 /** Lets a task wait for nothing any more. */
-export function unlink(row: TaskRow): void {
-  for (const dependency of row.dependencies ?? []) dependency.dependents?.delete(row);
+export function unlink<Row extends TaskRow>(tasks: TaskRows<Row>, row: Row): void {
+  for (const taskId of row.dependencies ?? []) {
+    const dependency = tasks.get(taskId);
+    if (dependency !== undefined) tasks.unlink(dependency, row);
+  }
   row.dependencies = null;
-}
-
-/** Those that waited for a task that has settled, in the order in which they were submitted; it is linked to none of them now. */
-export function takeDependents(row: TaskRow): readonly TaskRow[] {
-  const dependents = [...(row.dependents ?? [])].sort((a, b) => a.seq - b.seq);
-  row.dependents = null;
-  for (const dependent of dependents) dependent.dependencies?.delete(row);
-  return dependents;
 }
 
 /** What becomes of a task now that one it waited for has settled. */

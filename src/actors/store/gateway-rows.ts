@@ -2,64 +2,68 @@
  * Which gateways have a claim on work, until when, and which tasks each owns. A gateway is dead when its lease has
  * lapsed and another one says so, never by time alone.
  */
+import type { GatewayRow } from './rows.ts';
 import type { GatewayRecord } from './store.ts';
+import type { OwnedRows, Table } from './tables.ts';
 import type { TaskRow } from './task-row.ts';
 
-export interface GatewayRow {
-  readonly gateway: string;
-  leaseUntilMs: number;
-  ttlMs: number;
-  /** Since when its lease has held without a gap. */
-  steadySinceMs: number;
-  readonly owned: Set<TaskRow>;
-}
+export class GatewayRows<Row extends TaskRow> {
+  readonly #rows: Table<GatewayRow>;
+  readonly #owned: OwnedRows<Row>;
 
-export class GatewayRows {
-  readonly #present = new Map<string, GatewayRow>();
-  /** Swept, and still owning tasks that wait to be given back. */
-  readonly #fenced = new Map<string, GatewayRow>();
+  constructor(rows: Table<GatewayRow>, owned: OwnedRows<Row>) {
+    this.#rows = rows;
+    this.#owned = owned;
+  }
 
   add(gateway: string, ttlMs: number, nowMs: number): void {
-    const row = { gateway, ttlMs, leaseUntilMs: nowMs + ttlMs, steadySinceMs: nowMs, owned: new Set<TaskRow>() };
-    this.#present.set(gateway, row);
+    const row = { gateway, ttlMs, leaseUntilMs: nowMs + ttlMs, steadySinceMs: nowMs, isFenced: false };
+    this.#rows.set(gateway, row);
   }
 
   /** Its row, unless it was swept or has left. */
   get(gateway: string): GatewayRow | undefined {
-    return this.#present.get(gateway);
+    const row = this.#rows.get(gateway);
+    return row?.isFenced === false ? row : undefined;
   }
 
   /** Those that are present, by id. */
   all(nowMs: number): GatewayRecord[] {
-    return Array.from(this.#present.values(), ({ gateway, leaseUntilMs, owned }) => ({
-      gateway,
-      leaseInMs: Math.ceil(leaseUntilMs - nowMs),
-      owned: owned.size,
-    })).sort((one, other) => (one.gateway < other.gateway ? -1 : 1));
+    const present = Array.from(this.#rows.values()).filter(({ isFenced }) => !isFenced);
+    return present
+      .map(({ gateway, leaseUntilMs }) => {
+        return { gateway, leaseInMs: Math.ceil(leaseUntilMs - nowMs), owned: this.#owned.countOf(gateway) };
+      })
+      .sort((one, other) => (one.gateway < other.gateway ? -1 : 1));
   }
 
   renew(row: GatewayRow, ttlMs: number, nowMs: number): void {
     if (nowMs > row.leaseUntilMs) row.steadySinceMs = nowMs;
     row.ttlMs = ttlMs;
     row.leaseUntilMs = nowMs + ttlMs;
+    this.#rows.set(row.gateway, row);
   }
 
-  own(row: TaskRow, owner: GatewayRow): void {
+  /** The tasks of a gateway that is present. */
+  ownedBy(gateway: string): readonly Row[] {
+    return this.get(gateway) === undefined ? [] : this.#owned.of(gateway);
+  }
+
+  own(row: Row, owner: GatewayRow): void {
     this.disown(row);
     row.owner = owner.gateway;
-    owner.owned.add(row);
+    this.#owned.add(row, owner.gateway);
   }
 
-  disown(row: TaskRow): void {
+  disown(row: Row): void {
     if (row.owner === null) return;
-    const owner = this.#present.get(row.owner) ?? this.#fenced.get(row.owner);
-    owner?.owned.delete(row);
+    this.#owned.drop(row, row.owner);
     row.owner = null;
   }
 
   /** Forgets a gateway that owns nothing any more. */
   remove(row: GatewayRow): void {
-    this.#present.delete(row.gateway);
+    this.#rows.delete(row.gateway);
   }
 
   /**
@@ -69,19 +73,20 @@ export class GatewayRows {
    */
   fenceLapsed(by: GatewayRow, nowMs: number): string[] {
     if (nowMs > by.leaseUntilMs || nowMs - by.steadySinceMs < by.ttlMs) return [];
-    const lapsed = [...this.#present.values()].filter((row) => nowMs > row.leaseUntilMs);
+    const lapsed = Array.from(this.#rows.values()).filter((row) => !row.isFenced && nowMs > row.leaseUntilMs);
     for (const row of lapsed) {
-      this.#present.delete(row.gateway);
-      this.#fenced.set(row.gateway, row);
+      row.isFenced = true;
+      this.#rows.set(row.gateway, row);
     }
     return lapsed.map((row) => row.gateway);
   }
 
   /** The tasks that fenced gateways still own. Each must be disowned before the next one is asked for. */
-  *orphans(): Generator<TaskRow, void> {
-    for (const [gateway, { owned }] of this.#fenced) {
-      yield* owned;
-      this.#fenced.delete(gateway);
+  *orphans(): Generator<Row, void> {
+    for (const { gateway, isFenced } of Array.from(this.#rows.values())) {
+      if (!isFenced) continue;
+      for (let row = this.#owned.firstOf(gateway); row !== undefined; row = this.#owned.firstOf(gateway)) yield row;
+      this.#rows.delete(gateway);
     }
   }
 }

@@ -2,23 +2,50 @@
  * The limits that tasks share: how many are claimed, and when the last ones were. A limit is asked about the first task
  * of a line only, so those behind it cost nothing while it is closed.
  */
-import { LazyHeap } from '../lazy-heap.ts';
 import type { LimitUse } from './store.ts';
-import type { LimitRow, TaskRow, Wake } from './task-row.ts';
+import type { TaskRow } from './task-row.ts';
 
 const WINDOW_MS = 60_000;
 
-export class LimitRows {
-  readonly #limits = new Map<string, LimitRow>();
-  readonly #idle = new Set<LimitRow>();
-  readonly #wakes = new LazyHeap<Wake>(
-    (a, b) => a.atMs - b.atMs,
-    (wake) => !wake.isOver,
-  );
-  readonly #onOpened: (queues: Set<string>) => void;
+/** One limit. Its claims are numbered; those within the window are a part of the last ones. */
+export interface LimitRow {
+  readonly key: string;
+  concurrency: number | null;
+  perMinute: number | null;
+  claimed: number;
+  /** Tasks that have not settled. */
+  tasks: number;
+  /** The claims that are remembered: from the first to the one before the next. */
+  firstClaim: number;
+  nextClaim: number;
+  /** Classes in which tasks of it may be pending. */
+  queues: string[];
+  /** When to look at it next: it opens then, or may be forgotten. */
+  wakeAtMs: number | null;
+}
 
-  /** `onOpened` is told the classes of a limit that was closed and is open. */
-  constructor(onOpened: (queues: Set<string>) => void) {
+/** Where limits and the times of their claims are kept. */
+export interface LimitTable {
+  get(key: string): LimitRow | undefined;
+  /** Keeps a row, new or changed, and where it stands in the order of `wakeAtMs`. */
+  set(row: LimitRow): void;
+  delete(row: LimitRow): void;
+  /** The one that is to be looked at first, if its time has come. */
+  firstDue(nowMs: number): LimitRow | undefined;
+  claimAt(row: LimitRow, claim: number): number;
+  /** Remembers the next claim, and counts it. */
+  addClaim(row: LimitRow, atMs: number): void;
+  /** Need not remember the claims before this one any longer. */
+  dropClaims(row: LimitRow, before: number): void;
+}
+
+export class LimitRows {
+  readonly #limits: LimitTable;
+  readonly #onOpened: (limit: LimitRow) => void;
+
+  /** `onOpened` is told of a limit that was closed and is open. */
+  constructor(limits: LimitTable, onOpened: (limit: LimitRow) => void) {
+    this.#limits = limits;
     this.#onOpened = onOpened;
   }
 
@@ -27,57 +54,66 @@ export class LimitRows {
     if (row.limit === null) return;
     const { key, concurrency = null, perMinute = null } = row.limit;
     const limit = this.#limits.get(key) ?? newLimit(key);
-    this.#limits.set(key, limit);
-    this.#idle.delete(limit);
     limit.tasks += 1;
-    row.limitRow = limit;
-    if (limit.concurrency === concurrency && limit.perMinute === perMinute) return;
-    const wasClosed = !this.isOpen(limit, nowMs);
+    if (limit.concurrency === concurrency && limit.perMinute === perMinute && limit.tasks > 1) {
+      this.#limits.set(limit);
+      return;
+    }
+    const wasClosed = !this.#isOpenNow(limit, nowMs);
     limit.concurrency = concurrency;
     limit.perMinute = perMinute;
     this.#review(limit, wasClosed, nowMs);
   }
 
+  /** A task of it may be pending in this class. */
+  enter(row: TaskRow): void {
+    const limit = this.#limitOf(row);
+    if (limit === undefined || limit.queues.includes(row.queue)) return;
+    limit.queues.push(row.queue);
+    this.#limits.set(limit);
+  }
+
   /** A task has settled. */
-  leave(row: TaskRow): void {
-    const { limitRow: limit } = row;
-    if (limit === null) return;
-    row.limitRow = null;
+  leave(row: TaskRow, nowMs: number): void {
+    const limit = this.#limitOf(row);
+    if (limit === undefined) return;
     limit.tasks -= 1;
-    if (limit.tasks === 0) this.#idle.add(limit);
+    if (limit.tasks === 0) this.#rest(limit, nowMs);
+    else this.#limits.set(limit);
   }
 
-  isOpen(limit: LimitRow, nowMs: number): boolean {
-    return hasRoom(limit) && opensAtMs(limit, nowMs) <= nowMs;
+  /** Whether its limit, if it has one, lets a task be claimed. */
+  isOpen(row: TaskRow, nowMs: number): boolean {
+    const limit = this.#limitOf(row);
+    return limit === undefined || this.#isOpenNow(limit, nowMs);
   }
 
-  claim(limit: LimitRow, nowMs: number): void {
+  claim(row: TaskRow, nowMs: number): void {
+    const limit = this.#limitOf(row);
+    if (limit === undefined) return;
     limit.claimed += 1;
-    if (limit.perMinute === null) return;
-    limit.claims.push(nowMs);
-    this.#armWake(limit, nowMs);
+    if (limit.perMinute !== null) {
+      this.#limits.addClaim(limit, nowMs);
+      this.#limits.dropClaims(limit, this.#firstWithin(limit, nowMs));
+    }
+    this.#arm(limit, nowMs);
   }
 
   /** A claimed task of the limit is over, or waits again. */
-  free(limit: LimitRow, nowMs: number): void {
-    const wasClosed = !this.isOpen(limit, nowMs);
+  free(row: TaskRow, nowMs: number): void {
+    const limit = this.#limitOf(row);
+    if (limit === undefined) return;
+    const wasClosed = !this.#isOpenNow(limit, nowMs);
     limit.claimed -= 1;
     this.#review(limit, wasClosed, nowMs);
   }
 
   /** Tells of what the passing of time has opened, and forgets what neither tasks nor claims are left of. */
   wakeDue(nowMs: number): void {
-    for (let wake = this.#wakes.first(); wake !== undefined && wake.atMs <= nowMs; wake = this.#wakes.first()) {
-      this.#wakes.take();
-      wake.isOver = true;
-      wake.limit.wake = null;
-      this.#review(wake.limit, true, nowMs);
-    }
-    for (const limit of this.#idle) {
-      if (claimsIn(limit, nowMs) > 0) continue;
-      this.#idle.delete(limit);
-      this.#limits.delete(limit.key);
-      this.#dropWake(limit);
+    for (let limit = this.#limits.firstDue(nowMs); limit !== undefined; limit = this.#limits.firstDue(nowMs)) {
+      limit.wakeAtMs = null;
+      if (limit.tasks === 0) this.#rest(limit, nowMs);
+      else this.#review(limit, true, nowMs);
     }
   }
 
@@ -85,61 +121,73 @@ export class LimitRows {
     const limit = this.#limits.get(key);
     if (limit === undefined) return null;
     const { concurrency, perMinute, claimed } = limit;
-    const claimedInMinute = claimsIn(limit, nowMs);
+    const claimedInMinute = limit.nextClaim - this.#firstWithin(limit, nowMs);
     if (limit.tasks === 0 && claimedInMinute === 0) return null;
-    const atMs = hasRoom(limit) ? opensAtMs(limit, nowMs) : Number.POSITIVE_INFINITY;
+    const atMs = hasRoom(limit) ? this.#opensAtMs(limit, nowMs) : Number.POSITIVE_INFINITY;
     const opensInMs = atMs === Number.POSITIVE_INFINITY ? null : Math.max(0, Math.ceil(atMs - nowMs));
     return { key, concurrency, perMinute, claimed, claimedInMinute, opensInMs };
   }
 
+  #limitOf({ limit }: TaskRow): LimitRow | undefined {
+    return limit === null ? undefined : this.#limits.get(limit.key);
+  }
+
+  #isOpenNow(limit: LimitRow, nowMs: number): boolean {
+    return hasRoom(limit) && this.#opensAtMs(limit, nowMs) <= nowMs;
+  }
+
   #review(limit: LimitRow, wasClosed: boolean, nowMs: number): void {
-    if (!this.isOpen(limit, nowMs)) this.#armWake(limit, nowMs);
-    else if (wasClosed) this.#onOpened(limit.queues);
+    if (!this.#isOpenNow(limit, nowMs)) {
+      this.#arm(limit, nowMs);
+      return;
+    }
+    // What only time has opened is told when its wake is due: that stays as it is.
+    if (wasClosed) this.#onOpened(limit);
+    this.#limits.set(limit);
   }
 
-  #armWake(limit: LimitRow, nowMs: number): void {
-    const atMs = opensAtMs(limit, nowMs);
-    if (atMs === limit.wake?.atMs) return;
-    this.#dropWake(limit);
-    if (atMs <= nowMs || atMs === Number.POSITIVE_INFINITY) return;
-    limit.wake = { limit, atMs, isOver: false };
-    this.#wakes.push(limit.wake);
+  /** No task of it is left: it is kept for as long as claims of it count. */
+  #rest(limit: LimitRow, nowMs: number): void {
+    if (this.#firstWithin(limit, nowMs) === limit.nextClaim) this.#limits.delete(limit);
+    else {
+      limit.wakeAtMs = this.#limits.claimAt(limit, limit.nextClaim - 1) + WINDOW_MS;
+      this.#limits.set(limit);
+    }
   }
 
-  #dropWake(limit: LimitRow): void {
-    if (limit.wake === null) return;
-    limit.wake.isOver = true;
-    limit.wake = null;
-    this.#wakes.drop();
+  #arm(limit: LimitRow, nowMs: number): void {
+    const atMs = this.#opensAtMs(limit, nowMs);
+    limit.wakeAtMs = atMs > nowMs && atMs !== Number.POSITIVE_INFINITY ? atMs : null;
+    this.#limits.set(limit);
+  }
+
+  /** When its rate lets a task be claimed: a time that has passed if it does now, infinity if never. */
+  #opensAtMs(limit: LimitRow, nowMs: number): number {
+    if (limit.perMinute === null) return Number.NEGATIVE_INFINITY;
+    if (limit.perMinute <= 0) return Number.POSITIVE_INFINITY;
+    const first = this.#firstWithin(limit, nowMs);
+    const surplus = limit.nextClaim - first - limit.perMinute;
+    return surplus < 0 ? Number.NEGATIVE_INFINITY : this.#limits.claimAt(limit, first + surplus) + WINDOW_MS;
+  }
+
+  /** The first claim that is within the window; the next one if none is. Claims are in the order of their times. */
+  #firstWithin(limit: LimitRow, nowMs: number): number {
+    let low = limit.firstClaim;
+    let high = limit.nextClaim;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.#limits.claimAt(limit, middle) <= nowMs - WINDOW_MS) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }
 
 function newLimit(key: string): LimitRow {
-  const numbers = { concurrency: null, perMinute: null, claimed: 0, tasks: 0 };
-  return { key, ...numbers, claims: [], start: 0, queues: new Set(), wake: null };
+  const numbers = { concurrency: null, perMinute: null, claimed: 0, tasks: 0, firstClaim: 0, nextClaim: 0 };
+  return { key, ...numbers, queues: [], wakeAtMs: null };
 }
 
 function hasRoom({ concurrency, claimed }: LimitRow): boolean {
   return concurrency === null || claimed < concurrency;
-}
-
-/** When its rate lets a task be claimed: a time that has passed if it does now, infinity if never. */
-function opensAtMs(limit: LimitRow, nowMs: number): number {
-  if (limit.perMinute === null) return Number.NEGATIVE_INFINITY;
-  if (limit.perMinute <= 0) return Number.POSITIVE_INFINITY;
-  const surplus = claimsIn(limit, nowMs) - limit.perMinute;
-  const claim = limit.claims[limit.start + surplus];
-  return surplus < 0 || claim === undefined ? Number.NEGATIVE_INFINITY : claim + WINDOW_MS;
-}
-
-/** How many claims are within the window; older ones are forgotten on the way. */
-function claimsIn(limit: LimitRow, nowMs: number): number {
-  while (limit.start < limit.claims.length && (limit.claims[limit.start] ?? nowMs) <= nowMs - WINDOW_MS) {
-    limit.start += 1;
-  }
-  if (limit.start > 1_024 && limit.start * 2 > limit.claims.length) {
-    limit.claims = limit.claims.slice(limit.start);
-    limit.start = 0;
-  }
-  return limit.claims.length - limit.start;
 }

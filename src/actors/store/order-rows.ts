@@ -1,18 +1,20 @@
-/** The standing orders of a memory store. */
+/** The standing orders of a store. */
 import { PincerError } from '../../protocol/failure.ts';
 import type { StandingOrder } from './cluster.ts';
+import type { Table } from './tables.ts';
 
 export class OrderRows {
   readonly #ordersMax: number;
-  readonly #rows = new Map<string, StandingOrder>();
+  readonly #rows: Table<StandingOrder>;
 
-  constructor(ordersMax: number) {
+  constructor(ordersMax: number, rows: Table<StandingOrder>) {
     this.#ordersMax = ordersMax;
+    this.#rows = rows;
   }
 
   put({ kind, name }: StandingOrder): void {
     const key = keyOf({ kind, name });
-    if (!this.#rows.has(key) && this.#rows.size >= this.#ordersMax) {
+    if (this.#rows.get(key) === undefined && this.#rows.size >= this.#ordersMax) {
       const message = `there are ${this.#rows.size} standing orders, and ordersMax is ${this.#ordersMax}`;
       throw new PincerError('RATE_EXCEEDED', message);
     }
@@ -24,7 +26,7 @@ export class OrderRows {
   }
 
   all(): readonly StandingOrder[] {
-    return [...this.#rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, order]) => ({ ...order }));
+    return Array.from(this.#rows.values(), (order) => ({ ...order })).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   }
 }
 

@@ -1,30 +1,36 @@
 /** The settled tasks that can still be asked for, in the order in which they finished. The oldest are forgotten first. */
-import type { Limits } from '../../protocol/limits.ts';
-import type { TaskRow } from './task-row.ts';
+import type { MemoryRow } from './memory-row.ts';
+import type { SettledRows } from './tables.ts';
 
-export type RetentionLimits = Pick<Limits, 'settledTasksMax' | 'settledBytesMax'>;
-
-export class Retention {
-  readonly #limits: RetentionLimits;
+export class Retention implements SettledRows<MemoryRow> {
   // A queue as an array with a moving start. A Map kept in order would be slower: its iterator walks over every hole.
-  #rows: (TaskRow | undefined)[] = [];
+  #rows: (MemoryRow | undefined)[] = [];
   #start = 0;
   #bytes = 0;
   /** Rows that were dropped and not come upon yet. */
   #dropped = 0;
 
-  constructor(limits: RetentionLimits) {
-    this.#limits = limits;
+  get tasks(): number {
+    return this.#rows.length - this.#start - this.#dropped;
   }
 
-  add(row: TaskRow): void {
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  add(row: MemoryRow): void {
     this.#rows.push(row);
     this.#bytes += keptBytesOf(row);
   }
 
-  /** Lets go of a task that waits again. Its row must be marked as forgotten. */
-  drop(row: TaskRow): void {
+  /** Lets go of a task that waits again under a new row, or is forgotten. */
+  drop(row: MemoryRow): void {
+    row.isForgotten = true;
     this.#bytes -= keptBytesOf(row);
+    if (row === this.#rows[this.#start]) {
+      this.#advance();
+      return;
+    }
     this.#dropped += 1;
     if (this.#dropped <= 1_024 || this.#dropped * 2 <= this.#rows.length - this.#start) return;
     this.#rows = this.#rows.filter((each) => each !== undefined && !each.isForgotten);
@@ -32,28 +38,13 @@ export class Retention {
     this.#dropped = 0;
   }
 
-  /** Whether more is kept than the limits allow. The one that finished last is kept however large it is. */
-  get isOver(): boolean {
-    const tasks = this.#rows.length - this.#start - this.#dropped;
-    return tasks > 1 && (tasks > this.#limits.settledTasksMax || this.#bytes > this.#limits.settledBytesMax);
-  }
-
-  oldest(): TaskRow | undefined {
+  oldest(): MemoryRow | undefined {
     let row = this.#rows[this.#start];
     while (row?.isForgotten) {
       this.#advance();
       this.#dropped -= 1;
       row = this.#rows[this.#start];
     }
-    return row;
-  }
-
-  /** Takes the oldest out. */
-  shift(): TaskRow | undefined {
-    const row = this.oldest();
-    if (row === undefined) return undefined;
-    this.#bytes -= keptBytesOf(row);
-    this.#advance();
     return row;
   }
 
@@ -68,6 +59,6 @@ export class Retention {
 }
 
 /** The result of a task, or the payload of one that may be redriven. */
-function keptBytesOf({ result, payload }: TaskRow): number {
-  return (result?.byteLength ?? 0) + payload.byteLength;
+function keptBytesOf({ resultBytes, payloadBytes }: MemoryRow): number {
+  return resultBytes + payloadBytes;
 }

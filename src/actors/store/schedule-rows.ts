@@ -1,14 +1,16 @@
-/** The schedules of a memory store, and the newest run that was noted of each. */
+/** The schedules of a store, and the newest run that was noted of each. */
 import { PincerError } from '../../protocol/failure.ts';
 import type { Schedule, ScheduleRecord } from './new-task.ts';
+import type { Table } from './tables.ts';
 import { copyOf } from './task-row.ts';
 
 export class ScheduleRows {
   readonly #schedulesMax: number;
-  readonly #rows = new Map<string, ScheduleRecord>();
+  readonly #rows: Table<ScheduleRecord>;
 
-  constructor(schedulesMax: number) {
+  constructor(schedulesMax: number, rows: Table<ScheduleRecord>) {
     this.#schedulesMax = schedulesMax;
+    this.#rows = rows;
   }
 
   put(schedule: Schedule): void {

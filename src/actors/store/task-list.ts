@@ -1,20 +1,20 @@
 /** Every task that the memory store knows, in the order of submit, so that lists can be read newest first, page by page. */
-import { PincerError } from '../../protocol/failure.ts';
 import type { TaskStatus } from '../../protocol/task.ts';
+import type { MemoryRow } from './memory-row.ts';
 import type { ListFilter, TaskPage } from './store.ts';
-import { recordOf, type TaskRow } from './task-row.ts';
+import { recordOf } from './task-row.ts';
 
 export class TaskList {
-  #rows: TaskRow[] = [];
+  #rows: MemoryRow[] = [];
   #forgotten = 0;
 
   /** Adds the task submitted last. */
-  push(row: TaskRow): void {
+  push(row: MemoryRow): void {
     this.#rows.push(row);
   }
 
   /** Puts the new row of a task in the place of its old one. */
-  replace(row: TaskRow): void {
+  replace(row: MemoryRow): void {
     let low = 0;
     let high = this.#rows.length - 1;
     while (low < high) {
@@ -39,19 +39,18 @@ export class TaskList {
    */
   page(
     filter: ListFilter,
-    { counts, limitMax, nowMs }: { counts: Readonly<Record<TaskStatus, number>>; limitMax: number; nowMs: number },
+    { counts, limit, nowMs }: { counts: Readonly<Record<TaskStatus, number>>; limit: number; nowMs: number },
   ): TaskPage {
-    const limit = Math.min(Math.max(1, Math.floor(filter.limit)), limitMax);
-    const before = seqOf(filter.cursor);
+    const before = filter.cursor === undefined ? Number.POSITIVE_INFINITY : Number(filter.cursor);
     const statuses = filter.status === undefined ? null : new Set(filter.status);
-    const matches = (row: TaskRow): boolean =>
+    const matches = (row: MemoryRow): boolean =>
       !row.isForgotten &&
       (statuses === null || statuses.has(row.status)) &&
       (filter.type === undefined || filter.type === row.type) &&
       (filter.node === undefined || filter.node === row.node);
     const isCounted = filter.type === undefined && filter.node === undefined;
 
-    const found: TaskRow[] = [];
+    const found: MemoryRow[] = [];
     let total = 0;
     for (let at = this.#rows.length - 1; at >= 0; at -= 1) {
       const row = this.#rows[at];
@@ -68,12 +67,6 @@ export class TaskList {
     const page = { items: items.map((row) => recordOf(row, nowMs)), total };
     return found.length > limit && last !== undefined ? { ...page, cursor: String(last.seq) } : page;
   }
-}
-
-function seqOf(cursor: string | undefined): number {
-  if (cursor === undefined) return Number.POSITIVE_INFINITY;
-  if (!/^\d{1,15}$/.test(cursor)) throw new PincerError('MESSAGE_INVALID', 'filter.cursor is not one that a list gave');
-  return Number(cursor);
 }
 
 function countOf(counts: Readonly<Record<TaskStatus, number>>, statuses: ReadonlySet<TaskStatus> | null): number {

@@ -1,10 +1,10 @@
 /**
- * What the memory store keeps of one task: a row that changes in place, the snapshot of it that callers get, and the
- * entries of its history.
+ * What every store keeps of one task beside its bytes and its history: a row that changes in place, and the snapshot of
+ * it that callers get. It names other rows by id, so that it can be written down.
  */
 import type { Place } from '../../machines/policies/rank.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
-import { type HistoryEntry, isOutcome, type TaskStatus } from '../../protocol/task.ts';
+import { isOutcome, type TaskStatus } from '../../protocol/task.ts';
 import type { Dependencies, NewTask, TaskLimit } from './new-task.ts';
 import type { TaskRecord } from './store.ts';
 
@@ -19,24 +19,18 @@ export interface TaskRow extends Changeable<Omit<TaskRecord, Derived>>, Changeab
   /** The time by which it ranks; spaced, once it has been in its line, if it has a fair key. */
   timeMs: number;
   isSpaced: boolean;
-  /** The line of its fair key, while it is claimable. */
-  fairLine: FairLine | null;
   readonly limit: TaskLimit | null;
-  /** The row of its limit, until it settles. */
-  limitRow: LimitRow | null;
   readonly after: Dependencies | null;
-  /** What it waits for that has not settled; null if it waits for nothing. */
-  dependencies: Set<TaskRow> | null;
-  /** Tasks that wait for this one. */
-  dependents: Set<TaskRow> | null;
+  /** What it waits for that has not settled, in the order in which it was named; null if it waits for nothing. */
+  dependencies: Set<string> | null;
+  /** How many tasks wait for this one. */
+  dependents: number;
   readonly ttlMs: number | null;
   readonly deadlineMs: number | null;
   /** Since when both are counted: its submit or redrive. */
   readonly countedSinceMs: number;
   /** Whether an attempt has started since then. */
   hasStarted: boolean;
-  expiry: Expiry | null;
-  deadline: Expiry | null;
   /** When the present attempt started; means nothing while `startedAt` is null. */
   startedMs: number;
   /** When a delayed task may be claimed. */
@@ -44,13 +38,11 @@ export interface TaskRow extends Changeable<Omit<TaskRecord, Derived>>, Changeab
   finishedMs: number;
   /** The attempt whose completion settled the task; 0 if none did. */
   settledBy: number;
-  /** True once the store no longer knows the task, or knows it by another row. */
-  isForgotten: boolean;
-  payload: Uint8Array;
-  result: Uint8Array | null;
-  checkpoint: Uint8Array | null;
-  readonly history: HistoryEntry[];
-  /** How many entries it has had in all. */
+  /** What its bytes take up. The bytes themselves are kept apart. */
+  payloadBytes: number;
+  resultBytes: number;
+  checkpointBytes: number;
+  /** How many entries its history has had in all. */
   entries: number;
 }
 
@@ -100,35 +92,26 @@ export function newRow(task: NewTask, place: Place, nowMs: number): TaskRow {
     submittedMs: nowMs,
     timeMs: nowMs + Math.max(0, task.delayMs ?? 0),
     isSpaced: false,
-    fairLine: null,
     limit: task.limit === undefined ? null : { ...task.limit },
-    limitRow: null,
     after: task.after === undefined ? null : afterOf(task.after),
     dependencies: null,
-    dependents: null,
+    dependents: 0,
     ttlMs: task.ttlMs ?? null,
     deadlineMs: task.deadlineMs ?? null,
     countedSinceMs: nowMs,
     hasStarted: false,
-    expiry: null,
-    deadline: null,
     startedMs: 0,
     dueMs: 0,
     finishedMs: 0,
     settledBy: 0,
-    isForgotten: false,
-    payload: copyOf(task.payload),
-    result: null,
-    checkpoint: null,
-    history: [],
+    payloadBytes: 0,
+    resultBytes: 0,
+    checkpointBytes: 0,
     entries: 0,
   };
 }
 
-/**
- * A new row for a settled task that is to wait again: another object, so that what indexes still hold of the old one
- * stays dead.
- */
+/** A new row for a settled task that is to wait again: another object, so that what is still held of the old one stays dead. */
 export function redrivenRow(old: TaskRow, rank: number, nowMs: number): TaskRow {
   return {
     ...old,
@@ -204,9 +187,9 @@ function msUntil(atMs: number, nowMs: number): number {
   return Math.max(0, Math.ceil(atMs - nowMs));
 }
 
-function namesOf(rows: ReadonlySet<TaskRow>): string[] {
+function namesOf(taskIds: ReadonlySet<string>): string[] {
   const names: string[] = [];
-  for (const { taskId } of rows) {
+  for (const taskId of taskIds) {
     if (names.length >= WAITS_FOR_SHOWN) break;
     names.push(taskId);
   }
@@ -219,7 +202,7 @@ function afterOf({ taskIds, onFailure }: Dependencies): Dependencies {
 
 /** Bytes that the task takes up while it waits. */
 export function bytesOf(row: TaskRow): number {
-  return row.payload.byteLength + (row.checkpoint?.byteLength ?? 0);
+  return row.payloadBytes + row.checkpointBytes;
 }
 
 /** Whether the task stands in a line, for its turn or for its time. */
@@ -228,7 +211,7 @@ export function isWaiting(row: TaskRow): boolean {
 }
 
 /** The fence: whether this very attempt holds the task now. One that was released does not, though its number is the last. */
-export function isHeldBy(row: TaskRow | undefined, ref: AttemptRef): row is TaskRow {
+export function isHeldBy<Row extends TaskRow>(row: Row | undefined, ref: AttemptRef): row is Row {
   return row !== undefined && row.attempt === ref.attempt && !isWaiting(row) && !isOutcome(row.status);
 }
 
@@ -236,41 +219,4 @@ export function isHeldBy(row: TaskRow | undefined, ref: AttemptRef): row is Task
 export function heldStatus(row: TaskRow): TaskStatus {
   if (row.cancelRequested) return 'cancelling';
   return row.startedAt === null ? 'assigned' : 'running';
-}
-
-/** A time at which a task fails if it waits then. */
-export interface Expiry {
-  readonly row: TaskRow;
-  readonly atMs: number;
-  isOver: boolean;
-}
-
-/** One fair key in one class. */
-export interface FairLine {
-  readonly name: string;
-  /** The time by which its last task ranks. */
-  lastMs: number;
-  tasks: number;
-}
-
-export interface LimitRow {
-  readonly key: string;
-  concurrency: number | null;
-  perMinute: number | null;
-  claimed: number;
-  /** Tasks that have not settled. */
-  tasks: number;
-  /** When tasks were claimed, within the window and oldest first; a queue with a moving start. */
-  claims: number[];
-  start: number;
-  /** Classes in which tasks of it may be pending. */
-  readonly queues: Set<string>;
-  wake: Wake | null;
-}
-
-/** When a limit that its rate has closed opens again. */
-export interface Wake {
-  readonly limit: LimitRow;
-  readonly atMs: number;
-  isOver: boolean;
 }

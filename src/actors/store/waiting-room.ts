@@ -13,60 +13,69 @@ export interface Refusal {
   readonly retryAfterMs: number;
 }
 
+/** What is counted. */
+export interface WaitingCounts {
+  tasks: number;
+  bytes: number;
+  /** The pace at which tasks leave, for the estimate of a refusal: how many since when. Both are halved as they grow old. */
+  left: number;
+  sinceMs: number;
+  /** How many classes have waiting tasks, and how many a class has. */
+  readonly classes: number;
+  tasksOf(queue: string): number;
+  setTasksOf(queue: string, tasks: number): void;
+}
+
 export class WaitingRoom {
   readonly #limits: WaitingLimits;
-  readonly #classes = new Map<string, number>();
-  #tasks = 0;
-  #bytes = 0;
-  // The pace at which tasks leave, for the estimate of a refusal: how many since when. Both are halved as they grow old.
-  #left = 0;
-  #sinceMs: number;
+  readonly #counts: WaitingCounts;
 
-  constructor(limits: WaitingLimits, nowMs: number) {
+  constructor(limits: WaitingLimits, counts: WaitingCounts) {
     this.#limits = limits;
-    this.#sinceMs = nowMs;
+    this.#counts = counts;
   }
 
   /** Why a task with this many bytes may not wait in this class, or null. */
   refusal(queue: string, bytes: number, nowMs: number): Refusal | null {
     const { waitingTasksMax, waitingBytesMax, classesMax } = this.#limits;
+    const { tasks, bytes: waitingBytes, classes } = this.#counts;
     const refuse = (message: string): Refusal => ({ message, retryAfterMs: this.#retryAfterMs(nowMs) });
-    if (this.#tasks >= waitingTasksMax) {
-      return refuse(`${this.#tasks} tasks are waiting, and waitingTasksMax is ${waitingTasksMax}`);
+    if (tasks >= waitingTasksMax) {
+      return refuse(`${tasks} tasks are waiting, and waitingTasksMax is ${waitingTasksMax}`);
     }
-    if (this.#bytes + bytes > waitingBytesMax) {
+    if (waitingBytes + bytes > waitingBytesMax) {
       return refuse(
-        `${this.#bytes} bytes are waiting, the task has ${bytes}, and waitingBytesMax is ${waitingBytesMax}`,
+        `${waitingBytes} bytes are waiting, the task has ${bytes}, and waitingBytesMax is ${waitingBytesMax}`,
       );
     }
-    if (this.#classes.size >= classesMax && !this.#classes.has(queue)) {
-      return refuse(`tasks of ${this.#classes.size} classes are waiting, and classesMax is ${classesMax}`);
+    if (classes >= classesMax && this.#counts.tasksOf(queue) === 0) {
+      return refuse(`tasks of ${classes} classes are waiting, and classesMax is ${classesMax}`);
     }
     return null;
   }
 
   enter(queue: string, bytes: number): void {
-    this.#tasks += 1;
-    this.#bytes += bytes;
-    this.#classes.set(queue, (this.#classes.get(queue) ?? 0) + 1);
+    const counts = this.#counts;
+    counts.tasks += 1;
+    counts.bytes += bytes;
+    counts.setTasksOf(queue, counts.tasksOf(queue) + 1);
   }
 
   leave(queue: string, bytes: number, nowMs: number): void {
-    this.#tasks -= 1;
-    this.#bytes -= bytes;
-    const others = (this.#classes.get(queue) ?? 1) - 1;
-    if (others > 0) this.#classes.set(queue, others);
-    else this.#classes.delete(queue);
-    this.#left += 1;
-    if (nowMs - this.#sinceMs > PACE_WINDOW_MS) {
-      this.#left /= 2;
-      this.#sinceMs = nowMs - (nowMs - this.#sinceMs) / 2;
+    const counts = this.#counts;
+    counts.tasks -= 1;
+    counts.bytes -= bytes;
+    counts.setTasksOf(queue, counts.tasksOf(queue) - 1);
+    counts.left += 1;
+    if (nowMs - counts.sinceMs > PACE_WINDOW_MS) {
+      counts.left /= 2;
+      counts.sinceMs = nowMs - (nowMs - counts.sinceMs) / 2;
     }
   }
 
   /** How long, at the present pace, until a hundredth of the room has been left. */
   #retryAfterMs(nowMs: number): number {
-    const tasksPerMs = this.#left / Math.max(1, nowMs - this.#sinceMs);
+    const tasksPerMs = this.#counts.left / Math.max(1, nowMs - this.#counts.sinceMs);
     const estimateMs = this.#limits.waitingTasksMax / 100 / tasksPerMs;
     return Math.ceil(Math.min(RETRY_MS_MAX, Math.max(RETRY_MS_MIN, estimateMs)));
   }

@@ -21,6 +21,7 @@ export {
   type TaskOptions,
 } from './actors/task-definition.ts';
 export { type IsolationOptions, isolatedHandler } from './isolation/isolated-handler.ts';
+export { CHECKS, type CheckName, type Finding } from './protocol/checkup.ts';
 export { FAILURES, type Failure, type FailureCode, PincerError } from './protocol/failure.ts';
 export { plainText } from './protocol/identifier.ts';
 export { LIMITS, type Limits } from './protocol/limits.ts';
@@ -28,3 +29,4 @@ export type { NodeView } from './protocol/node.ts';
 export type { Clock, Ids, Log, Random } from './protocol/ports.ts';
 export type { Order, TaskFilter, Why } from './protocol/query.ts';
 export { type HistoryEntry, TASK_STATUSES, type TaskStatus, type TaskView } from './protocol/task.ts';
+export { VERSION } from './protocol/version.ts';

@@ -12,6 +12,8 @@ export const EXIT = {
   taskTimedOut: 7,
   taskCancelled: 8,
   conflict: 9,
+  /** Something is wrong, says doctor. */
+  degraded: 10,
   interrupted: 130,
   terminated: 143,
 } as const;

@@ -4,6 +4,7 @@ import process from 'node:process';
 import { Command, CommanderError } from 'commander';
 import { PincerError } from '../index.ts';
 import { demoCommand } from './demo.ts';
+import { doctorCommand } from './doctor.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { gatewayCommand } from './gateway.ts';
 import { nodeCommand } from './node.ts';
@@ -31,6 +32,7 @@ for (const command of [
   nodesCommand(),
   whyCommand(),
   storyCommand(),
+  doctorCommand(),
   registryCommand(),
 ]) {
   program.addCommand(command);

@@ -258,6 +258,18 @@ export const LIMITS = {
     'Results of finished tasks, and payloads of failed and cancelled ones, that can still be asked for.',
     'As settledTasksMax.',
   ),
+  doctorTasksMax: limit(
+    100,
+    'count',
+    'Tasks that one page of a checkup looks at, so that it keeps nobody waiting.',
+    'The answer has a cursor for the next page.',
+  ),
+  doctorFindingsMax: limit(
+    50,
+    'count',
+    'Findings in one page of a checkup.',
+    'The answer says how many were left out.',
+  ),
   historyMax: limit(
     512,
     'count',

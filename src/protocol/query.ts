@@ -1,5 +1,6 @@
 /** Questions a client may ask a gateway, and the shape of each answer. */
 import { z } from 'zod';
+import { Finding } from './checkup.ts';
 import { Identifier, TaskType } from './identifier.ts';
 import { defaultLimits } from './limits.ts';
 import { NodeStatus, NodeView } from './node.ts';
@@ -23,6 +24,8 @@ export const Query = z.discriminatedUnion('what', [
   z.strictObject({ what: z.literal('nodes'), status: z.array(NodeStatus).optional() }),
   z.strictObject({ what: z.literal('node'), nodeId: Identifier }),
   z.strictObject({ what: z.literal('stats') }),
+  /** A page of a checkup: looks at so many tasks; the first page looks at everything else, too. */
+  z.strictObject({ what: z.literal('doctor'), ...Page }),
 ]);
 export type Query = z.infer<typeof Query>;
 
@@ -91,6 +94,18 @@ export const ANSWERS = {
     tasks: z.record(z.string(), z.number()),
     nodes: z.record(z.string(), z.number()),
     counters: z.record(z.string(), z.number()),
+  }),
+  doctor: z.strictObject({
+    /** The gateway’s wall clock. */
+    at: z.number(),
+    version: z.string(),
+    findings: z.array(Finding),
+    /** Findings of this page that there was no room for. */
+    left: z.int().min(0),
+    /** Tasks looked at on this page, and how many there are. */
+    looked: z.int().min(0),
+    total: z.int().min(0),
+    cursor: z.string().optional(),
   }),
 } as const;
 export type Answer<What extends keyof typeof ANSWERS> = z.infer<(typeof ANSWERS)[What]>;

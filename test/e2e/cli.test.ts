@@ -22,7 +22,7 @@ describe('the exit code', () => {
   it('is 0 for help and version, on stdout', async () => {
     const help = await processes.run(['--help']);
     expect(help).toMatchObject({ code: 0, stderr: '' });
-    for (const command of ['demo', 'gateway', 'node', 'run', 'submit', 'tasks', 'nodes', 'why', 'story']) {
+    for (const command of ['demo', 'gateway', 'node', 'run', 'submit', 'tasks', 'nodes', 'why', 'story', 'doctor']) {
       expect(help.stdout).toContain(`  ${command} `);
     }
     expect((await processes.run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);

@@ -1,5 +1,6 @@
 /** The schemas of messages in the words of docs/protocol.md: what each field is called, what kind of value it has, whether it must be there. */
 import type { z } from 'zod';
+import { Finding } from '../../src/protocol/checkup.ts';
 import { AttemptRef, Identifier, TaskType } from '../../src/protocol/identifier.ts';
 import { Policy } from '../../src/protocol/message.ts';
 import { Load, NodeStatus, NodeView } from '../../src/protocol/node.ts';
@@ -38,6 +39,7 @@ export const SHAPES = {
   'task view': TaskView,
   'node view': NodeView,
   'history entry': HistoryEntry,
+  finding: Finding,
   verdict: Verdict,
 } as const;
 

@@ -38,6 +38,8 @@ export interface GatewayCalls {
   nodes(filter?: { status?: NodeStatus[] }): Promise<NodeView[]>;
   node(nodeId: string): Promise<NodeView>;
   stats(): Promise<Answer<'stats'>>;
+  /** A page of a checkup of the cluster: what is wrong and what to do. The first page, without a cursor, looks at more than tasks. */
+  doctor(page?: { limit?: number; cursor?: string }): Promise<Answer<'doctor'>>;
   /** Asks the gateway to drain, resume or evict a node, to pause or resume a task type, or to retry a failed task; resolves with the status after. */
   order(order: Order): Promise<string>;
   /**
@@ -115,6 +117,7 @@ function apiOf({ limits }: World, { ask, order, cancel }: Asks, submits: Submits
     nodes: async (filter = {}) => (await ask({ what: 'nodes', ...filter })).items,
     node: async (nodeId) => (await ask({ what: 'node', nodeId })).node,
     stats: () => ask({ what: 'stats' }),
+    doctor: (page = {}) => ask({ what: 'doctor', ...page }),
     order: async (wanted) => (await order(wanted)).status,
     async takeLease(key, ttlMs) {
       const { token } = await order({ what: 'lease.take', key, ttlMs });

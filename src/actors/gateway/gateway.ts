@@ -142,6 +142,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     absent: () => granting.absent((nodeId) => nodes.get(nodeId) !== undefined),
     tasks,
     limits,
+    clock,
     schedulerStatus: () => dispatch.status,
     isPaused: (type: string) => dispatch.isPaused(type),
     stats: ownStats,

@@ -5,9 +5,11 @@ import { PincerError } from '../../protocol/failure.ts';
 import { plainText } from '../../protocol/identifier.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { NodeView } from '../../protocol/node.ts';
+import type { Clock } from '../../protocol/ports.ts';
 import type { Answer, Query, Verdict } from '../../protocol/query.ts';
 import type { TaskStatus, TaskView } from '../../protocol/task.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
+import { checkup } from '../doctor/checkup.ts';
 import type { Store, TaskRecord } from '../store/store.ts';
 import type { Node, Nodes } from './nodes.ts';
 import type { Tasks } from './tasks.ts';
@@ -19,6 +21,7 @@ export interface QuestionSources {
   absent(): NodeView[];
   readonly tasks: Tasks;
   readonly limits: Limits;
+  readonly clock: Clock;
   schedulerStatus(): string;
   isPaused(type: string): boolean;
   stats(): Omit<Answer<'stats'>, 'tasks' | 'nodes'>;
@@ -65,6 +68,10 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
       const byNodeStatus: Record<string, number> = {};
       for (const node of nodes.all()) byNodeStatus[node.status] = (byNodeStatus[node.status] ?? 0) + 1;
       return { ...sources.stats(), tasks: { ...byStatus }, nodes: byNodeStatus };
+    }
+    case 'doctor': {
+      const all = () => Promise.resolve([...nodes.all()].map((node) => ({ facts: node, view: nodes.view(node) })));
+      return checkup(query, { store, limits, clock: sources.clock, nodes: all });
     }
     default:
       return unexpected(query);

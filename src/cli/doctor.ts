@@ -1,0 +1,99 @@
+/** `pincer doctor`: what is wrong with a cluster, and what to do about it. Ends with 10 when something is. */
+import process from 'node:process';
+import { Command } from 'commander';
+import { CHECKS, type CheckName, type Client, type Finding, plainText, VERSION } from '../index.ts';
+import { onStdout } from './colours.ts';
+import { EXIT } from './exit-codes.ts';
+import { type ClientCommandOptions, parseWhole, withClient, withGateway } from './options.ts';
+import { duration, type Output } from './output.ts';
+
+interface DoctorOptions extends ClientCommandOptions {
+  readonly limit: number;
+}
+
+/** What was asked, and what came of it. */
+interface Diagnosis {
+  readonly checks: readonly CheckName[];
+  readonly findings: readonly Finding[];
+  /** Findings that there was no room for. */
+  readonly left: number;
+  readonly looked: number;
+  readonly total: number;
+}
+
+/** What a checkup over a gateway asks. */
+const OVER_A_GATEWAY: readonly CheckName[] = [
+  ...(['gateways.lease', 'nodes.health', 'tasks.history', 'tasks.line', 'tasks.owner', 'tasks.overdue'] as const),
+  ...(['tasks.starved', 'clock', 'version'] as const),
+];
+
+/** Clocks that differ by more give histories in which an answer comes before its question. */
+const CLOCK_MS_MAX = 5_000;
+
+export function doctorCommand(): Command {
+  return withClient(new Command('doctor'))
+    .description('look for what is wrong with a cluster, and say what to do')
+    .option('--limit <n>', 'look at so many tasks at most, newest first', parseWhole(1, 10_000_000), 10_000)
+    .addHelpText('after', '\nExits with 10 when something is wrong.')
+    .action(async (options: DoctorOptions) => {
+      await withGateway(options, async (client, output) => tell(await examine(client, options.limit), output));
+    });
+}
+
+async function examine(client: Client, limit: number): Promise<Diagnosis> {
+  const findings: Finding[] = [];
+  let [left, looked, total] = [0, 0, 0];
+  let cursor: string | undefined;
+  do {
+    const askedAt = Date.now();
+    const wanted = Math.min(limit - looked, 1_000);
+    const page = await client.doctor({ limit: wanted, ...(cursor === undefined ? {} : { cursor }) });
+    if (cursor === undefined) findings.push(...strangersIn(page, askedAt, Date.now()));
+    findings.push(...page.findings);
+    left += page.left;
+    looked += page.looked;
+    ({ total, cursor } = page);
+  } while (cursor !== undefined && looked < limit);
+  return { checks: OVER_A_GATEWAY, findings, left, looked, total };
+}
+
+/** What only who asks can see: that the gateway has another time or another version. */
+function strangersIn(page: { at: number; version: string }, askedAt: number, answeredAt: number): Finding[] {
+  const found: Finding[] = [];
+  const aheadMs = page.at > answeredAt ? page.at - answeredAt : Math.min(0, page.at - askedAt);
+  if (Math.abs(aheadMs) > CLOCK_MS_MAX) {
+    const says = `the gateway’s clock is ${duration(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} this machine’s`;
+    const mend = 'Set both by NTP. Nothing is decided by wall clocks, but histories and lists show them.';
+    found.push({ check: 'clock', severity: 'warn', says, mend });
+  }
+  if (page.version !== VERSION) {
+    const says = `the gateway runs ${page.version}, this command is ${VERSION}`;
+    const mend = 'Update the older one. Versions of one protocol work together, and may not say the same of a fault.';
+    found.push({ check: 'version', severity: 'warn', says, mend });
+  }
+  return found;
+}
+
+function tell({ checks, findings, left, looked, total }: Diagnosis, output: Output): void {
+  const rows = checks.map((id) => {
+    const found = findings.filter(({ check }) => check === id);
+    const worst = found.some(({ severity }) => severity === 'bad') ? 'bad' : 'warn';
+    return { id, asks: CHECKS[id], status: found.length === 0 ? 'ok' : worst, findings: found };
+  });
+  const isWell = findings.length === 0;
+  output.result({ ok: isWell, looked, total, left, checks: rows }, () => {
+    const { green, red, yellow, dim } = onStdout;
+    const mark = { ok: green('✓'), warn: yellow('!'), bad: red('✗') };
+    const lines = rows.flatMap(({ asks, status, findings: found }) => [
+      `${mark[status as keyof typeof mark]} ${asks}`,
+      ...found.flatMap(({ about, says, mend }) => [
+        `    ${about === undefined ? '' : `${plainText(about)}: `}${plainText(says, 500)}`,
+        `    ${dim('→')} ${plainText(mend, 500)}`,
+      ]),
+    ]);
+    if (left > 0) lines.push(`… and ${left} more`);
+    lines.push('', `${isWell ? green('All well.') : red('Not well.')} ${looked} of ${total} tasks looked at.`);
+    return lines.join('\n');
+  });
+  if (!isWell) process.exitCode = EXIT.degraded;
+}

@@ -1,0 +1,37 @@
+/** `pincer doctor` over a real gateway: well, and not well. */
+import { describe, expect, it } from 'vitest';
+import { Processes, startGateway, startNode } from '../support/processes.ts';
+
+interface Diagnosis {
+  readonly ok: boolean;
+  readonly looked: number;
+  readonly checks: readonly { id: string; status: string; findings: readonly { says: string; mend: string }[] }[];
+}
+
+describe('doctor', () => {
+  it('ends with 0 where all is well, and with 10 where something is not, and says what to do', async () => {
+    await using processes = new Processes();
+    const { url } = await startGateway(processes);
+    await startNode(processes, url, 'n1', ['--allow', 'sleep']);
+    await processes.run(['run', 'tool-execution', '{"command":"sleep","args":["0"]}', '--url', url]);
+
+    const well = await processes.run(['doctor', '--url', url, '--json']);
+    expect(JSON.parse(well.stdout)).toMatchObject({ ok: true, looked: 1 });
+    expect(well.code).toBe(0);
+
+    await processes.run(['run', 'image-analysis', '--detach', '--url', url]);
+    const ill = await processes.run(['doctor', '--url', url, '--json']);
+    const { ok, checks } = JSON.parse(ill.stdout) as Diagnosis;
+    expect(ok).toBe(false);
+    const wrong = checks.filter(({ status }) => status !== 'ok');
+    expect(wrong).toMatchObject([
+      { id: 'tasks.starved', status: 'warn', findings: [{ mend: expect.stringContaining('Start a node') }] },
+    ]);
+    expect(ill.code).toBe(10);
+
+    const said = await processes.run(['doctor', '--url', url]);
+    expect(said.stdout).toMatch(/✓ every task is where its history says/);
+    expect(said.stdout).toMatch(/! somebody can run every task that waits\n.*1 task waits for a node/);
+    expect(said.stdout).toContain('Not well. 2 of 2 tasks looked at.');
+  });
+});

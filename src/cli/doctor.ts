@@ -4,7 +4,8 @@ import { Command } from 'commander';
 import { CHECKS, type CheckName, type Client, type Finding, plainText, VERSION } from '../index.ts';
 import { onStdout } from './colours.ts';
 import { EXIT } from './exit-codes.ts';
-import { type ClientCommandOptions, parseWhole, withClient, withGateway } from './options.ts';
+import { parseWhole } from './option-values.ts';
+import { type ClientCommandOptions, withClient, withGateway } from './options.ts';
 import { duration, type Output } from './output.ts';
 
 interface DoctorOptions extends ClientCommandOptions {

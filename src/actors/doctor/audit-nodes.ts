@@ -13,7 +13,8 @@ export function auditNodes(nodes: readonly NodeView[]): Finding[] {
   for (const { nodeId: about, status, reason, silentMs, overdue } of nodes) {
     if (status === 'unhealthy' || status === 'offline') {
       const because = reason === undefined ? '' : `: ${reason}`;
-      const says = `it is ${status}${because}; last heard ${Math.round(silentMs)} ms ago`;
+      const heard = silentMs === undefined ? 'never heard of' : `last heard ${Math.round(silentMs)} ms ago`;
+      const says = `it is ${status}${because}; ${heard}`;
       const mend = 'See whether its process and its network are well; its work is placed elsewhere.';
       findings.push({ check: 'nodes.health', severity: 'warn', about, says, mend });
     }

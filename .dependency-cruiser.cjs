@@ -7,9 +7,9 @@
 const GRAPH_FILE = '^src/testing/paths\\.ts$';
 
 /** The doors that windows may use; `pincer/testing` is for tests and embedders. */
-const DOORS_FOR_WINDOWS = '^src/(index|client|node|handlers|discovery|registry|inspect)\\.ts$';
+const DOORS_FOR_WINDOWS = '^src/(index|client|node|handlers|channels|discovery|registry|inspect)\\.ts$';
 
-const ROOMS = '^src/(protocol|machines|compile|transport|actors|handlers|isolation|registry|testing)/';
+const ROOMS = '^src/(protocol|machines|compile|transport|actors|handlers|channels|isolation|registry|testing)/';
 const DOORS = '^src/[^/]+\\.ts$';
 const WINDOWS = '^src/(cli|dashboard)/';
 const NPM = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-bundled'];
@@ -81,6 +81,12 @@ module.exports = {
       { path: '^src/', pathNot: ['^src/(handlers|protocol)/', '^src/actors/task-definition\\.ts$'] },
     ),
     rule(
+      'channels-use-the-rooms',
+      'A channel is a node and what it says to a platform: it may use the rooms below it, and no room depends on it.',
+      { path: '^src/channels/' },
+      { path: '^src/', pathNot: '^src/(channels|actors|machines|transport|protocol)/' },
+    ),
+    rule(
       'isolation-runs-handlers-elsewhere',
       'Isolation knows how a node runs a handler and how a process tree is ended, not what the node or the gateway does.',
       { path: '^src/isolation/' },
@@ -101,7 +107,7 @@ module.exports = {
         path: '^src/',
         pathNot: [
           '^src/(registry|protocol)/',
-          '^src/transport/(discovery/(address|registry-messages|source)|token-bucket|upgrade)\\.ts$',
+          '^src/transport/(discovery/(registry-messages|source)|http-server|token-bucket|upgrade)\\.ts$',
           '^src/actors/(real-ports|world)\\.ts$',
         ],
       },

@@ -24,6 +24,7 @@ const RUNS: Readonly<Record<ChartName, string>> = {
   link: 'node and client',
   gateway: 'gateway',
   discovery: 'each source of gateway and node',
+  channel: 'channel, one per instance',
 };
 
 /** Every file of diagrams/ as it should be. The same charts give the same bytes. */

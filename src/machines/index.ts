@@ -3,6 +3,7 @@
  * Whoever runs one chart imports it from its own file.
  */
 import { attemptMachine } from './attempt.ts';
+import { channelMachine } from './channel.ts';
 import { discoveryMachine } from './discovery.ts';
 import { gatewayMachine } from './gateway.ts';
 import { linkMachine } from './link.ts';
@@ -23,6 +24,7 @@ export const charts = {
   link: linkMachine,
   gateway: gatewayMachine,
   discovery: discoveryMachine,
+  channel: channelMachine,
 } as const;
 
 /** The name of a chart. */

@@ -126,6 +126,39 @@ export const FAILURES = {
   ),
   NO_RECEIVER: kind(false, 'the peer takes no messages', 'Give the other side a message handler.'),
 
+  // Channels
+  CHANNEL_STANDBY: kind(
+    true,
+    'this instance of the channel does not hold its lease, or has lost its platform',
+    'Ask the instance that does, or come back later.',
+  ),
+  SIGNATURE_INVALID: kind(
+    false,
+    'a webhook is not signed, or not with a secret of the channel',
+    'Sign `id.timestamp.body` with the secret, as docs/channels.md shows.',
+  ),
+  SIGNATURE_STALE: kind(
+    false,
+    'the timestamp of a webhook is too far from the channel’s clock',
+    'Sign it anew when it is sent again; set both clocks.',
+  ),
+  SIGNATURE_REPLAYED: kind(
+    false,
+    'the very same signed webhook was accepted before',
+    'To send it again, keep `webhook-id` and sign it with a new timestamp.',
+  ),
+  DELIVERY_FAILED: kind(
+    true,
+    'the platform did not take a message',
+    'Nothing: it is sent again; `pincer tasks retry` after the last attempt.',
+  ),
+  DELIVERY_REFUSED: kind(
+    false,
+    'the platform will never take this message',
+    'Read the message; it is the platform’s own.',
+  ),
+  PACKAGE_MISSING: kind(false, 'an optional package is not installed', 'Install it: the message has the command.'),
+
   // Links and sessions
   UNAUTHENTICATED: kind(
     false,

@@ -347,6 +347,95 @@ export const LIMITS = {
     'Leases one channel node may hold.',
     'A further one is refused with RATE_EXCEEDED.',
   ),
+  channelReopenMinMs: limit(
+    1_000,
+    'ms',
+    'First wait before a platform that failed is opened again, with full jitter.',
+    '–',
+  ),
+  channelReopenMaxMs: limit(60_000, 'ms', 'Longest wait before a platform that failed is opened again.', '–'),
+  channelTurnsMax: limit(
+    1_000,
+    'count',
+    'Messages whose replies one channel still waits for.',
+    'Further ones are refused with RATE_EXCEEDED (a webhook answers 503), or left with the platform (telegram).',
+  ),
+  channelAcceptMs: limit(
+    10_000,
+    'ms',
+    'How long a message that came in waits for the gateway to have it.',
+    'It is refused with GATEWAY_UNREACHABLE, so that its platform sends it again.',
+  ),
+  channelAddressBytesMax: limit(
+    4_096,
+    'bytes',
+    'Where a reply goes, as JSON: it is kept with the delivery.',
+    'The message is refused with PAYLOAD_INVALID.',
+  ),
+  channelDeliveriesMax: limit(16, 'count', 'Deliveries of one channel at once.', 'The others wait in the gateway.'),
+  channelDeliveryMs: limit(
+    60_000,
+    'ms',
+    'How long one attempt of a delivery may take.',
+    'It is tried again, as after any failure.',
+  ),
+  channelDeliveryAttempts: limit(
+    10,
+    'count',
+    'How often a delivery may fail; with the backoff of tasks that is about five minutes.',
+    'The delivery is a failed task: logged, counted, listed, and sent after all by `pincer tasks retry`.',
+  ),
+  channelDeliveredMax: limit(
+    10_000,
+    'count',
+    'Deliveries that a channel remembers to have made, so that one whose report was lost is not made again.',
+    'The oldest is forgotten.',
+  ),
+  channelRetryAfterMsMax: limit(
+    30_000,
+    'ms',
+    'How long a delivery waits within its attempt because the platform said when to come back.',
+    'The attempt fails, and the next waits for its backoff.',
+  ),
+
+  // The webhook channel
+  webhookWindowMs: limit(
+    300_000,
+    'ms',
+    'How far the timestamp of a request may be from the clock of the channel.',
+    'It is answered 401, SIGNATURE_STALE.',
+  ),
+  webhookReplaysMax: limit(
+    100_000,
+    'count',
+    'Signatures of accepted requests that are remembered for webhookWindowMs.',
+    'Further requests are answered 503 until the oldest has aged.',
+  ),
+  webhookBodyBytesMax: limit(262_144, 'bytes', 'The body of one request.', 'It is answered 413, PAYLOAD_TOO_LARGE.'),
+  webhookHoldMs: limit(
+    25_000,
+    'ms',
+    'How long a request without a callback is held for its reply; proxies tend to give up at 30 s.',
+    'It is answered 202 with the address where the reply will be.',
+  ),
+  webhookStreamMs: limit(
+    900_000,
+    'ms',
+    'How long a stream of events may last.',
+    'It ends with the event `later`, which has the address where the reply will be.',
+  ),
+  webhookConnectionsMax: limit(
+    1_000,
+    'count',
+    'Open connections of one webhook channel, each with a body of at most webhookBodyBytesMax.',
+    'Further connections are closed at once.',
+  ),
+  webhookCallbackMs: limit(
+    10_000,
+    'ms',
+    'One request to a callback, from the name look-up to the last byte of the answer.',
+    'The delivery is tried again.',
+  ),
 
   // Discovery (what a source says is a hint; these bound what a hostile or broken one can cost)
   discoveryCandidatesMax: limit(

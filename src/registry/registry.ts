@@ -1,11 +1,8 @@
 /** The registry as a server: where nodes and gateways that are not on one network find each other. One process, one folder. */
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
 import { realPorts } from '../actors/real-ports.ts';
 import { createWorld, type WorldOptions } from '../actors/world.ts';
 import { PincerError } from '../protocol/failure.ts';
-import { joinAddress, splitAddress } from '../transport/discovery/address.ts';
+import { addressOf, type HttpServer, serveHttp } from '../transport/http-server.ts';
 import { tokenVerifier } from '../transport/upgrade.ts';
 import { createApp } from './app.ts';
 import { journalLeases } from './journal.ts';
@@ -51,7 +48,6 @@ export async function createRegistry(options: RegistryServerOptions): Promise<Re
     throw new PincerError('OPTION_INVALID', `ttlMs is ${ttlMs}, must be a whole number from 1000 to 86400000`);
   }
   const verifier = tokenVerifier(apiKey);
-  const { host, port } = addressOf(listen);
   const store: LeaseStore = folder === undefined ? memoryLeases() : journalLeases(folder);
   const book = new LeaseBook({ clock, ids, store, ttlMs, nodesMax: limits.registryNodesMax });
   await book.open();
@@ -64,19 +60,8 @@ export async function createRegistry(options: RegistryServerOptions): Promise<Re
     limits,
     ttlMs,
     version,
-    addressOf: ({ env }) => (env as { incoming?: IncomingMessage }).incoming?.socket.remoteAddress ?? 'unknown',
+    addressOf,
   });
-  const server = createServer(
-    {
-      headersTimeout: limits.httpHeadersMs,
-      requestTimeout: limits.httpRequestMs,
-      connectionsCheckingInterval: Math.min(1_000, limits.httpHeadersMs),
-      maxHeaderSize: limits.httpHeaderBytesMax,
-    },
-    getRequestListener(app.fetch, { overrideGlobalObjects: false }),
-  );
-  server.maxConnections = limits.linksMax;
-
   const sweep = (): void => {
     deadlines.set(ttlMs / SWEEPS_PER_LEASE, () => {
       const expired = book.sweep();
@@ -85,14 +70,9 @@ export async function createRegistry(options: RegistryServerOptions): Promise<Re
     });
   };
 
+  let server: HttpServer;
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.on('error', (error: NodeJS.ErrnoException) => {
-        const message = `cannot listen on ${listen} (${error.code ?? error.message})`;
-        reject(new PincerError('OPTION_INVALID', message, { cause: error }));
-      });
-      server.listen({ host, port }, resolve);
-    });
+    server = await serveHttp({ fetch: app.fetch, listen, clock, limits });
   } catch (error) {
     deadlines.stop();
     await store.close();
@@ -100,31 +80,16 @@ export async function createRegistry(options: RegistryServerOptions): Promise<Re
   }
   sweep();
 
-  const bound = server.address() as AddressInfo;
   let closed: Promise<void> | null = null;
   return {
-    url: `http://${joinAddress(bound.address, bound.port)}`,
+    url: server.url,
     get size() {
       return book.size;
     },
     close() {
-      closed ??= new Promise<void>((resolve) => {
-        deadlines.stop();
-        const cancel = clock.schedule(limits.closeMs, () => server.closeAllConnections());
-        server.close(() => {
-          cancel();
-          resolve();
-        });
-        server.closeIdleConnections();
-      }).then(() => store.close());
+      deadlines.stop();
+      closed ??= server.close().then(() => store.close());
       return closed;
     },
   };
-}
-
-function addressOf(listen: string): { host: string; port: number } {
-  const port0 = /^(.*):0$/.exec(listen);
-  const address = splitAddress(port0 === null ? listen : `${port0[1]}:1`);
-  if (address === null) throw new PincerError('OPTION_INVALID', `listen is '${listen}', must be host:port`);
-  return { host: address.host, port: port0 === null ? address.port : 0 };
 }

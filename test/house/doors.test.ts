@@ -8,7 +8,18 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { exists, parse, placeOf, read, readJson, trackedFiles } from './tree.ts';
 
-const DOORS = ['client', 'compile', 'discovery', 'handlers', 'index', 'inspect', 'node', 'registry', 'testing'];
+const DOORS = [
+  'channels',
+  'client',
+  'compile',
+  'discovery',
+  'handlers',
+  'index',
+  'inspect',
+  'node',
+  'registry',
+  'testing',
+];
 
 interface ExportedName {
   readonly name: string;

@@ -144,6 +144,25 @@ export const invariants: Readonly<Record<ChartName, (turns: readonly Turn[]) => 
       expect(failures, 'failures').toBeLessThanOrEqual(16);
     }
   },
+
+  channel(turns) {
+    const types = typesOf(turns);
+    const { value } = lastOf(turns);
+    const doors = types.filter((type) => type === 'platform.open' || type === 'platform.close');
+    const isOpen = doors.at(-1) === 'platform.open';
+    expect(isOpen, 'open without the lease').toBe(['opening', 'open', 'draining'].includes(value));
+    doors.forEach((door, index) => {
+      if (door === 'platform.open')
+        expect(doors[index - 1] ?? 'platform.close', 'before it opens').toBe('platform.close');
+    });
+    expect(count(types, 'channel.leave'), 'leaves once, when it stops').toBe(value === 'stopped' ? 1 : 0);
+    if (value === 'stopped') expect(types.slice(-2)).toEqual(['platform.close', 'channel.leave']);
+    expect(count(types, 'drain.start'), 'drains').toBeLessThanOrEqual(1);
+    for (const { failures } of named(commandsOf(turns), 'backoff.start')) {
+      expect(failures, 'failures').toBeGreaterThanOrEqual(1);
+      expect(failures, 'failures').toBeLessThanOrEqual(16);
+    }
+  },
 };
 
 function commandsOf(turns: readonly Pick<Turn, 'commands'>[]): Command[] {

@@ -52,6 +52,7 @@ const cases = {
   link: { 'dial.failed': ends, 'reject.received': ends, 'link.closed': ends },
   gateway: {},
   discovery: {},
+  channel: {},
 } as const satisfies { [Name in ChartName]: EventCases<(typeof charts)[Name]> };
 
 /** The inputs a chart is started with: all its ways to begin. */
@@ -65,6 +66,7 @@ const inputs: Readonly<Record<ChartName, readonly unknown[]>> = {
   link: [undefined],
   gateway: [undefined],
   discovery: [undefined],
+  channel: [undefined],
 };
 
 export function inputsOf(name: ChartName): readonly unknown[] {

@@ -35,6 +35,8 @@ export interface SafeRequest {
 export interface SafeAnswer {
   readonly status: number;
   readonly text: string;
+  /** What `Retry-After` said, if it was a number of seconds. */
+  readonly retryAfterMs?: number;
 }
 
 export interface SafeFetch {
@@ -74,7 +76,14 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
           answer.body.destroy();
           throw new PincerError('ADDRESS_REFUSED', `${originOf(href)} leads elsewhere (${answer.statusCode})`);
         }
-        return { status: answer.statusCode, text: await read(answer.body, bytesMax, originOf(href)) };
+        const text = await read(answer.body, bytesMax, originOf(href));
+        const { 'retry-after': retryAfter } = answer.headers;
+        const isInSeconds = typeof retryAfter === 'string' && /^\d{1,9}$/.test(retryAfter);
+        return {
+          status: answer.statusCode,
+          text,
+          ...(isInSeconds ? { retryAfterMs: Number(retryAfter) * 1_000 } : {}),
+        };
       } catch (error) {
         if (abort.signal.aborted) throw late;
         throw refusalIn(error) ?? failure(href, error);

@@ -1,0 +1,76 @@
+/** What a channel may be told, and what can be asked of one that runs. */
+import type { SettledTask } from '../actors/client/handle.ts';
+import type { SubmitOptions } from '../actors/client/submits.ts';
+import type { Target } from '../actors/dials.ts';
+import type { WorldOptions } from '../actors/world.ts';
+import type { PincerError } from '../protocol/failure.ts';
+import type { ChannelCounters } from './counters.ts';
+import type { InboundMessage, Platform } from './platform.ts';
+
+/** What messages become: tasks, or messages to whoever has subscribed to a topic. */
+export type Route = TaskRoute | { readonly topic: string };
+
+/** The task that a message becomes. Its id and key are made of the message’s own id; all else may be said here. */
+export interface TaskRoute
+  extends Pick<
+    SubmitOptions,
+    | 'priority'
+    | 'timeoutMs'
+    | 'needs'
+    | 'labels'
+    | 'resources'
+    | 'ttlMs'
+    | 'deadlineMs'
+    | 'fairKey'
+    | 'limit'
+    | 'attempts'
+  > {
+  /** Default `agent-turn`. */
+  readonly type?: string;
+  /** What its handler gets. Default: `{ channel, messageId, conversation, sender, text, data? }`. */
+  readonly input?: (message: InboundMessage, channel: string) => unknown;
+}
+
+/** What `createChannel` takes. `join` and `platform` have no default. */
+export interface ChannelOptions extends WorldOptions {
+  /** The gateway to join: `ws://host:port`, several of one store, or `gateway.dial` of one in this process. */
+  readonly join: Target;
+  /** The gateway’s token, if it asks for one. */
+  readonly token?: string;
+  readonly platform: Platform;
+  /**
+   * The channel’s name: what its instances share, the key of their lease, and the type `channel/NAME` of what is sent out
+   * over it. 1–64 of `A-Z a-z 0-9 . _ : -`. Default: the platform’s kind.
+   */
+  readonly name?: string;
+  /** The name of this instance as a node. Default: the channel’s and a fresh ending. */
+  readonly id?: string;
+  /** What messages become. Default: tasks of type `agent-turn`. */
+  readonly route?: Route;
+  /** The text of a reply. Default: the result if it is text, its `text` if it has one, else JSON; of a failure its message. */
+  readonly replyText?: (settled: SettledTask) => string;
+  /** How long the lease lasts without a renewal, 1 000 to 300 000 ms. Default `channelLeaseMs`. */
+  readonly leaseMs?: number;
+  /** Told of each change of state. */
+  readonly onState?: (state: string) => void;
+  /** Gives up joining. */
+  readonly signal?: AbortSignal;
+}
+
+/** A running instance of a channel. Dispose it (`await using`) or `stop()` it. */
+export interface Channel extends AsyncDisposable {
+  readonly name: string;
+  /** The node that it is. */
+  readonly id: string;
+  /** standby, opening, open, degraded, draining or stopped. */
+  readonly state: string;
+  /** Where the platform can reach it, while it is open and listens. */
+  readonly url: string | null;
+  readonly counters: Readonly<ChannelCounters>;
+  /** Resolves when it has stopped, whoever stopped it; with the reason, if it had to. */
+  readonly stopped: Promise<PincerError | null>;
+  /** Takes nothing new, lets replies go out (at most `drainMs`), frees the lease, leaves. What is left, the next holder delivers. */
+  drain(): Promise<void>;
+  /** Stops at once. Idempotent. */
+  stop(): Promise<void>;
+}

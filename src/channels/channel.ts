@@ -1,0 +1,269 @@
+/**
+ * One instance of a channel: a node that holds the lease of its platform or waits for it, makes tasks of what comes in,
+ * and delivers what goes out. Runs the channel chart.
+ */
+import type { Deadline } from '../actors/deadlines.ts';
+import { createNode, type Node } from '../actors/node/node.ts';
+import { realPorts } from '../actors/real-ports.ts';
+import { startActor } from '../actors/start-actor.ts';
+import { createWorld } from '../actors/world.ts';
+import { type ChannelCommand, channelMachine } from '../machines/channel.ts';
+import { backoffMs } from '../machines/policies/retry.ts';
+import { PincerError } from '../protocol/failure.ts';
+import { Identifier } from '../protocol/identifier.ts';
+import { unexpected } from '../protocol/unexpected.ts';
+import type { Channel, ChannelOptions } from './channel-options.ts';
+import { createCounters } from './counters.ts';
+import { Deliveries } from './deliveries.ts';
+import { Hold } from './hold.ts';
+import type { Inlet, OpenPlatform } from './platform.ts';
+import { Turns } from './turns.ts';
+import { replyTextOf } from './words.ts';
+
+/** A platform from the moment it is asked to open. */
+interface Run {
+  readonly abort: AbortController;
+  platform: OpenPlatform | null;
+}
+
+/**
+ * Starts an instance of a channel and resolves once it is open, or stands by for the one that is.
+ * @throws PincerError `OPTION_INVALID`, what the gateway refuses it with, or what the platform does for good.
+ */
+export async function createChannel(options: ChannelOptions): Promise<Channel> {
+  const world = createWorld(options, realPorts());
+  const { clock, ids, limits, log, random, deadlines } = world;
+  const { platform, join, token, signal, route = {}, replyText = replyTextOf } = options;
+  const { name = platform.kind, leaseMs = limits.channelLeaseMs } = options;
+  check(Identifier.safeParse(name).success, `name '${name}' must be 1–64 of A-Z a-z 0-9 . _ : -`);
+  check(
+    leaseMs >= 1_000 && leaseMs <= limits.channelLeaseMsMax,
+    `leaseMs is ${leaseMs}, must be 1000 to ${limits.channelLeaseMsMax}`,
+  );
+  const counters = createCounters();
+  let current: Run | null = null;
+  let closing: Promise<void> = Promise.resolve();
+  let wait: Deadline | null = null;
+  let failure: PincerError | null = null;
+  let isInOrder = false;
+  let settleStart: () => void = () => {};
+  const started = new Promise<void>((resolve) => {
+    settleStart = resolve;
+  });
+  let resolveStopped: (reason: PincerError | null) => void = () => {};
+  const stopped = new Promise<PincerError | null>((resolve) => {
+    resolveStopped = resolve;
+  });
+
+  const node: Node = await createNode({
+    ...options,
+    join,
+    id: options.id ?? `${name.slice(0, 50)}-${ids().slice(0, 8)}`,
+    type: 'channel',
+    capabilities: [],
+    maxTasks: limits.channelDeliveriesMax,
+    ...(token === undefined ? {} : { token }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const { gateway } = node;
+  const deliveries = new Deliveries(world, { name, gateway, counters, replyText });
+  const turns = new Turns(world, {
+    name,
+    route,
+    gateway,
+    messages: node.messages,
+    counters,
+    onProgress: (note) => current?.platform?.progress?.(note),
+  });
+  const actor = startActor(channelMachine, {
+    id: 'channel',
+    // Commands wait for this turn’s end: the parts below are made by then.
+    onCommand: (command) => queueMicrotask(() => run(command)),
+    onError: (error) => log.error('channel.crashed', { error: String(error) }),
+  });
+  const state = (): string => actor.getSnapshot().value as string;
+  let lastState = state();
+  actor.subscribe(() => {
+    if (state() === lastState) return;
+    log.info('channel.changed', { channel: name, from: lastState, to: state() });
+    lastState = state();
+    if (lastState !== 'opening') settleStart();
+    options.onState?.(lastState);
+  });
+  const hold = new Hold(world, {
+    gateway,
+    key: name,
+    ttlMs: leaseMs,
+    onHeld: () => actor.send({ type: 'lease.held' }),
+    onLost: () => actor.send({ type: 'lease.lost' }),
+    onAnswered: () => {
+      if (state() === 'standby') settleStart();
+    },
+    onRefused: (error) => end(error),
+  });
+  // A node that was evicted or superseded has no channel any more.
+  void node.stopped.then((refusal) => end(refusal));
+
+  function run(command: ChannelCommand): void {
+    switch (command.type) {
+      case 'platform.open':
+        void open();
+        break;
+      case 'platform.close':
+        close();
+        break;
+      case 'backoff.start': {
+        const backoff = { baseMs: limits.channelReopenMinMs, maxMs: limits.channelReopenMaxMs };
+        wake(backoffMs(command.failures, backoff, random()));
+        break;
+      }
+      case 'drain.start':
+        wake(limits.drainMs);
+        void drained().then(() => actor.send({ type: 'work.ended' }));
+        break;
+      case 'channel.leave':
+        void leave();
+        break;
+      default:
+        unexpected(command);
+    }
+  }
+
+  function wake(delayMs: number): void {
+    wait?.clear();
+    wait = deadlines.set(delayMs, () => actor.send({ type: 'deadline.passed' }));
+  }
+
+  async function open(): Promise<void> {
+    wait?.clear();
+    const mine: Run = { abort: new AbortController(), platform: null };
+    current = mine;
+    try {
+      // The port, the poll, the socket of before are gone first.
+      await closing;
+      mine.abort.signal.throwIfAborted();
+      const opened = await platform.open(inletOf(mine), { clock, random, ids, log, limits }, mine.abort.signal);
+      if (current !== mine) return await opened.close();
+      mine.platform = opened;
+      node.handle(deliveries.definition, (call) => {
+        const { platform: now } = current ?? {};
+        if (now === undefined || now === null) throw standby();
+        return deliveries.run({ ...call, signal: AbortSignal.any([call.signal, mine.abort.signal]) }, now);
+      });
+      actor.send({ type: 'platform.opened' });
+    } catch (error) {
+      failed(mine, error);
+    }
+  }
+
+  function failed(mine: Run, thrown: unknown): void {
+    if (current !== mine) return;
+    const error =
+      thrown instanceof PincerError ? thrown : new PincerError('INTERNAL', String(thrown), { cause: thrown });
+    log.warn('platform.failed', { channel: name, code: error.code, message: error.message });
+    if (error.retryable) actor.send({ type: 'platform.failed' });
+    else {
+      failure ??= error;
+      actor.send({ type: 'platform.refused' });
+    }
+  }
+
+  function close(): void {
+    wait?.clear();
+    const last = current;
+    current = null;
+    if (last === null) return;
+    node.unhandle(deliveries.definition.type);
+    last.abort.abort(standby());
+    const { platform: opened } = last;
+    if (opened === null) return;
+    closing = closing
+      .then(() => opened.close())
+      .catch((error: unknown) => {
+        log.warn('platform.failed', { channel: name, code: 'INTERNAL', message: String(error) });
+      });
+  }
+
+  function inletOf(mine: Run): Inlet {
+    return {
+      async take(message) {
+        try {
+          if (current !== mine || state() === 'draining') throw standby();
+          return await turns.take(message);
+        } catch (error) {
+          counters.refused += 1;
+          throw error;
+        }
+      },
+      follow: (taskId) => turns.follow(taskId),
+      refused: () => {
+        counters.refused += 1;
+      },
+      failed: (error) => failed(mine, error),
+    };
+  }
+
+  function standby(): PincerError {
+    return new PincerError('CHANNEL_STANDBY', `this instance of the channel '${name}' is ${state()}`);
+  }
+
+  /** Resolves when nothing is under way any more that came in or is to go out. */
+  async function drained(): Promise<void> {
+    await current?.platform?.pause();
+    await turns.whenIdle();
+    node.unhandle(deliveries.definition.type);
+    await deliveries.whenIdle();
+  }
+
+  /** Stops, for a reason if there is one. */
+  function end(reason: PincerError | null): void {
+    failure ??= reason;
+    actor.send({ type: 'channel.stop' });
+  }
+
+  async function leave(): Promise<void> {
+    wait?.clear();
+    // Only when the platform has been let go of may somebody else have it.
+    await closing;
+    await hold.free();
+    await (isInOrder ? node.drain() : node.stop());
+    deadlines.stop();
+    resolveStopped(failure);
+    settleStart();
+  }
+
+  await started;
+  if (state() === 'stopped') {
+    const reason = await stopped;
+    if (reason !== null) throw reason;
+  }
+  return {
+    name,
+    id: node.id,
+    stopped,
+    counters,
+    get state() {
+      return state();
+    },
+    get url() {
+      return current?.platform?.url ?? null;
+    },
+    async drain() {
+      isInOrder = true;
+      actor.send({ type: 'channel.drain' });
+      await stopped;
+    },
+    async stop() {
+      end(null);
+      await stopped;
+    },
+    async [Symbol.asyncDispose]() {
+      end(null);
+      await stopped;
+    },
+  };
+}
+
+function check(holds: boolean, what: string): void {
+  if (!holds) throw new PincerError('OPTION_INVALID', `createChannel: ${what}`);
+}

@@ -1,0 +1,147 @@
+/**
+ * What goes out: tasks of the type `channel/NAME`, which only the instance that holds the channel takes. So retries,
+ * backoff, the list of what could not be delivered and the way to send it after all are those of every task. The task’s id
+ * is the idempotency key: at least once, and once as far as this process and the platform can tell.
+ */
+import { z } from 'zod';
+import type { GatewayCalls } from '../actors/client/calls.ts';
+import type { SettledTask } from '../actors/client/handle.ts';
+import { type Call, defineTask } from '../actors/task-definition.ts';
+import type { World } from '../actors/world.ts';
+import { PincerError } from '../protocol/failure.ts';
+import { Identifier } from '../protocol/identifier.ts';
+import type { ChannelCounters } from './counters.ts';
+import type { OpenPlatform, OutboundMessage } from './platform.ts';
+import { Recent } from './recent.ts';
+
+/** What anybody may submit to send something out over a channel: where to, and either a text or the task to reply with. */
+export const Delivery = z.union([
+  z.strictObject({ to: z.unknown(), text: z.string().min(1).max(100_000), data: z.unknown().optional() }),
+  z.strictObject({ to: z.unknown(), of: Identifier }),
+]);
+export type Delivery = z.infer<typeof Delivery>;
+
+/** The task type of what a channel sends out. */
+export function deliveryTypeOf(name: string): string {
+  return `channel/${name}`;
+}
+
+/** How often an attempt may wait for a platform that says when to come back. */
+const WAITS_MAX = 3;
+
+export interface DeliveriesOptions {
+  readonly name: string;
+  readonly gateway: GatewayCalls;
+  readonly counters: ChannelCounters;
+  readonly replyText: (settled: SettledTask) => string;
+}
+
+export class Deliveries {
+  readonly definition;
+  readonly #world: World;
+  readonly #options: DeliveriesOptions;
+  readonly #made: Recent;
+  /** By key: an attempt that comes while another is at it has the same end. */
+  readonly #underWay = new Map<string, Promise<void>>();
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(world: World, options: DeliveriesOptions) {
+    this.#world = world;
+    this.#options = options;
+    this.#made = new Recent(world.clock, { max: world.limits.channelDeliveredMax });
+    this.definition = defineTask(deliveryTypeOf(options.name), { input: Delivery });
+  }
+
+  /** Deliveries that are being made. */
+  get running(): number {
+    return this.#underWay.size;
+  }
+
+  whenIdle(): Promise<void> {
+    return this.running === 0 ? Promise.resolve() : new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Makes one attempt. `platform` is the one that is open now. */
+  async run({ input, taskId, signal }: Call<Delivery>, platform: OpenPlatform): Promise<{ delivered: true }> {
+    const { counters } = this.#options;
+    if (this.#made.has(taskId)) {
+      counters.deduplicated += 1;
+      return { delivered: true };
+    }
+    let sending = this.#underWay.get(taskId);
+    if (sending === undefined) {
+      sending = this.#send(input, taskId, platform, signal).finally(() => {
+        this.#underWay.delete(taskId);
+        if (this.running === 0) for (const resolve of this.#idleWaiters.splice(0)) resolve();
+      });
+      this.#underWay.set(taskId, sending);
+    }
+    await sending;
+    return { delivered: true };
+  }
+
+  async #send(input: Delivery, key: string, platform: OpenPlatform, signal: AbortSignal): Promise<void> {
+    const { counters, name } = this.#options;
+    const { log, limits } = this.#world;
+    const message = 'of' in input ? await this.#replyTo(input.to, input.of, key) : { key, ...input };
+    for (let waits = 0; ; waits += 1) {
+      try {
+        signal.throwIfAborted();
+        await platform.deliver(message, signal);
+        break;
+      } catch (error) {
+        counters.failed += 1;
+        const failure = asDeliveryError(error);
+        const { code, message: why, retryAfterMs, retryable } = failure;
+        log.warn('delivery.failed', { channel: name, taskId: key, code, message: why, retryAfterMs });
+        const isSoon = retryAfterMs !== undefined && retryAfterMs <= limits.channelRetryAfterMsMax;
+        if (!retryable || !isSoon || waits >= WAITS_MAX) throw failure;
+        await this.#wait(retryAfterMs, signal);
+      }
+    }
+    this.#made.add(key);
+    counters.delivered += 1;
+    log.info('delivery.made', { channel: name, taskId: key });
+  }
+
+  /** The message that says how a task ended, once it has. */
+  async #replyTo(to: unknown, taskId: string, key: string): Promise<OutboundMessage> {
+    const settled = await this.#options.gateway.follow(taskId).outcome();
+    const { status, result, error } = settled;
+    if (error?.code === 'TASK_UNKNOWN') {
+      throw new PincerError('TASK_UNKNOWN', `the task ${taskId} that it replies to has been forgotten`);
+    }
+    return {
+      key,
+      to,
+      text: this.#options.replyText(settled),
+      reply: {
+        taskId,
+        status,
+        ...(result === undefined ? {} : { result }),
+        ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
+      },
+    };
+  }
+
+  #wait(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const deadline = this.#world.deadlines.set(ms, () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      });
+      const onAbort = (): void => {
+        deadline.clear();
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      if (signal.aborted) onAbort();
+    });
+  }
+}
+
+function asDeliveryError(error: unknown): PincerError {
+  if (error instanceof PincerError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new PincerError('DELIVERY_FAILED', message.slice(0, 500), { cause: error });
+}

@@ -1,0 +1,414 @@
+import { describe, expect, it } from 'vitest';
+import { createChannel } from '../../src/channels/channel.ts';
+import type { Channel, ChannelOptions } from '../../src/channels/channel-options.ts';
+import { type MemoryPlatform, memoryPlatform } from '../../src/channels/memory.ts';
+import { PincerError } from '../../src/protocol/failure.ts';
+import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
+
+interface Scene {
+  readonly cluster: TestCluster;
+  readonly platform: MemoryPlatform;
+  channel(id: string, options?: Partial<ChannelOptions>): Promise<Channel>;
+  /** Asks with a message that the platform has no other of, and waits until the gateway has it. */
+  say(id: string, more?: object): ReturnType<MemoryPlatform['say']>;
+}
+
+async function aScene(options: Parameters<typeof createTestCluster>[0] = {}): Promise<Scene & AsyncDisposable> {
+  const cluster = await createTestCluster(options);
+  const platform = memoryPlatform();
+  const { clock, random } = cluster;
+  let ids = 0;
+  const channels: Channel[] = [];
+  return {
+    cluster,
+    platform,
+    async channel(id, more = {}) {
+      const channel = await cluster.until(
+        createChannel({
+          platform,
+          id,
+          join: cluster.network.dial('gateway', { name: id }),
+          clock,
+          random,
+          ids: () => `${id}-${ids++}`,
+          ...more,
+        }),
+      );
+      channels.push(channel);
+      return channel;
+    },
+    say: (id, more = {}) => cluster.until(platform.say({ id, ...more })),
+    async [Symbol.asyncDispose]() {
+      cluster.network.heal();
+      for (const channel of channels) await cluster.until(channel.stop());
+      await cluster[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** An agent that answers turns; those whose text is `fail` fail for good, `wait` waits until released. */
+async function anAgent({ cluster }: Scene, id = 'agent') {
+  const ran: unknown[] = [];
+  let release: () => void = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const node = await cluster.node(id, { capabilities: ['llm'] });
+  node.handle({ type: 'agent-turn' }, async ({ input, progress }) => {
+    ran.push(input);
+    const { text } = input as { text: string };
+    if (text === 'fail') throw Object.assign(new Error('no idea'), { retryable: false });
+    if (text === 'wait') {
+      await progress({ delta: 'let me ' });
+      await progress({ delta: 'think' });
+      await released;
+    }
+    return { text: `you said ${text}` };
+  });
+  return { node, ran, release };
+}
+
+describe('a message that comes in', () => {
+  it('becomes a task of its own key, and its reply goes out to where it came from', async () => {
+    await using scene = await aScene();
+    const { ran } = await anAgent(scene);
+    const channel = await scene.channel('one');
+    const turn = await scene.say('m1', { sender: 'ada', conversation: 'room', text: 'hi', data: { n: 1 } });
+    expect(turn).toMatchObject({ isNew: true });
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+    expect(ran).toEqual([
+      { channel: 'memory', messageId: 'm1', conversation: 'room', sender: 'ada', text: 'hi', data: { n: 1 } },
+    ]);
+    expect(scene.platform.sent).toEqual([
+      {
+        key: `${turn?.taskId}-reply`,
+        to: { to: 'ada' },
+        text: 'you said hi',
+        reply: { taskId: turn?.taskId, status: 'completed', result: { text: 'you said hi' } },
+      },
+    ]);
+    const client = await scene.cluster.client();
+    const { task } = await scene.cluster.until(client.task(turn?.taskId ?? ''));
+    expect(task).toMatchObject({ key: 'memory:m1', type: 'agent-turn', node: 'agent' });
+    expect(channel.counters).toMatchObject({ received: 1, delivered: 1, repeated: 0, dead: 0 });
+  });
+
+  it('shows how it gets on: all that was said so far', async () => {
+    await using scene = await aScene();
+    const { release } = await anAgent(scene);
+    await scene.channel('one');
+    await scene.say('m1', { text: 'wait' });
+    await scene.cluster.until(() => scene.platform.progress.length === 2);
+    expect(scene.platform.progress.map(({ text }) => text)).toEqual(['let me ', 'let me think']);
+    release();
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+  });
+
+  it('is run once and answered once, however often the platform sends it', async () => {
+    await using scene = await aScene();
+    const { ran, release } = await anAgent(scene);
+    const channel = await scene.channel('one');
+    const first = await scene.say('m1', { text: 'wait' });
+    const again = await scene.say('m1', { text: 'wait' });
+    expect(again?.taskId).toBe(first?.taskId);
+    release();
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+    const late = await scene.say('m1', { text: 'wait' });
+    expect(late).toMatchObject({ taskId: first?.taskId, isNew: false });
+    await scene.cluster.advance(10_000);
+    expect(ran).toHaveLength(1);
+    expect(scene.platform.sent).toHaveLength(1);
+    expect(channel.counters).toMatchObject({ received: 2, repeated: 1, delivered: 1 });
+  });
+
+  it('is answered when its task fails, too', async () => {
+    await using scene = await aScene();
+    await anAgent(scene);
+    await scene.channel('one');
+    await scene.say('m1', { text: 'fail' });
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+    expect(scene.platform.sent).toMatchObject([
+      { text: 'This did not work: no idea', reply: { status: 'failed', error: { code: 'HANDLER_REFUSED' } } },
+    ]);
+  });
+
+  it('gets its reply though its agent was killed half-way', async () => {
+    await using scene = await aScene();
+    const doomed = await anAgent(scene, 'doomed');
+    await scene.channel('one');
+    await scene.say('m1', { text: 'wait' });
+    await scene.cluster.until(() => doomed.ran.length === 1);
+    scene.cluster.kill('doomed');
+    const other = await anAgent(scene, 'other');
+    other.release();
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+    expect(scene.platform.sent).toHaveLength(1);
+    expect(other.ran).toHaveLength(1);
+  });
+
+  it('gets its reply from the instance that takes over, if its own was killed', async () => {
+    await using scene = await aScene();
+    const { ran, release } = await anAgent(scene);
+    await scene.channel('one');
+    const two = await scene.channel('two');
+    await scene.say('m1', { text: 'wait' });
+    scene.cluster.network.cut('one');
+    scene.cluster.network.partition('one');
+    await scene.cluster.until(() => two.state === 'open');
+    release();
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+    await scene.cluster.advance(60_000);
+    expect(scene.platform.sent).toHaveLength(1);
+    expect(ran).toHaveLength(1);
+  });
+
+  it('gets its reply across a restart of the gateway', async () => {
+    await using scene = await aScene();
+    const { release } = await anAgent(scene);
+    await scene.channel('one');
+    await scene.say('m1', { text: 'wait' });
+    await scene.cluster.restartGateway();
+    release();
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+    await scene.cluster.advance(60_000);
+    expect(scene.platform.sent).toHaveLength(1);
+  });
+
+  it('is refused when the gateway does not have it in time, and made a task when it is sent again', async () => {
+    await using scene = await aScene();
+    const { ran } = await anAgent(scene);
+    await scene.channel('one', { leaseMs: 60_000 });
+    scene.cluster.network.partition('one');
+    await expect(scene.say('m1')).rejects.toMatchObject({ code: 'GATEWAY_UNREACHABLE', retryable: true });
+    scene.cluster.network.heal();
+    // What vanished in between is not coming: the link is made anew.
+    scene.cluster.network.cut('one');
+    await scene.say('m1');
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+    expect(ran).toHaveLength(1);
+  });
+
+  it('is refused beyond the messages that may wait for replies', async () => {
+    await using scene = await aScene();
+    const { release } = await anAgent(scene);
+    const channel = await scene.channel('one', { limits: { channelTurnsMax: 2 } });
+    await scene.say('m1', { text: 'wait' });
+    await scene.say('m2', { text: 'wait' });
+    await expect(scene.say('m3')).rejects.toMatchObject({ code: 'RATE_EXCEEDED', retryable: true });
+    expect(channel.counters.refused).toBe(1);
+    release();
+    await scene.cluster.until(() => scene.platform.sent.length === 2);
+    await scene.say('m3');
+  });
+
+  it.each([
+    ['no id', { id: '' }],
+    ['an id too long', { id: 'x'.repeat(513) }],
+    ['a conversation too long', { conversation: 'x'.repeat(129) }],
+    ['a reply address too large', { replyTo: 'x'.repeat(5_000) }],
+  ])('is refused for good with %s', async (_, message) => {
+    await using scene = await aScene();
+    await scene.channel('one');
+    const said = scene.say('m1', message);
+    await expect(said).rejects.toMatchObject({ code: 'PAYLOAD_INVALID', retryable: false });
+  });
+
+  it('may be published instead, once, to whoever has subscribed', async () => {
+    await using scene = await aScene();
+    await scene.channel('one', { route: { topic: 'inbox' } });
+    await expect(scene.say('m1')).rejects.toMatchObject({ code: 'NO_RECEIVER', retryable: true });
+    const reader = await scene.cluster.node('reader');
+    const heard: unknown[] = [];
+    await scene.cluster.until(reader.messages.subscribe('inbox', ({ body }) => void heard.push(body)));
+    expect(await scene.say('m1', { text: 'news' })).toBeNull();
+    expect(await scene.say('m1', { text: 'news' })).toBeNull();
+    expect(heard).toMatchObject([{ channel: 'memory', id: 'm1', text: 'news' }]);
+  });
+
+  it('may be made a task of another type, with another input', async () => {
+    await using scene = await aScene();
+    const node = await scene.cluster.node('n1', { capabilities: ['chat'] });
+    node.handle({ type: 'shout' }, ({ input }) => String(input).toUpperCase());
+    await scene.channel('one', { route: { type: 'shout', needs: ['chat'], input: ({ text }) => text } });
+    await scene.say('m1', { text: 'hey' });
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+    expect(scene.platform.sent[0]?.text).toBe('HEY');
+  });
+});
+
+describe('a message that goes out', () => {
+  const busy = new PincerError('DELIVERY_FAILED', 'the platform is busy');
+
+  it('is sent again under the same key until the platform takes it', async () => {
+    await using scene = await aScene();
+    await anAgent(scene);
+    const channel = await scene.channel('one');
+    scene.platform.failNext(busy, 3);
+    await scene.say('m1');
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+    expect(channel.counters).toMatchObject({ failed: 3, delivered: 1, dead: 0 });
+  });
+
+  it('waits as long as the platform says, within its attempt', async () => {
+    await using scene = await aScene();
+    await anAgent(scene);
+    await scene.channel('one');
+    scene.platform.failNext(new PincerError('DELIVERY_FAILED', 'slow down', { retryAfterMs: 7_000 }));
+    const turn = await scene.say('m1');
+    const before = scene.cluster.clock.now();
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+    expect(scene.cluster.clock.now() - before).toBeGreaterThanOrEqual(7_000);
+    const client = await scene.cluster.client();
+    await scene.cluster.advance(100);
+    const { task } = await scene.cluster.until(client.task(`${turn?.taskId}-reply`));
+    expect(task).toMatchObject({ status: 'completed', failures: 0 });
+  });
+
+  it('is a failed task after its last attempt: logged, counted, listed, and sent after all by a retry', async () => {
+    const logged: unknown[] = [];
+    await using scene = await aScene({ limits: { channelDeliveryAttempts: 2 } });
+    await anAgent(scene);
+    const log = { debug() {}, info() {}, warn() {}, error: (event: string) => void logged.push(event) };
+    const channel = await scene.channel('one', { log, limits: { channelDeliveryAttempts: 2 } });
+    scene.platform.failNext(busy, 2);
+    await scene.say('m1');
+    await scene.cluster.until(() => channel.counters.dead === 1);
+    expect(logged).toEqual(['delivery.dead']);
+    const client = await scene.cluster.client();
+    const { items } = await scene.cluster.until(client.tasks({ status: ['failed'] }));
+    expect(items).toMatchObject([{ type: 'channel/memory', error: { code: 'DELIVERY_FAILED' } }]);
+    await scene.cluster.until(client.order({ what: 'task.retry', taskId: items[0]?.taskId ?? '' }));
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+  });
+
+  it('is given up at once when the platform will never take it', async () => {
+    await using scene = await aScene();
+    await anAgent(scene);
+    const channel = await scene.channel('one');
+    scene.platform.failNext(new PincerError('DELIVERY_REFUSED', 'the chat is gone'), 9);
+    await scene.say('m1');
+    await scene.cluster.until(() => channel.counters.dead === 1);
+    expect(channel.counters.failed).toBe(1);
+  });
+
+  it('may be anybody’s: a task of the channel’s type, sent once for its id', async () => {
+    await using scene = await aScene();
+    await scene.channel('one');
+    const client = await scene.cluster.client();
+    for (let turn = 0; turn < 2; turn += 1) {
+      const input = { to: 'ada', text: 'good morning', data: { mood: 'bright' } };
+      expect(
+        await scene.cluster.until(client.submit('channel/memory', input, { taskId: 'greeting' }).outcome()),
+      ).toMatchObject({ status: 'completed' });
+    }
+    expect(scene.platform.sent).toEqual([
+      { key: 'greeting', to: 'ada', text: 'good morning', data: { mood: 'bright' } },
+    ]);
+    const wrong = client.submit('channel/memory', { text: 'to nobody', more: 1 });
+    expect((await scene.cluster.until(wrong.outcome())).error).toMatchObject({ code: 'PAYLOAD_INVALID' });
+  });
+});
+
+describe('an instance of a channel', () => {
+  it('stands by while another is open, and takes over within its bound when that is cut off', async () => {
+    await using scene = await aScene();
+    const one = await scene.channel('one');
+    const two = await scene.channel('two');
+    expect([one.state, two.state]).toEqual(['open', 'standby']);
+    scene.cluster.network.partition('one');
+    const cutAt = scene.cluster.clock.now();
+    await scene.cluster.until(() => two.state === 'open');
+    // The lease, and a third of it, spread by a tenth, until the next question.
+    expect(scene.cluster.clock.now() - cutAt).toBeLessThanOrEqual(10_000 + 3_334 * 1.1 + 100);
+    expect(one.state).toBe('standby');
+    expect(scene.platform.openMax).toBe(1);
+    scene.cluster.network.heal();
+    await scene.cluster.advance(60_000);
+    expect([one.state, two.state]).toEqual(['standby', 'open']);
+    expect(scene.platform.openMax).toBe(1);
+  });
+
+  it('hands over at once when it is drained: replies under way go out first, nothing new comes in', async () => {
+    await using scene = await aScene();
+    const { release } = await anAgent(scene);
+    const one = await scene.channel('one');
+    const two = await scene.channel('two');
+    await scene.say('m1', { text: 'wait' });
+    const drained = one.drain();
+    await scene.cluster.until(() => one.state === 'draining');
+    await expect(scene.say('m2')).rejects.toMatchObject({ code: 'CHANNEL_STANDBY' });
+    release();
+    await scene.cluster.until(drained);
+    expect(scene.platform.sent).toHaveLength(1);
+    expect(await scene.cluster.until(one.stopped)).toBeNull();
+    const freedAt = scene.cluster.clock.now();
+    await scene.cluster.until(() => two.state === 'open');
+    expect(scene.cluster.clock.now() - freedAt).toBeLessThanOrEqual(3_334 * 1.1 + 100);
+    expect(scene.platform.openMax).toBe(1);
+  });
+
+  it('leaves what does not end in time to the next holder', async () => {
+    await using scene = await aScene();
+    const { release } = await anAgent(scene);
+    const one = await scene.channel('one');
+    await scene.say('m1', { text: 'wait' });
+    await scene.cluster.until(one.drain());
+    expect(one.state).toBe('stopped');
+    await scene.channel('two');
+    release();
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+    expect(scene.platform.sent).toHaveLength(1);
+  });
+
+  it('opens again after a backoff when the platform fails it, keeping its lease', async () => {
+    await using scene = await aScene();
+    const states: string[] = [];
+    const one = await scene.channel('one', { onState: (state) => states.push(state) });
+    scene.platform.break(new PincerError('DELIVERY_FAILED', 'the connection broke'));
+    await scene.cluster.until(() => states.length >= 4);
+    expect(states.slice(0, 4)).toEqual(['opening', 'open', 'degraded', 'opening']);
+    await scene.cluster.until(() => one.state === 'open');
+    expect(scene.platform.openMax).toBe(1);
+  });
+
+  it('ends, and says why, when the platform refuses it for good', async () => {
+    await using scene = await aScene();
+    const one = await scene.channel('one');
+    scene.platform.break(new PincerError('UNAUTHENTICATED', 'the token is wrong'));
+    expect(await scene.cluster.until(one.stopped)).toMatchObject({ code: 'UNAUTHENTICATED' });
+    const two = await scene.channel('two');
+    expect(two.state).toBe('open');
+  });
+
+  it('ends when an operator evicts its node', async () => {
+    await using scene = await aScene();
+    const one = await scene.channel('one');
+    const client = await scene.cluster.client();
+    await scene.cluster.until(client.order({ what: 'node.evict', nodeId: 'one' }));
+    expect(await scene.cluster.until(one.stopped)).toMatchObject({ code: 'EVICTED' });
+    expect(scene.platform.openNow).toBe(0);
+  });
+
+  it('is never given agent work, whatever happens to be its name', async () => {
+    await using scene = await aScene();
+    await scene.channel('one', { name: 'agent-turn' });
+    const client = await scene.cluster.client();
+    const handle = client.submit('agent-turn', null);
+    await scene.cluster.until(handle.accepted());
+    await scene.cluster.advance(5_000);
+    expect((await scene.cluster.until(client.why(handle.taskId))).nodes).toEqual([
+      { nodeId: 'one', fits: false, reason: 'is a channel, not an agent' },
+    ]);
+  });
+
+  it('is refused with options that it cannot have', async () => {
+    const cluster = await createTestCluster();
+    const join = cluster.network.dial('gateway', { name: 'x' });
+    for (const wrong of [{ name: 'a b' }, { leaseMs: 10 }, { leaseMs: 1e9 }]) {
+      await expect(createChannel({ platform: memoryPlatform(), join, ...wrong })).rejects.toMatchObject({
+        code: 'OPTION_INVALID',
+      });
+    }
+    await cluster[Symbol.asyncDispose]();
+  });
+});

@@ -1,0 +1,47 @@
+/** A wire that a test can cut: passes bytes between a port of its own and another. */
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+export interface TcpProxy extends AsyncDisposable {
+  /** What to dial instead. */
+  readonly url: string;
+  /** Destroys what is connected, without a word to either side. */
+  cut(): void;
+  /** False: who dials is hung up on at once. */
+  isPassing: boolean;
+}
+
+/** A proxy to where a `ws:` URL leads. */
+export async function startProxy(url: string): Promise<TcpProxy> {
+  const { hostname, port } = new URL(url);
+  const sockets = new Set<Socket>();
+  const keep = (socket: Socket): void => {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => sockets.delete(socket));
+  };
+  const server = createServer((near) => {
+    keep(near);
+    if (!proxy.isPassing) {
+      near.destroy();
+      return;
+    }
+    const far = connect(Number(port), hostname);
+    keep(far);
+    near.pipe(far).pipe(near);
+    near.on('close', () => far.destroy());
+    far.on('close', () => near.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const proxy: TcpProxy = {
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    isPassing: true,
+    cut() {
+      for (const socket of sockets) socket.destroy();
+    },
+    [Symbol.asyncDispose]() {
+      proxy.cut();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+  return proxy;
+}

@@ -34,6 +34,7 @@ export function nodesCommand(): Command {
           const node = await client.node(nodeId);
           output.result(node, () => {
             const lines = [table(HEAD, [rowOf(node)], true)];
+            if (node.faults !== undefined) lines.push(`${node.faults} faults in a row`);
             for (const { taskId, attempt } of node.running) lines.push(`runs ${plainText(taskId)}, attempt ${attempt}`);
             for (const { taskId, attempt } of node.overdue) {
               lines.push(

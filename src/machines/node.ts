@@ -1,6 +1,6 @@
 /**
- * A node as its gateway sees it: online ⇄ busy, unhealthy while it is silent or its link is gone, offline → removed.
- * Liveness only: slots belong to the scheduler, outcomes to tasks.
+ * A node as its gateway sees it: online ⇄ busy, unhealthy while it is silent or its link is gone, offline → removed; and,
+ * after too many faults of its own, tripped → probing → online. Slots belong to the scheduler, outcomes to tasks.
  */
 import { assign, emit, setup } from 'xstate';
 import { maxIterations } from './options.ts';
@@ -11,6 +11,8 @@ export interface NodeContext {
   /** The node says that it is busy: its event loop lags, or it takes no work of its own accord. */
   readonly isLagging: boolean;
   readonly isDraining: boolean;
+  /** `open`: it rests. `halfOpen`: it has rested, and one attempt will show. */
+  readonly breaker: 'closed' | 'open' | 'halfOpen';
 }
 
 export type NodeEvent =
@@ -25,13 +27,17 @@ export type NodeEvent =
   | { type: 'session.closed' }
   | { type: 'node.drain' }
   | { type: 'node.resume' }
-  | { type: 'absence.passed' };
+  | { type: 'absence.passed' }
+  | { type: 'breaker.opened' }
+  | { type: 'breaker.closed' }
+  | { type: 'rest.passed' };
 
-/** `node.available`: it may take work again. `node.withheld`: no new work. `node.lost`: its attempts are lost. */
+/** `node.available`: it may take work again. `node.withheld`: no new work. `node.lost`: its attempts are lost. `node.rest`: tell it when it has rested. */
 export type NodeCommand =
   | { type: 'node.available'; nodeId: string }
   | { type: 'node.withheld'; nodeId: string }
   | { type: 'node.lost'; nodeId: string }
+  | { type: 'node.rest'; nodeId: string }
   | { type: 'node.removed'; nodeId: string };
 
 export const nodeMachine = setup({
@@ -45,6 +51,9 @@ export const nodeMachine = setup({
   guards: {
     isLagging: (_, claim: { isLagging: boolean }) => claim.isLagging,
     isDraining: ({ context }) => context.isDraining,
+    isOpen: ({ context }) => context.breaker === 'open',
+    isHalfOpen: ({ context }) => context.breaker === 'halfOpen',
+    isOnTrialLater: ({ context }) => context.breaker === 'halfOpen' && context.isLagging,
     isTakenUp: ({ context }) => context.isFull || context.isLagging,
     isOtherwiseLagging: ({ context }) => context.isLagging,
     isOtherwiseFull: ({ context }) => context.isFull,
@@ -54,7 +63,11 @@ export const nodeMachine = setup({
     markFree: assign({ isFull: false }),
     markLag: assign((_, claim: { isLagging: boolean }) => ({ isLagging: claim.isLagging })),
     markDraining: assign({ isDraining: true }),
-    markResumed: assign({ isDraining: false }),
+    markResumed: assign({ isDraining: false, breaker: 'closed' }),
+    markOpen: assign({ breaker: 'open' }),
+    markHalfOpen: assign({ breaker: 'halfOpen' }),
+    markClosed: assign({ breaker: 'closed' }),
+    rest: emit(({ context }) => ({ type: 'node.rest', nodeId: context.nodeId }) satisfies NodeCommand),
     startAfresh: assign({ isFull: false, isLagging: false, isDraining: false }),
     offer: emit(({ context }) => ({ type: 'node.available', nodeId: context.nodeId }) satisfies NodeCommand),
     withhold: emit(({ context }) => ({ type: 'node.withheld', nodeId: context.nodeId }) satisfies NodeCommand),
@@ -63,7 +76,13 @@ export const nodeMachine = setup({
   },
 }).createMachine({
   id: 'node',
-  context: ({ input }) => ({ nodeId: input.nodeId, isFull: false, isLagging: false, isDraining: false }),
+  context: ({ input }) => ({
+    nodeId: input.nodeId,
+    isFull: false,
+    isLagging: false,
+    isDraining: false,
+    breaker: 'closed',
+  }),
   initial: 'online',
   options: { maxIterations },
   states: {
@@ -82,6 +101,7 @@ export const nodeMachine = setup({
         'session.detached': 'unhealthy',
         'session.closed': 'offline',
         'node.drain': { target: 'draining', actions: 'markDraining' },
+        'breaker.opened': { target: 'tripped', actions: 'markOpen' },
       },
     },
     busy: {
@@ -105,6 +125,7 @@ export const nodeMachine = setup({
         'session.detached': 'unhealthy',
         'session.closed': 'offline',
         'node.drain': { target: 'draining', actions: 'markDraining' },
+        'breaker.opened': { target: 'tripped', actions: 'markOpen' },
       },
     },
     unhealthy: {
@@ -120,15 +141,57 @@ export const nodeMachine = setup({
         'session.closed': 'offline',
         'node.drain': { actions: 'markDraining' },
         'node.resume': { actions: 'markResumed' },
+        'breaker.opened': { actions: 'markOpen' },
       },
     },
     returning: {
       description: 'Heard of again; left at once.',
       always: [
         { guard: 'isDraining', target: 'draining' },
+        { guard: 'isOpen', target: 'tripped' },
+        { guard: 'isOnTrialLater', target: 'probing' },
+        { guard: 'isHalfOpen', target: 'probing', actions: 'offer' },
         { guard: 'isTakenUp', target: 'busy' },
         { target: 'online' },
       ],
+    },
+    tripped: {
+      description: 'Present; after too many faults in a row it gets no new work for a while.',
+      tags: 'present',
+      entry: ['withhold', 'rest'],
+      on: {
+        'slots.filled': { actions: 'markFull' },
+        'slots.freed': { actions: 'markFree' },
+        'heartbeat.received': { actions: { type: 'markLag', params: ({ event }) => event } },
+        'rest.passed': { target: 'returning', actions: 'markHalfOpen' },
+        'silence.suspected': 'unhealthy',
+        'session.detached': 'unhealthy',
+        'session.closed': 'offline',
+        'node.drain': { target: 'draining', actions: 'markDraining' },
+        'node.resume': { target: 'returning', actions: 'markResumed' },
+      },
+    },
+    probing: {
+      description: 'Has rested; gets one attempt, which decides.',
+      tags: ['available', 'present'],
+      on: {
+        'slots.filled': { actions: 'markFull' },
+        'slots.freed': { actions: 'markFree' },
+        'heartbeat.received': [
+          {
+            guard: { type: 'isLagging', params: ({ event }) => event },
+            actions: [{ type: 'markLag', params: ({ event }) => event }, 'withhold'],
+          },
+          { actions: [{ type: 'markLag', params: ({ event }) => event }, 'offer'] },
+        ],
+        'breaker.opened': { target: 'tripped', actions: 'markOpen' },
+        'breaker.closed': { target: 'returning', actions: 'markClosed' },
+        'silence.suspected': 'unhealthy',
+        'session.detached': 'unhealthy',
+        'session.closed': 'offline',
+        'node.drain': { target: 'draining', actions: 'markDraining' },
+        'node.resume': { target: 'returning', actions: 'markResumed' },
+      },
     },
     draining: {
       description: 'Finishes what it has and takes nothing new.',
@@ -139,16 +202,18 @@ export const nodeMachine = setup({
         'slots.freed': { actions: 'markFree' },
         'heartbeat.received': { actions: { type: 'markLag', params: ({ event }) => event } },
         'node.resume': { target: 'returning', actions: 'markResumed' },
+        'breaker.opened': { actions: 'markOpen' },
         'silence.suspected': 'unhealthy',
         'session.detached': 'unhealthy',
         'session.closed': 'offline',
       },
     },
     offline: {
-      description: 'Gone; what it was running is placed elsewhere.',
+      description: 'Gone; what it was running is placed elsewhere. Only its breaker is remembered.',
       entry: ['withhold', 'declareLost'],
       on: {
-        'session.attached': { target: 'online', actions: 'startAfresh' },
+        'session.attached': { target: 'returning', actions: 'startAfresh' },
+        'breaker.opened': { actions: 'markOpen' },
         'absence.passed': 'removed',
       },
     },

@@ -59,6 +59,8 @@ export type TaskCommand =
       result: Uint8Array | null;
       failure: Failure | null;
       runMs: number;
+      /** What it was that the task had too many of, if it failed. */
+      costs?: 'crash';
     }
   | {
       type: 'task.release';
@@ -136,6 +138,10 @@ export const taskMachine = setup({
         }) satisfies TaskCommand,
     ),
     settleFailed: emit(({ context }) => settleWithout('failed', context, context.failure)),
+    settleCrashed: emit(({ context }) => ({
+      ...settleWithout('failed', context, context.failure),
+      costs: 'crash' as const,
+    })),
     settleCancelled: emit(({ context }) => settleWithout('cancelled', context, cancelled)),
     releaseAfterFailure: emit(({ context }) => release('failure', context)),
     releaseAfterCrash: emit(({ context }) => release('crash', context)),
@@ -205,7 +211,7 @@ export const taskMachine = setup({
             target: 'pending',
             actions: [{ type: 'countCrash', params: ({ event }) => event.failure }, 'releaseAfterCrash'],
           },
-          { target: 'failing', actions: { type: 'countCrash', params: ({ event }) => event.failure } },
+          { target: 'crashed', actions: { type: 'countCrash', params: ({ event }) => event.failure } },
         ],
         'deadline.passed': { target: 'cancelling', actions: { type: 'stopFor', params: 'withdrawn' } },
         'task.cancel': { target: 'cancelling', actions: { type: 'stopFor', params: 'cancelled' } },
@@ -233,7 +239,7 @@ export const taskMachine = setup({
             target: 'pending',
             actions: [{ type: 'countCrash', params: ({ event }) => event.failure }, 'releaseAfterCrash'],
           },
-          { target: 'failing', actions: { type: 'countCrash', params: ({ event }) => event.failure } },
+          { target: 'crashed', actions: { type: 'countCrash', params: ({ event }) => event.failure } },
         ],
         'deadline.passed': { target: 'cancelling', actions: { type: 'stopFor', params: 'timeout' } },
         'task.cancel': { target: 'cancelling', actions: { type: 'stopFor', params: 'cancelled' } },
@@ -275,6 +281,10 @@ export const taskMachine = setup({
       description: 'Retry or give up; left at once.',
       always: [{ guard: 'mayRetry', target: 'delayed', actions: 'releaseAfterFailure' }, { target: 'failing' }],
     },
+    crashed: {
+      description: 'One node too many was lost under it; left at once.',
+      always: { target: 'settling', actions: ['settleCrashed', { type: 'decideOn', params: 'failed' }] },
+    },
     failing: {
       description: 'Out of attempts; left at once.',
       always: { target: 'settling', actions: ['settleFailed', { type: 'decideOn', params: 'failed' }] },
@@ -296,7 +306,11 @@ export const taskMachine = setup({
   },
 });
 
-function settleWithout(status: OutcomeStatus, context: TaskContext, failure: Failure | null): TaskCommand {
+function settleWithout(
+  status: OutcomeStatus,
+  context: TaskContext,
+  failure: Failure | null,
+): Extract<TaskCommand, { type: 'task.settle' }> {
   const { attempt, nodeId } = context;
   return { type: 'task.settle', status, attempt, nodeId, result: null, failure, runMs: 0 };
 }

@@ -294,6 +294,16 @@ export const LIMITS = {
   maxTasks: limit(5, 'count', 'Slots of a node that does not say.', '–'),
   maxTasksMax: limit(10_000, 'count', 'Slots one node may grant.', 'The registration is refused with MESSAGE_INVALID.'),
   capabilitiesMax: limit(64, 'count', 'Capabilities of a node or needs of a task.', 'As maxTasksMax.'),
+  breakerFaultsMax: limit(
+    5,
+    'count',
+    'Faults in a row (assignments rejected or unanswered, crashes; never failures of handlers) at which a node is given a rest.',
+    'The node is unhealthy and gets no new work; then one attempt is tried on it.',
+  ),
+  breakerWindowMs: limit(60_000, 'ms', 'Faults further apart than this are not in a row.', 'The count begins anew.'),
+  breakerIncidentMs: limit(250, 'ms', 'Faults this close together have one cause.', 'They count as one.'),
+  breakerRestMs: limit(5_000, 'ms', 'First rest of a node with too many faults, doubled each time, ± 10 %.', '–'),
+  breakerRestMaxMs: limit(300_000, 'ms', 'Longest rest of a node with too many faults.', '–'),
   nodesMax: limit(5_000, 'count', 'Nodes known to one gateway.', 'The registration is refused with RATE_EXCEEDED.'),
   drainMs: limit(
     30_000,

@@ -40,6 +40,10 @@ export const NodeView = z.strictObject({
   status: NodeStatus,
   /** Why the status is what it is, in words; absent when it is online. */
   reason: z.string().optional(),
+  /** Where its breaker stands after too many faults: `open`, no new work for a while; `half-open`, one attempt on trial. */
+  breaker: z.enum(['open', 'half-open']).optional(),
+  /** Faults of its own since its last success: assignments rejected or unanswered, crashes. Never failures of handlers. Absent: none. */
+  faults: z.int().min(1).optional(),
   address: z.string(),
   /** Absent for a node that is expected and has not joined. */
   incarnation: Identifier.optional(),

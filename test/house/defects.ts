@@ -282,7 +282,10 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
     summary: 'A task that poisons every node ends as failed and marks no node unhealthy',
     test: 'test/scenarios/journey.test.ts › that cannot succeed ends the task at once, and its node is as healthy as before (#78)',
   },
-  79: { summary: 'Waits grow with jitter and a cap, end at the deadline and survive a crash', test: 'later: retry' },
+  79: {
+    summary: 'Waits grow with jitter and a cap, end at the deadline and survive a crash',
+    test: 'test/scenarios/retries.test.ts › #79 waits ever longer up to a cap, spread at random, until its deadline',
+  },
   80: {
     summary: 'Without a token nothing is served beyond loopback; rates are limited',
     test: 'test/e2e/cli.test.ts › #80 is asked of nodes and clients, and the refusal says what to do',

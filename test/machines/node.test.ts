@@ -10,9 +10,11 @@ const [suspected, broken, silent] = [event('silence.suspected'), event('silence.
 const [detached, attached, closed] = [event('session.detached'), event('session.attached'), event('session.closed')];
 const [drain, resume, absent] = [event('node.drain'), event('node.resume'), event('absence.passed')];
 
+const [opened, proven, rested] = [event('breaker.opened'), event('breaker.closed'), event('rest.passed')];
+
 const command = (type: NodeCommand['type']): NodeCommand => ({ type, nodeId: 'n1' });
 const [available, withheld] = [command('node.available'), command('node.withheld')];
-const [lost, removed] = [command('node.lost'), command('node.removed')];
+const [lost, removed, rest] = [command('node.lost'), command('node.removed'), command('node.rest')];
 
 type Row = readonly [title: string, events: readonly NodeEvent[], value: string, commands: readonly NodeCommand[]];
 
@@ -90,5 +92,37 @@ describe('a node that drains', () => {
     ['takes work again when it resumes', [drain, resume], 'online', [available]],
     ['resumes as busy as it is', [drain, filled, resume], 'busy', []],
     ['resumes with the lag of its latest heartbeat', [lagging, drain, fluent, resume], 'online', [available]],
+  ]);
+});
+
+describe('a node with too many faults of its own', () => {
+  table([
+    ['gets no new work and a rest', [opened], 'tripped', [withheld, rest]],
+    ['gets it however busy it is', [filled, opened], 'tripped', [withheld, rest]],
+    ['is tried with one attempt after that', [opened, rested], 'probing', [available]],
+    ['is back when that goes well', [opened, rested, proven], 'online', [available]],
+    ['is back as busy as it is', [opened, filled, rested, proven], 'busy', []],
+    ['is back with the lag of its latest heartbeat', [opened, lagging, rested, proven], 'busy', []],
+    ['is tried only once it does not lag', [opened, lagging, rested], 'probing', []],
+    ['is tried as soon as it does not lag', [opened, lagging, rested, fluent], 'probing', [available]],
+    ['is not tried when it begins to lag', [opened, rested, lagging], 'probing', [withheld]],
+    ['rests again when it does not', [opened, rested, opened], 'tripped', [withheld, rest]],
+    ['has one breaker, not one for each fault', [opened, opened], 'tripped', []],
+    ['is well when an operator says so', [opened, resume], 'online', [available]],
+    [
+      'is well when an operator says so during its trial',
+      [opened, rested, resume, detached, attached],
+      'online',
+      [available],
+    ],
+    ['rests anew after a silence', [opened, suspected, rested, broken], 'tripped', [withheld, rest]],
+    ['is still on trial after a silence', [opened, rested, suspected, broken], 'probing', [available]],
+    ['drains all the same', [opened, drain], 'draining', [withheld]],
+    ['drains from its trial', [opened, rested, drain], 'draining', [withheld]],
+    ['starts without a fault when it has drained and resumes', [drain, opened, resume], 'online', [available]],
+    ['is not forgiven because it went away', [opened, closed, attached], 'tripped', [withheld, rest]],
+    ['nor because its process died of them', [closed, opened, attached], 'tripped', [withheld, rest]],
+    ['goes on with its trial when it comes back', [opened, rested, closed, attached], 'probing', [available]],
+    ['gets its rest once it is heard of again', [suspected, opened, broken], 'tripped', [withheld, rest]],
   ]);
 });

@@ -257,7 +257,7 @@ describe('a task whose node is lost', () => {
       'is not run for ever: it fails after too many (#36)',
       [placed(), started, lost, placed(2), started, lost],
       'settling',
-      [settle({ status: 'failed', attempt: 2, failure: crash })],
+      [settle({ status: 'failed', attempt: 2, failure: crash, costs: 'crash' })],
     ],
     ['is not concerned while it waits', [lost], 'pending', []],
     [

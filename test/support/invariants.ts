@@ -77,13 +77,15 @@ export const invariants: Readonly<Record<ChartName, (turns: readonly Turn[]) => 
     for (const { value, context, commands } of turns) {
       for (const { type } of commands) {
         if (type === 'node.available') [isOffered, isLost] = [true, false];
+        // It may come back to a rest, or to a trial that waits until it lags no more.
+        if (type === 'node.rest') isLost = false;
         if (type === 'node.withheld') isOffered = false;
         if (type !== 'node.lost') continue;
         expect(isLost, 'lost twice').toBe(false);
         isLost = true;
       }
       if (value === 'online') expect(isOffered, 'an online node may get work').toBe(true);
-      if (['unhealthy', 'draining', 'offline', 'removed'].includes(value))
+      if (['unhealthy', 'tripped', 'draining', 'offline', 'removed'].includes(value))
         expect(isOffered, `a node that is ${value}`).toBe(false);
       if (context['isLagging'] === true) expect(isOffered, 'a node that lags').toBe(false);
       expect(isLost, 'lost exactly while it is gone').toBe(value === 'offline' || value === 'removed');

@@ -112,6 +112,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
           ?.session?.send('task_assign', { taskId, attempt, type, payload, priority, timeout: timeoutMs });
       },
       withdraw: (nodeId, ref, reason) => nodes.get(nodeId)?.session?.send('task_cancel', { ...ref, reason }),
+      onUnanswered: (nodeId, taskId) => {
+        const message = `it did not answer an assignment within ${limits.assignMs} ms`;
+        nodes.get(nodeId)?.breaker.fault(new PincerError('UNDELIVERED', message).toFailure(), [taskId]);
+      },
       onOverdue: (nodeId, ref) => {
         const node = nodes.get(nodeId);
         if (node !== undefined) nodes.markOverdue(node, ref);
@@ -135,7 +139,12 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       onStoreFailed: storeFailed,
     },
   });
-  const reconciliation = new Reconciliation({ store, tasks, gatewayId: () => lease.id });
+  const reconciliation = new Reconciliation({
+    store,
+    tasks,
+    gatewayId: () => lease.id,
+    onMissed: (nodeId, failure, taskIds) => nodes.get(nodeId)?.breaker.fault(failure, taskIds),
+  });
   const questions = {
     store,
     nodes,

@@ -84,10 +84,11 @@ export class Inbox {
       case 'task_reject': {
         const { code, message: text, ...ref } = message.payload;
         const isHeld = this.#isHeld(session, ref);
+        const failure = PincerError.from({ code, message: text }).toFailure();
+        if (isHeld) this.#options.nodes.get(session.peerId)?.breaker.fault(failure, [ref.taskId]);
         this.#free(session, ref);
         if (!isHeld) delivery.done(message);
         else {
-          const failure = PincerError.from({ code, message: text }).toFailure();
           this.#options.tasks.report(ref, { type: 'attempt.rejected', failure }, () => delivery.done(message));
         }
         break;
@@ -168,6 +169,8 @@ export class Inbox {
     const ref = { taskId, attempt };
     const done = (): void => session.delivery.done(message);
     const isHeld = this.#isHeld(session, ref);
+    // Before the slot is free: an attempt on trial is known by it.
+    if (isHeld) this.#judge(session, ref.taskId, error ?? null);
     if (overdue === true) {
       const node = nodes.get(session.peerId);
       if (node !== undefined) nodes.markOverdue(node, ref);
@@ -192,6 +195,15 @@ export class Inbox {
       default:
         unexpected(status);
     }
+  }
+
+  /** What the end of an attempt says of its node. */
+  #judge(session: Session, taskId: string, failure: Failure | null): void {
+    const breaker = this.#options.nodes.get(session.peerId)?.breaker;
+    if (breaker === undefined) return;
+    // Whatever else a result says comes from the handler, even if it is called as one of our own faults.
+    if (failure?.code === 'HANDLER_NOT_LOADED') breaker.fault(failure, [taskId]);
+    else breaker.prove();
   }
 
   #forward(session: Session, message: Of<'task_progress'>): void {
@@ -219,7 +231,8 @@ export class Inbox {
       lag >= this.#world.limits.lagBusyMs ||
       beat.status === 'offline' ||
       (beat.status === 'busy' && !isFull && beat.load.tasks === 0);
-    node.reason = isLagging ? `its event loop lags by ${Math.round(lag)} ms` : null;
+    // Any other reason, such as an operator’s, is not for a heartbeat to take away.
+    if (isLagging || node.isLagging) node.reason = isLagging ? `its event loop lags by ${Math.round(lag)} ms` : null;
     if (beat.status === 'offline') nodes.tell(node, { type: 'node.drain' });
     else nodes.tell(node, { type: 'heartbeat.received', isLagging });
     session.delivery.sendSignOfLife();

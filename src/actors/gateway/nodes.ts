@@ -2,18 +2,21 @@
  * The nodes of a gateway: what each claimed and was granted, which slots are taken, and a node chart for its liveness.
  * A slot is taken the moment a task is placed, by the gateway’s own count; heartbeats only report.
  */
-import type { AnyActorRef } from 'xstate';
+import type { AnyActorRef, SnapshotFrom } from 'xstate';
 import { type NodeCommand, type NodeEvent, nodeMachine } from '../../machines/node.ts';
 import { type NodeFacts, roomFor } from '../../machines/policies/fit.ts';
 import type { Requirement } from '../../machines/policies/requirement-class.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Payload } from '../../protocol/message.ts';
-import type { Load, NodeKind, NodeStatus, NodeView } from '../../protocol/node.ts';
+import type { Load, NodeKind, NodeStatus } from '../../protocol/node.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import { createHost, type Host } from '../actor-host.ts';
 import type { Deadline } from '../deadlines.ts';
 import type { World } from '../world.ts';
+import { Breaker } from './breaker.ts';
 import type { Session } from './session.ts';
+
+type NodeState = SnapshotFrom<typeof nodeMachine>['value'];
 
 /** One attempt’s hold on a node. */
 interface Slot {
@@ -35,9 +38,15 @@ export interface Node extends NodeFacts {
   load: Load | undefined;
   session: Session | null;
   address: string;
+  /** As the chart says. */
+  state: NodeState;
+  /** As people are told. */
   status: NodeStatus;
   reason: string | null;
   isLagging: boolean;
+  readonly breaker: Breaker;
+  /** The tasks that it lost when its last process went without a word; empty if it took its leave, or came back. */
+  lostTasks: readonly string[];
   /** Attempts that hold a slot, by key; the value says whether its task has settled without it. */
   readonly slots: Map<string, Slot>;
   /** What it says it has, and what its attempts take of that. */
@@ -114,9 +123,15 @@ export class Nodes {
       load: undefined,
       session: null,
       address: '',
+      state: 'online',
       status: 'online',
       reason: null,
       isLagging: false,
+      breaker: new Breaker(this.#world, (event) => {
+        const own = this.#nodes.get(nodeId);
+        if (own !== undefined) this.tell(own, event);
+      }),
+      lostTasks: [],
       slots: new Map(),
       placedSinceReport: 0,
       lastTurn: 0,
@@ -125,6 +140,7 @@ export class Nodes {
     };
     node.absence?.clear();
     node.absence = null;
+    node.lostTasks = [];
     node.incarnation = claim.incarnation;
     node.session = session;
     node.address = session.remoteAddress;
@@ -137,6 +153,7 @@ export class Nodes {
     this.#nodes.set(nodeId, node);
     if (known === undefined) this.#host.spawn(nodeId, { nodeId });
     this.update(node, claim, granted);
+    node.breaker.forgetProbe();
     this.tell(node, { type: 'session.attached' });
     return node;
   }
@@ -169,7 +186,9 @@ export class Nodes {
     this.#host.tell(node.nodeId, event);
     const snapshot = this.#host.snapshot(node.nodeId);
     if (snapshot === undefined) return;
-    const status = snapshot.value as NodeStatus;
+    node.breaker.state = snapshot.context.breaker;
+    node.state = snapshot.value;
+    const status = statusOf(node.state);
     if (status === node.status) return;
     this.#world.log.info('node.changed', { nodeId: node.nodeId, from: node.status, to: status, reason: node.reason });
     node.status = status;
@@ -178,9 +197,10 @@ export class Nodes {
   }
 
   freeSlots(node: Node): number {
-    if (node.status !== 'online' && (node.status !== 'busy' || node.isLagging)) return 0;
-    if (node.session === null || node.session.isFull) return 0;
-    return Math.max(0, node.maxTasks - node.slots.size);
+    if (node.isLagging || node.session === null || node.session.isFull) return 0;
+    const free = Math.max(0, node.maxTasks - node.slots.size);
+    if (node.state === 'probing') return node.breaker.isProbed ? 0 : Math.min(1, free);
+    return node.status === 'online' || node.status === 'busy' ? free : 0;
   }
 
   /** How many more attempts of a class a node can be given now. */
@@ -191,6 +211,7 @@ export class Nodes {
   take(node: Node, ref: AttemptRef, resources: Readonly<Record<string, number>> = {}): void {
     node.slots.set(keyOf(ref), { ref, isOverdue: false, resources });
     for (const [name, amount] of Object.entries(resources)) node.taken[name] = (node.taken[name] ?? 0) + amount;
+    node.breaker.take(ref);
     this.#slotsChanged.add(node);
   }
 
@@ -200,6 +221,7 @@ export class Nodes {
     const slot = node.slots.get(key);
     if (slot === undefined) return false;
     node.slots.delete(key);
+    node.breaker.free(ref);
     for (const [name, amount] of Object.entries(slot.resources)) node.taken[name] = (node.taken[name] ?? 0) - amount;
     this.#slotsChanged.add(node);
     return true;
@@ -223,31 +245,6 @@ export class Nodes {
     this.#slotsChanged.clear();
   }
 
-  view(node: Node): NodeView {
-    const held = [...node.slots.values()];
-    return {
-      nodeId: node.nodeId,
-      type: node.kind,
-      status: node.status,
-      ...(node.reason === null || node.status === 'online' ? {} : { reason: node.reason }),
-      address: node.address,
-      incarnation: node.incarnation,
-      capabilities: [...node.capabilities].sort(),
-      ...(node.taskTypes === null ? {} : { taskTypes: [...node.taskTypes].sort() }),
-      ...(Object.keys(node.labels).length === 0 ? {} : { labels: node.labels }),
-      ...(Object.keys(node.resources).length === 0 ? {} : { resources: node.resources, taken: { ...node.taken } }),
-      maxTasks: node.maxTasks,
-      tasks: node.slots.size,
-      ...(node.load === undefined ? {} : { load: node.load }),
-      silentMs: Math.max(
-        0,
-        Math.round(this.#world.clock.now() - (node.session?.lastHeardAt ?? this.#world.clock.now())),
-      ),
-      running: held.filter((slot) => !slot.isOverdue).map((slot) => slot.ref),
-      overdue: held.filter((slot) => slot.isOverdue).map((slot) => slot.ref),
-    };
-  }
-
   #run(nodeId: string, command: NodeCommand): void {
     const node = this.#nodes.get(nodeId);
     if (node === undefined) return;
@@ -269,6 +266,9 @@ export class Nodes {
         this.#owner.onLost(node, node.reason ?? 'the node is gone');
         break;
       }
+      case 'node.rest':
+        node.breaker.rest();
+        break;
       case 'node.removed':
         break;
       default:
@@ -280,10 +280,16 @@ export class Nodes {
     const node = this.#nodes.get(nodeId);
     if (node === undefined) return;
     node.absence?.clear();
+    node.breaker.reset();
     this.#nodes.delete(nodeId);
     this.version += 1;
     this.#owner.onChanged();
   }
+}
+
+/** A node that rests, or has one attempt on trial, is unhealthy to who asks. */
+function statusOf(state: NodeState): NodeStatus {
+  return state === 'tripped' || state === 'probing' || state === 'returning' ? 'unhealthy' : state;
 }
 
 function keyOf(ref: AttemptRef): string {

@@ -41,6 +41,7 @@ export async function carryOut(
     case 'node.resume': {
       const node = known(order.nodeId, nodes);
       node.reason = null;
+      node.breaker.reset();
       nodes.tell(node, { type: 'node.resume' });
       return { status: node.status };
     }

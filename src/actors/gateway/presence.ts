@@ -48,7 +48,12 @@ export class Presence implements SessionsOwner {
       throw new PincerError('RATE_EXCEEDED', `this gateway knows ${nodesMax} nodes already`);
     }
     const granted = granting.of(session, claim);
-    const isSameProcess = nodes.get(claim.nodeId)?.incarnation === claim.incarnation;
+    const known = nodes.get(claim.nodeId);
+    const isSameProcess = known?.incarnation === claim.incarnation;
+    if (known !== undefined && !isSameProcess && known.lostTasks.length > 0) {
+      const crash = new PincerError('NODE_LOST', 'its process ended without a word, and another one came');
+      known.breaker.fault(crash.toFailure(), known.lostTasks);
+    }
     const drop = await reconciliation.reconcile(claim.nodeId, claim.running, isSameProcess);
     return { capabilities: granted.capabilities, drop };
   }
@@ -113,6 +118,8 @@ export class Presence implements SessionsOwner {
     switchboard.close(session);
     const why = this.#left.get(peerId) ?? `its session ended: ${code ?? fault?.code ?? 'the peer left'}`;
     this.#tell(session, { type: 'session.closed' }, why);
+    const node = this.#options.nodes.get(peerId);
+    if (node !== undefined && code === 'EVICTED') node.lostTasks = [];
     this.#left.delete(peerId);
     tasks.flush();
   }
@@ -139,8 +146,10 @@ export class Presence implements SessionsOwner {
   }
 
   /** A node is lost, with every attempt it held. */
-  lose({ nodeId }: Node, reason: string): void {
+  lose(node: Node, reason: string): void {
+    const { nodeId } = node;
     const { tasks } = this.#options;
+    node.lostTasks = this.#left.has(nodeId) ? [] : tasks.heldBy(nodeId).map((ref) => ref.taskId);
     if (this.#left.has(nodeId)) tasks.handBack(nodeId);
     else tasks.lose(nodeId, new PincerError('NODE_LOST', `node ${nodeId} was lost: ${reason}`).toFailure());
     tasks.flush();

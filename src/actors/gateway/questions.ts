@@ -11,6 +11,7 @@ import type { TaskStatus, TaskView } from '../../protocol/task.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import { checkup } from '../doctor/checkup.ts';
 import type { Store, TaskRecord } from '../store/store.ts';
+import { nodeView, reasonOf } from './node-view.ts';
 import type { Node, Nodes } from './nodes.ts';
 import type { Tasks } from './tasks.ts';
 
@@ -51,14 +52,14 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
     case 'why':
       return why(await known(query.taskId, store), sources);
     case 'nodes': {
-      const all = [...[...nodes.all()].map((node) => nodes.view(node)), ...sources.absent()];
+      const all = [...[...nodes.all()].map((node) => nodeView(node, sources.clock.now())), ...sources.absent()];
       const items = all.filter(({ status }) => query.status === undefined || query.status.includes(status));
       items.sort((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
       return { items };
     }
     case 'node': {
       const node = nodes.get(query.nodeId);
-      if (node !== undefined) return { node: nodes.view(node) };
+      if (node !== undefined) return { node: nodeView(node, sources.clock.now()) };
       const absent = sources.absent().find(({ nodeId }) => nodeId === query.nodeId);
       if (absent === undefined) throw new PincerError('NODE_UNKNOWN', `no node '${query.nodeId}'`);
       return { node: absent };
@@ -70,7 +71,8 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
       return { ...sources.stats(), tasks: { ...byStatus }, nodes: byNodeStatus };
     }
     case 'doctor': {
-      const all = () => Promise.resolve([...nodes.all()].map((node) => ({ facts: node, view: nodes.view(node) })));
+      const all = () =>
+        Promise.resolve([...nodes.all()].map((node) => ({ facts: node, view: nodeView(node, sources.clock.now()) })));
       return checkup(query, { store, limits, clock: sources.clock, nodes: all });
     }
     default:
@@ -118,7 +120,7 @@ async function why(record: TaskRecord, sources: QuestionSources): Promise<Answer
   const requirement = requirementOf(record.queue);
   const status = statusOf(record, tasks);
   const verdicts: Verdict[] = [];
-  for (const node of nodes.all()) verdicts.push({ nodeId: node.nodeId, ...verdictOn(node, requirement) });
+  for (const node of nodes.all()) verdicts.push({ nodeId: node.nodeId, ...verdictOn(node, requirement, nodes) });
   for (const { nodeId, reason = '' } of sources.absent()) verdicts.push({ nodeId, fits: false, reason });
   verdicts.sort((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
   const ahead = status === 'pending' ? await store.ahead(record.taskId) : null;
@@ -132,12 +134,14 @@ async function why(record: TaskRecord, sources: QuestionSources): Promise<Answer
   };
 }
 
-function verdictOn(node: Node, requirement: Requirement): { fits: boolean; reason: string } {
+function verdictOn(node: Node, requirement: Requirement, nodes: Nodes): { fits: boolean; reason: string } {
   const reason = misfit(node, requirement);
   if (reason !== null) return { fits: false, reason };
   const { status, slots, maxTasks } = node;
-  const because = node.reason === null ? '' : `: ${node.reason}`;
-  if (status === 'offline' || status === 'unhealthy') return { fits: false, reason: `is ${status}${because}` };
+  const why = reasonOf(node);
+  if (status === 'offline' || (status === 'unhealthy' && nodes.freeSlots(node) === 0)) {
+    return { fits: false, reason: `is ${status}${why === null ? '' : `: ${why}`}` };
+  }
   if (status === 'draining') return { fits: false, reason: 'is draining' };
   const overdue = [...slots.values()].filter((slot) => slot.isOverdue).length;
   if (slots.size >= maxTasks) {
@@ -150,6 +154,7 @@ function verdictOn(node: Node, requirement: Requirement): { fits: boolean; reaso
   if (short !== null) return { fits: false, reason: short };
   if (node.isLagging) return { fits: false, reason: 'is busy: its event loop lags' };
   if (node.session?.isFull === true) return { fits: false, reason: 'does not drain what it is sent' };
+  if (status === 'unhealthy') return { fits: true, reason: 'has room for one attempt, on trial' };
   return { fits: true, reason: `has ${maxTasks - slots.size} of ${maxTasks} slots free` };
 }
 

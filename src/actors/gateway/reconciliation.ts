@@ -1,13 +1,21 @@
 /** What a node says it is running, held against what the gateway knows: what it still has goes on, the rest is placed again. */
-import { PincerError } from '../../protocol/failure.ts';
+import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Store } from '../store/store.ts';
 import type { Tasks } from './tasks.ts';
 
-export class Reconciliation {
-  readonly #options: { readonly store: Store; readonly tasks: Tasks; readonly gatewayId: () => string };
+export interface ReconciliationOptions {
+  readonly store: Store;
+  readonly tasks: Tasks;
+  readonly gatewayId: () => string;
+  /** A node has come back without attempts that it was given: they never reached it, or died with its last process. */
+  onMissed(nodeId: string, failure: Failure, taskIds: readonly string[]): void;
+}
 
-  constructor(options: { store: Store; tasks: Tasks; gatewayId: () => string }) {
+export class Reconciliation {
+  readonly #options: ReconciliationOptions;
+
+  constructor(options: ReconciliationOptions) {
     this.#options = options;
   }
 
@@ -18,12 +26,12 @@ export class Reconciliation {
     const others = running.filter((ref) => !includes(held, ref));
     const adopted = await this.adopt(nodeId, others);
     const isRunning = (ref: AttemptRef): boolean => includes(running, ref);
-    // What a process that lives does not know of never reached it; what a new process does not know of died with the old.
-    if (isSameProcess) {
-      const undelivered = new PincerError('UNDELIVERED', `the assignment never reached node ${nodeId}`).toFailure();
-      tasks.reject(nodeId, undelivered, isRunning);
-    }
+    const missed = held.filter((ref) => !isRunning(ref)).map((ref) => ref.taskId);
+    const undelivered = new PincerError('UNDELIVERED', `the assignment never reached node ${nodeId}`).toFailure();
     const lost = new PincerError('NODE_LOST', `node ${nodeId} returned without the attempt`).toFailure();
+    if (missed.length > 0) this.#options.onMissed(nodeId, isSameProcess ? undelivered : lost, missed);
+    // What a process that lives does not know of never reached it; what a new process does not know of died with the old.
+    if (isSameProcess) tasks.reject(nodeId, undelivered, isRunning);
     tasks.lose(nodeId, lost, isRunning);
     tasks.flush();
     return others.filter((ref) => !includes(adopted, ref));

@@ -83,6 +83,7 @@ export class Settlement<Attempt extends Ended> {
       ...(result === null ? {} : { result }),
       ...(failure === null ? {} : { error: failure }),
       ...(nodeId === null ? {} : { node: nodeId }),
+      ...(end.costs === undefined ? {} : { costs: end.costs }),
     };
     this.#completions.add({ attempt, completion });
   }

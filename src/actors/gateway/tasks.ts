@@ -33,6 +33,8 @@ export interface TasksOwner {
   assign(nodeId: string, assignment: AttemptRef & { record: TaskRecord; payload: Uint8Array; timeoutMs: number }): void;
   /** Tells a node to stop an attempt. */
   withdraw(nodeId: string, ref: AttemptRef, reason: 'cancelled' | 'timeout' | 'withdrawn'): void;
+  /** A node has not answered an assignment in time. */
+  onUnanswered(nodeId: string, taskId: string): void;
   /** A task settled while its attempt still holds a slot. */
   onOverdue(nodeId: string, ref: AttemptRef): void;
   onSettled(outcome: Outcome): void;
@@ -101,10 +103,6 @@ export class Tasks {
   /** The chart’s own word for what the task does now, if it is live. */
   status(taskId: string): string | undefined {
     return this.#host.snapshot(taskId)?.value as string | undefined;
-  }
-
-  nodeOf(taskId: string): string | undefined {
-    return this.#live.get(taskId)?.nodeId;
   }
 
   /** A claimed task has a node. */
@@ -255,6 +253,8 @@ export class Tasks {
         break;
       }
       case 'attempt.withdraw':
+        // Only an assignment that its node has not answered is withdrawn of the chart’s own accord.
+        if (command.reason === 'withdrawn') this.#owner.onUnanswered(command.nodeId, taskId);
         this.#owner.withdraw(command.nodeId, { taskId, attempt: command.attempt }, command.reason);
         break;
       case 'deadline.set': {

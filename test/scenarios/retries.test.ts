@@ -1,0 +1,71 @@
+/** How long a task waits between its attempts, and what it survives meanwhile. */
+import { describe, expect, it } from 'vitest';
+import { createTestCluster } from '../../src/testing/cluster.ts';
+import { Puppets } from '../support/puppets.ts';
+
+describe('a task that fails again and again', () => {
+  it('#79 waits ever longer up to a cap, spread at random, until its deadline', async () => {
+    const spans: number[][] = [];
+    for (let seed = 1; seed <= 12; seed += 1) {
+      await using cluster = await createTestCluster({
+        seed,
+        limits: { retryBaseMs: 1_000, retryMaxMs: 4_000, sweepMs: 100 },
+      });
+      const puppets = new Puppets();
+      await cluster.node('only', { handlers: [puppets.on('only')] });
+      const client = await cluster.client();
+      const handle = client.submit(puppets.task, null, { attempts: 6, deadlineMs: 600_000 });
+      const waits: number[] = [];
+      for (let attempt = 1; attempt <= 6; attempt += 1) {
+        const failedAt = cluster.clock.now();
+        await cluster.until(() => puppets.running.length === 1);
+        if (attempt > 1) waits.push(cluster.clock.now() - failedAt);
+        puppets.only.fail(new Error('again'));
+        await cluster.settle();
+      }
+      expect(await cluster.until(handle.outcome())).toMatchObject({ status: 'failed', attempts: 6 });
+      spans.push(waits);
+    }
+    // Full jitter: anything up to the bound. A turn of the sweep and of the simulation comes on top.
+    const slackMs = 250;
+    const bounds = [1_000, 2_000, 4_000, 4_000, 4_000];
+    const columns = bounds.map((_, column) => spans.map((waits) => waits[column] ?? Number.NaN));
+    for (const [column, waits] of columns.entries()) {
+      expect(Math.max(...waits)).toBeLessThanOrEqual((bounds[column] ?? 0) + slackMs);
+      expect(new Set(waits).size).toBeGreaterThan(4);
+    }
+    expect(Math.max(...(columns[2] ?? []))).toBeGreaterThan(2_000);
+  });
+
+  it('#79 does not wait beyond its deadline', async () => {
+    await using cluster = await createTestCluster({ limits: { retryBaseMs: 60_000, retryMaxMs: 60_000 } });
+    const puppets = new Puppets();
+    await cluster.node('only', { handlers: [puppets.on('only')] });
+    const client = await cluster.client();
+    const handle = client.submit(puppets.task, null, { deadlineMs: 3_000 });
+    await cluster.until(() => puppets.running.length === 1);
+    puppets.only.fail(new Error('again'));
+    const endAt = cluster.clock.now() + 3_000;
+    expect(await cluster.until(handle.outcome())).toMatchObject({ error: { code: 'DEADLINE_PASSED' } });
+    // Looked for once a second (sweepMs).
+    expect(cluster.clock.now()).toBeLessThanOrEqual(endAt + 1_200);
+  });
+
+  it('#79 keeps its wait and its count when the gateway is killed meanwhile', async () => {
+    await using cluster = await createTestCluster({ limits: { retryBaseMs: 60_000, retryMaxMs: 60_000 } });
+    const puppets = new Puppets();
+    await cluster.node('only', { handlers: [puppets.on('only')] });
+    const client = await cluster.client();
+    const handle = client.submit(puppets.task, null, { attempts: 2 });
+    await cluster.until(() => puppets.running.length === 1);
+    const failedAt = cluster.clock.now();
+    puppets.only.fail(new Error('once'));
+    await cluster.settle();
+    const { dueInMs } = (await cluster.store.get(handle.taskId)) ?? {};
+    await cluster.restartGateway();
+    await cluster.until(() => puppets.running.length === 1);
+    expect(cluster.clock.now() - failedAt).toBeGreaterThanOrEqual(dueInMs ?? Number.NaN);
+    puppets.only.fail(new Error('twice'));
+    expect(await cluster.until(handle.outcome())).toMatchObject({ status: 'failed', attempts: 2 });
+  });
+});

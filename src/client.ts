@@ -1,7 +1,7 @@
 /** The client’s door: submit, follow and ask, without a gateway or a node. */
 export { type Client, type ClientOptions, createClient } from './actors/client/client.ts';
 export type { SettledTask, TaskHandle } from './actors/client/handle.ts';
-export type { SubmitOptions } from './actors/client/submits.ts';
+export type { SubmitOptions } from './actors/client/submit-spec.ts';
 export {
   defineTask,
   type InputOf,

@@ -1,7 +1,7 @@
 /** Pincer’s front door: everything an app needs to run a gateway, a node or a client inside its own process. */
 export { type Client, type ClientOptions, createClient } from './actors/client/client.ts';
 export type { SettledTask, TaskHandle } from './actors/client/handle.ts';
-export type { SubmitOptions } from './actors/client/submits.ts';
+export type { SubmitOptions } from './actors/client/submit-spec.ts';
 export { createGateway } from './actors/gateway/gateway.ts';
 export type { Gateway, GatewayOptions } from './actors/gateway/gateway-options.ts';
 export type { MessageHandler, Messaging, PeerMessage, Selection, SendOptions } from './actors/messenger.ts';

@@ -122,17 +122,28 @@ export function defineTask<
 }
 
 /**
- * A value checked by a schema; without a schema, the value as it is.
- * @throws PincerError with `code`, naming the first field that does not fit; never the value.
+ * A value checked by a schema, or a promise of it from a schema that takes its time; without a schema, the value as it is.
+ * @throws PincerError with `code`, naming the first field that does not fit; never the value. Or rejects with it.
  */
-export async function checked(
+export function checked(
   schema: Schema | undefined,
   value: unknown,
   code: 'PAYLOAD_INVALID' | 'RESULT_INVALID',
   what: string,
-): Promise<unknown> {
+): unknown {
   if (schema === undefined) return value;
-  const outcome = await schema['~standard'].validate(value);
+  const outcome = schema['~standard'].validate(value);
+  // By its shape: a library may bring promises of its own.
+  return 'then' in outcome
+    ? Promise.resolve(outcome).then((settled) => passedBy(settled, code, what))
+    : passedBy(outcome, code, what);
+}
+
+function passedBy(
+  outcome: StandardSchemaV1.Result<unknown>,
+  code: 'PAYLOAD_INVALID' | 'RESULT_INVALID',
+  what: string,
+): unknown {
   if (outcome.issues === undefined) return outcome.value;
   const issue = outcome.issues[0];
   const path = (issue?.path ?? []).map((step) => String(typeof step === 'object' ? step.key : step));

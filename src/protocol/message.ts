@@ -8,6 +8,7 @@ import { AttemptRef, Capabilities, Identifier, TaskType, Text } from './identifi
 import { defaultLimits } from './limits.ts';
 import { Labels, Load, MaxTasks, NodeKind, PeerKind, Resources, TaskTypes } from './node.ts';
 import { Order, Query } from './query.ts';
+import { surelyFits } from './quick-check.ts';
 import { FailureShape, Opaque, Outcome, Priority, TaskSpec, TaskStatus, TimeoutMs } from './task.ts';
 
 /** The WebSocket subprotocol: the protocol’s major version and its encoding. */
@@ -279,6 +280,7 @@ export type Message<Type extends MessageType = MessageType> = {
   };
 }[Type];
 
+const ENDS = ['from', 'to'] as const;
 const ENVELOPE_KEYS: ReadonlySet<string> = new Set(['id', 'type', 're', 'from', 'to', 'timestamp', 'payload']);
 
 /**
@@ -300,10 +302,11 @@ export function parseMessage(value: unknown): Message {
   if (kind.reliable !== (envelope['id'] !== undefined)) {
     invalid(`${type}.id`, kind.reliable ? 'is missing' : 'must be absent: this message is not acknowledged');
   }
-  for (const key of ['from', 'to'] as const) {
+  for (const key of ENDS) {
     if (envelope[key] !== undefined && !Identifier.safeParse(envelope[key]).success)
       invalid(`${type}.${key}`, 'is not an id');
   }
+  if (surelyFits(type, envelope['payload'])) return envelope as unknown as Message;
   const parsed = kind.payload.safeParse(envelope['payload']);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];

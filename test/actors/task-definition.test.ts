@@ -46,13 +46,21 @@ describe('defineTask', () => {
 });
 
 describe('a checked value', () => {
-  const check = (schema: StandardSchemaV1 | undefined, value: unknown) =>
+  const check = async (schema: StandardSchemaV1 | undefined, value: unknown) =>
     checked(schema, value, 'PAYLOAD_INVALID', 'input');
   const failureOf = async (schema: StandardSchemaV1, value: unknown): Promise<unknown> =>
     check(schema, value).then(
       () => 'no failure',
       (error: unknown) => error,
     );
+
+  it('is there at once, unless its schema takes its time', async () => {
+    expect(checked(z.string(), 'now', 'PAYLOAD_INVALID', 'input')).toBe('now');
+    const slow: StandardSchemaV1 = {
+      '~standard': { version: 1, vendor: 'test', validate: async (value) => ({ value: `${String(value)}, checked` }) },
+    };
+    await expect(checked(slow, 'later', 'PAYLOAD_INVALID', 'input')).resolves.toBe('later, checked');
+  });
 
   it('is the value itself without a schema', async () => {
     const value = { any: 'thing' };
@@ -97,10 +105,12 @@ describe('a checked value', () => {
         message: expect.stringMatching(/^input\.list\.1\.name: /),
       });
     }
-    await expect(checked(z.string(), 5, 'RESULT_INVALID', 'result')).rejects.toMatchObject({
-      code: 'RESULT_INVALID',
-      message: 'result: Invalid input: expected string, received number',
-    });
+    expect(() => checked(z.string(), 5, 'RESULT_INVALID', 'result')).toThrow(
+      expect.objectContaining({
+        code: 'RESULT_INVALID',
+        message: 'result: Invalid input: expected string, received number',
+      }),
+    );
   });
 
   it('never appears in the message, whatever the library would say', async () => {

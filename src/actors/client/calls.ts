@@ -13,7 +13,8 @@ import { Requests } from '../requests.ts';
 import type { InputOf, ProgressOf, ResultOf, TaskDefinition } from '../task-definition.ts';
 import type { World } from '../world.ts';
 import type { TaskHandle } from './handle.ts';
-import { type SubmitOptions, Submits } from './submits.ts';
+import type { SubmitOptions } from './submit-spec.ts';
+import { Submits } from './submits.ts';
 
 /** What a client or node may ask of its gateway. */
 export interface GatewayCalls {

@@ -41,61 +41,73 @@ export interface TaskHandle<Result = unknown, Progress = unknown> extends Promis
   cancel(): Promise<TaskStatus>;
 }
 
-type State<Result> = { outcome: SettledTask<Result> } | { error: PincerError };
+type State<Result> = { readonly outcome: SettledTask<Result> } | { readonly error: PincerError };
+type Acceptance = { readonly taskId: string; readonly created: boolean } | { readonly error: PincerError };
 
-/** The client’s side of a handle. */
+/** The client’s side of a handle. Promises are made when they are asked for: most tasks are asked for one. */
 export class Submission<Result = unknown, Progress = unknown> implements TaskHandle<Result, Progress> {
   taskId: string;
   readonly #limits: Limits;
   readonly #cancel: (taskId: string) => Promise<TaskStatus>;
-  readonly #end: Promise<State<Result>>;
-  readonly #acceptance: Promise<{ taskId: string; created: boolean } | { error: PincerError }>;
-  #resolveEnd: (state: State<Result>) => void = () => {};
-  #resolveAcceptance: (state: { taskId: string; created: boolean } | { error: PincerError }) => void = () => {};
-  readonly #readers = new Set<ProgressReader<Progress>>();
-  isOver = false;
+  #end: State<Result> | null = null;
+  #acceptance: Acceptance | null = null;
+  #whenOver: ((end: State<Result>) => void)[] | null = null;
+  #whenAccepted: ((acceptance: Acceptance) => void)[] | null = null;
+  #readers: Set<ProgressReader<Progress>> | null = null;
 
   constructor(taskId: string, limits: Limits, cancel: (taskId: string) => Promise<TaskStatus>) {
     this.taskId = taskId;
     this.#limits = limits;
     this.#cancel = cancel;
-    this.#end = new Promise((resolve) => {
-      this.#resolveEnd = resolve;
-    });
-    this.#acceptance = new Promise((resolve) => {
-      this.#resolveAcceptance = resolve;
-    });
+  }
+
+  get isOver(): boolean {
+    return this.#end !== null;
   }
 
   get progress(): AsyncIterable<Progress> {
     return {
       [Symbol.asyncIterator]: () => {
         const reader = new ProgressReader<Progress>(this.#limits.progressWaitingMax, () =>
-          this.#readers.delete(reader),
+          this.#readers?.delete(reader),
         );
         if (this.isOver) reader.end();
-        else this.#readers.add(reader);
+        else {
+          this.#readers ??= new Set();
+          this.#readers.add(reader);
+        }
         return reader;
       },
     };
   }
 
-  async accepted(): Promise<{ taskId: string; created: boolean }> {
-    const state = await this.#acceptance;
-    if ('error' in state) throw state.error;
-    return state;
+  accepted(): Promise<{ taskId: string; created: boolean }> {
+    return new Promise((resolve, reject) => {
+      const tell = (acceptance: Acceptance): void =>
+        'error' in acceptance ? reject(acceptance.error) : resolve(acceptance);
+      if (this.#acceptance !== null) tell(this.#acceptance);
+      else {
+        this.#whenAccepted ??= [];
+        this.#whenAccepted.push(tell);
+      }
+    });
   }
 
-  async outcome(): Promise<SettledTask<Result>> {
-    const state = await this.#end;
-    if ('error' in state) throw state.error;
-    return state.outcome;
+  outcome(): Promise<SettledTask<Result>> {
+    return new Promise((resolve, reject) => {
+      this.#onceOver((end) => ('error' in end ? reject(end.error) : resolve(end.outcome)));
+    });
   }
 
-  async result(): Promise<Result> {
-    const { status, result, error, taskId } = await this.outcome();
-    if (status === 'completed') return result as Result;
-    throw error ?? new PincerError('INTERNAL', `task ${taskId} ended as ${status} without a reason`);
+  result(): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#onceOver((end) => {
+        if ('error' in end) return reject(end.error);
+        const { status, result, error, taskId } = end.outcome;
+        if (status === 'completed') resolve(result as Result);
+        else reject(error ?? new PincerError('INTERNAL', `task ${taskId} ended as ${status} without a reason`));
+      });
+    });
   }
 
   // biome-ignore lint/suspicious/noThenProperty: a handle is awaited like a promise, as its docstring says.
@@ -112,45 +124,67 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
 
   accept(taskId: string, created: boolean): void {
     this.taskId = taskId;
-    this.#resolveAcceptance({ taskId, created });
+    this.#accepted({ taskId, created });
   }
 
   refuse(error: PincerError): void {
-    this.#resolveAcceptance({ error });
+    this.#accepted({ error });
     this.#finish({ error });
   }
 
   report(payload: Uint8Array): void {
-    if (this.#readers.size === 0) return;
+    if (this.#readers === null || this.#readers.size === 0) return;
     const report = decodePayload(payload, this.#limits) as Progress;
     for (const reader of this.#readers) reader.push(report);
   }
 
   settle(outcome: Outcome): void {
-    const { result, error, ...rest } = outcome;
-    this.#resolveAcceptance({ taskId: outcome.taskId, created: false });
+    this.#accepted({ taskId: outcome.taskId, created: false });
+    let end: State<Result>;
     try {
-      this.#finish({
-        outcome: {
-          ...rest,
-          ...(result === undefined ? {} : { result: decodePayload(result, this.#limits) as Result }),
-          ...(error === undefined ? {} : { error: PincerError.from(error) }),
-        } as SettledTask<Result>,
-      });
-    } catch (thrown) {
-      this.#finish({
-        error: new PincerError('RESULT_INVALID', `the result of ${outcome.taskId} cannot be decoded`, {
-          cause: thrown,
-        }),
-      });
+      end = { outcome: this.#decoded(outcome) };
+    } catch (cause) {
+      const why = `the result of ${outcome.taskId} cannot be decoded`;
+      end = { error: new PincerError('RESULT_INVALID', why, { cause }) };
+    }
+    this.#finish(end);
+  }
+
+  #decoded({ taskId, status, attempts, queuedMs, runMs, node, result, error }: Outcome): SettledTask<Result> {
+    return {
+      taskId,
+      status,
+      attempts,
+      queuedMs,
+      runMs,
+      ...(node === undefined ? {} : { node }),
+      ...(result === undefined ? {} : { result: decodePayload(result, this.#limits) as Result }),
+      ...(error === undefined ? {} : { error: PincerError.from(error) }),
+    };
+  }
+
+  #onceOver(tell: (end: State<Result>) => void): void {
+    if (this.#end !== null) tell(this.#end);
+    else {
+      this.#whenOver ??= [];
+      this.#whenOver.push(tell);
     }
   }
 
-  #finish(state: State<Result>): void {
-    this.isOver = true;
-    this.#resolveEnd(state);
-    for (const reader of this.#readers) reader.end();
-    this.#readers.clear();
+  #accepted(acceptance: Acceptance): void {
+    if (this.#acceptance !== null) return;
+    this.#acceptance = acceptance;
+    for (const tell of this.#whenAccepted ?? []) tell(acceptance);
+    this.#whenAccepted = null;
+  }
+
+  #finish(end: State<Result>): void {
+    if (this.#end !== null) return;
+    this.#end = end;
+    for (const tell of this.#whenOver ?? []) tell(end);
+    this.#whenOver = null;
+    for (const reader of this.#readers ?? []) reader.end();
+    this.#readers = null;
   }
 }
 

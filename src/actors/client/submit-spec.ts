@@ -1,0 +1,122 @@
+/** What is sent for a task: its input checked and encoded, its options as the wire names them, all of it within its schema. */
+import { PincerError } from '../../protocol/failure.ts';
+import type { Limits } from '../../protocol/limits.ts';
+import type { Payload } from '../../protocol/message.ts';
+import { isSurelySpec } from '../../protocol/quick-check.ts';
+import { TaskSpec } from '../../protocol/task.ts';
+import { encodePayload } from '../../transport/payload.ts';
+import { checked, type TaskDefinition } from '../task-definition.ts';
+
+/** How a task is submitted: where it may run, how long, how often, and in what order. */
+export interface SubmitOptions {
+  /** 1 (first) to 10 (last). Default 5. */
+  readonly priority?: number;
+  /** How long one attempt may run, in milliseconds. Default: the task’s, else 300 000. */
+  readonly timeoutMs?: number;
+  /** Idempotency key: the same key is the same task. */
+  readonly key?: string;
+  /** Capabilities a node must have, beyond the task’s own. */
+  readonly needs?: readonly string[];
+  /** Labels the node must carry. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Amounts that each attempt takes of what its node has, such as `{ gpu: 1, memoryMb: 4096 }`. */
+  readonly resources?: Readonly<Record<string, number>>;
+  /** The only node that may run it. */
+  readonly node?: string;
+  /** The node that takes it if it has room, such as the one with warm caches; else any other does, at once. */
+  readonly prefer?: string;
+  /** What the task should stay close to: where the strategy is `consistent-hash`, tasks of one key go to one node. */
+  readonly affinityKey?: string;
+  /** Not before this many milliseconds from now. */
+  readonly delayMs?: number;
+  /** If no attempt has started within this many milliseconds, the task fails with `TASK_EXPIRED`. */
+  readonly ttlMs?: number;
+  /** From submit to outcome, in milliseconds, whatever happens; beyond it the task fails with `DEADLINE_PASSED`. */
+  readonly deadlineMs?: number;
+  /** Tasks of one key (a user, a tenant) do not stand before those of another, however many they are. */
+  readonly fairKey?: string;
+  /** A limit that all tasks with its key share: how many run at once, how many start in any minute. */
+  readonly limit?: { readonly key: string; readonly concurrency?: number; readonly perMinute?: number };
+  /** Ids of tasks that must have settled before this one. */
+  readonly after?: readonly string[];
+  /** What to do when one of those fails: `fail` this one too, `ignore` it, or `run` this one at once. Default `fail`. */
+  readonly onDependencyFailure?: 'fail' | 'ignore' | 'run';
+  /** How many failures the task may have before it is failed. Default: the task’s, else 3. */
+  readonly attempts?: number;
+  /** The task’s id; submitting it twice makes one task. Default: a fresh one. */
+  readonly taskId?: string;
+  /** False: do not follow the task; only `accepted()` of its handle resolves. Default true. */
+  readonly watch?: boolean;
+  /** Aborting cancels the task. */
+  readonly signal?: AbortSignal;
+}
+
+type Spec = { -readonly [Name in keyof Payload<'task_submit'>]: Payload<'task_submit'>[Name] };
+
+export interface Wanted {
+  readonly taskId: string;
+  readonly definition: TaskDefinition;
+  readonly input: unknown;
+  readonly options: SubmitOptions;
+  readonly limits: Limits;
+}
+
+/**
+ * The payload of a submit: at once, unless the schema of the input takes its time.
+ * @throws PincerError `PAYLOAD_INVALID`, `PAYLOAD_TOO_LARGE`, `OPTION_INVALID`; or rejects with it
+ */
+export function submitSpec(wanted: Wanted): Spec | Promise<Spec> {
+  const { definition, input } = wanted;
+  // Checked here for an early, precise error; sent as given: the node parses it anew and fills in defaults.
+  const parsed = checked(definition.input, input, 'PAYLOAD_INVALID', 'input');
+  return parsed instanceof Promise && definition.input !== undefined
+    ? parsed.then(() => specOf(wanted))
+    : specOf(wanted);
+}
+
+function specOf({ taskId, definition, input, options, limits }: Wanted): Spec {
+  const payload = encodePayload(input, limits);
+  const { payloadBytesMax } = limits;
+  if (payload.byteLength > payloadBytesMax) {
+    throw new PincerError(
+      'PAYLOAD_TOO_LARGE',
+      `the payload has ${payload.byteLength} bytes, more than ${payloadBytesMax}`,
+    );
+  }
+  const { priority = 5, timeoutMs = definition.timeoutMs ?? limits.taskTimeoutMs } = options;
+  const spec: Spec = { taskId, type: definition.type, payload, priority, timeout: timeoutMs };
+  addOptions(spec, definition, options);
+  if (!isSurelySpec(spec)) {
+    const parsed = TaskSpec.safeParse(spec);
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0];
+      throw new PincerError('OPTION_INVALID', `submit: ${issue?.path.join('.')} ${issue?.message ?? 'is invalid'}`);
+    }
+  }
+  if (options.watch === false) spec.watch = false;
+  return spec;
+}
+
+/** Adds what was said beyond the usual; most tasks say nothing. */
+function addOptions(spec: Spec, definition: TaskDefinition, options: SubmitOptions): void {
+  const { key, labels, resources, node, prefer, affinityKey, delayMs, ttlMs, deadlineMs, fairKey, limit } = options;
+  const { after, onDependencyFailure = 'fail' } = options;
+  const attempts = options.attempts ?? definition.retry?.attempts;
+  if (definition.needs !== undefined || options.needs !== undefined) {
+    const needs = [...new Set([...(definition.needs ?? []), ...(options.needs ?? [])])];
+    if (needs.length > 0) spec.needs = needs;
+  }
+  if (attempts !== undefined) spec.attempts = attempts;
+  if (key !== undefined) spec.key = key;
+  if (labels !== undefined) spec.labels = { ...labels };
+  if (resources !== undefined) spec.resources = { ...resources };
+  if (node !== undefined) spec.node = node;
+  if (prefer !== undefined) spec.prefer = prefer;
+  if (affinityKey !== undefined) spec.affinityKey = affinityKey;
+  if (delayMs !== undefined) spec.delay = delayMs;
+  if (ttlMs !== undefined) spec.ttl = ttlMs;
+  if (deadlineMs !== undefined) spec.deadline = deadlineMs;
+  if (fairKey !== undefined) spec.fairKey = fairKey;
+  if (limit !== undefined) spec.limit = { ...limit };
+  if (after !== undefined) spec.after = { taskIds: [...after], onFailure: onDependencyFailure };
+}

@@ -1,11 +1,12 @@
 /**
  * Messages and application values as bytes, and back. Plain msgpack only, so that any language reads it: no records, no
- * extension but timestamps. A frame is an array of messages; each is encoded once, on its own, and frames are joined from
- * the parts. What a payload may hold is decided in payload.ts.
+ * extension but timestamps. A frame is an array of messages; frame-writer.ts writes it. What a payload may hold is decided in
+ * payload.ts.
  */
-import { Packr, RESET_BUFFER_MODE } from 'msgpackr';
+import { Packr } from 'msgpackr';
 import { PincerError } from '../protocol/failure.ts';
 import type { Limits } from '../protocol/limits.ts';
+import { FrameWriter } from './frame-writer.ts';
 import { PLAIN_MSGPACK } from './msgpack.ts';
 import { type PreflightLimits, preflight } from './preflight.ts';
 
@@ -16,37 +17,15 @@ export type FrameLimits = PreflightLimits & Pick<Limits, 'frameBytesMax' | 'mess
 
 const packr = new Packr({ ...PLAIN_MSGPACK });
 
-/**
- * One message as it stands in a frame. Fields that are `undefined` are left out.
- * The bytes are the caller’s to keep: a copy, so that a message that waits for its acknowledgement does not keep alive
- * the scratch space of msgpackr, which is as large as the largest message was.
- */
-export function encodeMessage(message: object): Uint8Array {
-  return Buffer.from(packr.pack(message, RESET_BUFFER_MODE));
-}
-
-/** Encoded messages as one frame: an array of them, in their order. The parts are copied. */
-export function joinFrame(parts: readonly Uint8Array[]): Uint8Array {
-  const count = parts.length;
-  const head = count < 16 ? 1 : count < 65_536 ? 3 : 5;
-  let size = head;
-  for (const part of parts) size += part.byteLength;
-  const frame = Buffer.allocUnsafe(size);
-  if (head === 1) frame[0] = 0x90 | count;
-  else if (head === 3) frame.writeUInt16BE(count, frame.writeUInt8(0xdc));
-  else frame.writeUInt32BE(count, frame.writeUInt8(0xdd));
-  let at = head;
-  for (const part of parts) {
-    frame.set(part, at);
-    at += part.byteLength;
-  }
-  return frame;
-}
-
-/** Messages as one frame. */
+/** Messages as one frame, however large. Fields that are `undefined` are left out. */
 export function encodeFrame(messages: readonly object[]): Uint8Array {
-  return joinFrame(messages.map(encodeMessage));
+  const writer = new FrameWriter(UNLIMITED);
+  for (const message of messages) writer.add(message);
+  return writer.take()[0]?.bytes ?? NO_MESSAGES;
 }
+
+const UNLIMITED = { frameBytesTarget: Number.POSITIVE_INFINITY, messagesPerFrameMax: Number.POSITIVE_INFINITY };
+const NO_MESSAGES = new Uint8Array([0x90]);
 
 /**
  * The values in a frame, 1 to `messagesPerFrameMax`; what they mean is for `parseMessage` to check.

@@ -10,8 +10,7 @@ import type { Post } from './post.ts';
 
 interface Kept {
   readonly message: Message;
-  readonly onAcknowledged: (() => void) | undefined;
-  readonly onAbandoned: (() => void) | undefined;
+  readonly options: SendOptions;
 }
 
 export interface SendOptions {
@@ -25,6 +24,8 @@ export interface SendOptions {
   /** Called once instead, when the session ends and it never will be. */
   readonly onAbandoned?: () => void;
 }
+
+const NO_OPTIONS: SendOptions = Object.freeze({});
 
 export class Delivery {
   readonly #limits: Pick<Limits, 'unacknowledgedMax'>;
@@ -65,24 +66,18 @@ export class Delivery {
    * Sends a message. Without a link, a reliable one waits for the next and any other is dropped. Returns its number, 0 if unreliable.
    * @throws PincerError `SLOW_CONSUMER` when more than `unacknowledgedMax` would be kept.
    */
-  send<Type extends MessageType>(type: Type, payload: Payload<Type>, options: SendOptions = {}): number {
-    const { re, from, to, timestamp, onAcknowledged, onAbandoned } = options;
+  send<Type extends MessageType>(type: Type, payload: Payload<Type>, options: SendOptions = NO_OPTIONS): number {
     const isReliable = MESSAGES[type].reliable;
     if (isReliable && this.unacknowledged >= this.#limits.unacknowledgedMax) {
       throw new PincerError('SLOW_CONSUMER', `${this.unacknowledged} messages wait to be acknowledged`);
     }
-    const message = {
-      type,
-      ...(isReliable ? { id: ++this.#lastId } : {}),
-      ...(re === undefined ? {} : { re }),
-      ...(from === undefined ? {} : { from }),
-      ...(to === undefined ? {} : { to }),
-      ...(timestamp === undefined ? {} : { timestamp }),
-      payload,
-    } as unknown as Message;
-    if (isReliable) this.#kept.push({ message, onAcknowledged, onAbandoned });
+    // What is undefined is left out when it is written; objects of one form are made and read faster.
+    const { re, from, to, timestamp } = options;
+    const id = isReliable ? ++this.#lastId : undefined;
+    const message = { type, id, re, from, to, timestamp, payload } as unknown as Message;
+    if (isReliable) this.#kept.push({ message, options });
     this.#post?.send(message);
-    return isReliable ? this.#lastId : 0;
+    return id ?? 0;
   }
 
   /**
@@ -156,7 +151,7 @@ export class Delivery {
     this.#kept.length = 0;
     this.#keptFrom = 0;
     this.#acknowledged = this.#lastId;
-    for (const { onAbandoned } of abandoned) onAbandoned?.();
+    for (const { options } of abandoned) options.onAbandoned?.();
   }
 
   /** Sends the acknowledgement that is owed, if any. The post calls it right before each flush. */
@@ -191,7 +186,7 @@ export class Delivery {
       this.#acknowledged += 1;
       const kept = this.#kept[this.#keptFrom];
       this.#keptFrom += 1;
-      kept?.onAcknowledged?.();
+      kept?.options.onAcknowledged?.();
     }
     // Cut off the acknowledged head now and then: shifting an array once a message would be O(n) each.
     if (this.#keptFrom > 1_024 && this.#keptFrom * 2 > this.#kept.length) {

@@ -7,7 +7,8 @@ import { closeCodeOf, PincerError } from '../protocol/failure.ts';
 import type { Limits } from '../protocol/limits.ts';
 import { type Lane, MESSAGES, type Message, parseMessage } from '../protocol/message.ts';
 import type { Clock } from '../protocol/ports.ts';
-import { decodeFrame, encodeMessage, joinFrame } from './codec.ts';
+import { decodeFrame } from './codec.ts';
+import { FrameWriter } from './frame-writer.ts';
 import type { Identity, Link } from './link.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -43,8 +44,7 @@ export class Post {
   readonly #counters: PostCounters;
   readonly #frames: TokenBucket;
   readonly #bytes: TokenBucket;
-  #parts: Uint8Array[] = [];
-  #partBytes = 0;
+  readonly #writer: FrameWriter;
   /** Progress held back while the link is full: the latest of each attempt. */
   readonly #progress = new Map<string, Message<'task_progress'>>();
   #isFlushDue = false;
@@ -62,6 +62,7 @@ export class Post {
     this.#limits = limits;
     this.#events = events;
     this.#counters = counters;
+    this.#writer = new FrameWriter(limits);
     const { framesPerSecondMax, bytesPerSecondMax } = limits;
     const now = clock.now();
     this.#lastHeardAt = now;
@@ -117,12 +118,10 @@ export class Post {
       this.#progress.set(key, message);
       return;
     }
-    const part = encodeMessage(message);
-    this.#parts.push(part);
-    this.#partBytes += part.byteLength;
+    this.#writer.add(message);
     this.wake();
     // Much at once does not wait for the end of the turn: it would only grow.
-    if (this.#partBytes >= this.#limits.sendBytesLow) this.#writeParts();
+    if (this.#writer.bytes >= this.#limits.sendBytesLow) this.#write();
   }
 
   /** Makes sure that a flush comes at the end of this turn. */
@@ -138,12 +137,12 @@ export class Post {
     if (!this.#link.isOpen) return;
     this.#events.beforeFlush?.();
     this.#isFlushDue = false;
-    this.#writeParts();
+    this.#write();
   }
 
   /** Says why, where that is still possible, and closes in order. */
   close(error: PincerError): void {
-    this.#writeParts();
+    this.#write();
     this.#link.close(closeCodeOf(error.code), reasonOf(error));
   }
 
@@ -157,34 +156,17 @@ export class Post {
     this.#link.terminate();
   }
 
-  #writeParts(): void {
-    const parts = this.#parts;
-    if (parts.length === 0 || !this.#link.isOpen) return;
-    this.#parts = [];
-    this.#partBytes = 0;
-    const { frameBytesTarget, messagesPerFrameMax } = this.#limits;
-    let start = 0;
-    let bytes = 0;
-    for (let index = 0; index < parts.length; index += 1) {
-      const size = parts[index]?.byteLength ?? 0;
-      if (index > start && (bytes + size > frameBytesTarget || index - start >= messagesPerFrameMax)) {
-        this.#write(parts.slice(start, index));
-        start = index;
-        bytes = 0;
-      }
-      bytes += size;
+  #write(): void {
+    const frames = this.#writer.take();
+    if (frames.length === 0 || !this.#link.isOpen) return;
+    for (const { bytes, messages } of frames) {
+      this.#counters.framesOut += 1;
+      this.#counters.messagesOut += messages;
+      this.#counters.bytesOut += bytes.byteLength;
+      this.#link.send(bytes);
     }
-    this.#write(start === 0 ? parts : parts.slice(start));
     this.#lastSentAt = this.#clock.now();
     this.#watchFlow();
-  }
-
-  #write(parts: readonly Uint8Array[]): void {
-    const frame = joinFrame(parts);
-    this.#counters.framesOut += 1;
-    this.#counters.messagesOut += parts.length;
-    this.#counters.bytesOut += frame.byteLength;
-    this.#link.send(frame);
   }
 
   #watchFlow(): void {

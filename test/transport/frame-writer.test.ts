@@ -1,0 +1,122 @@
+/** Frames as they are written, beside what msgpackr makes of the same messages; and where one frame ends and the next begins. */
+import fc from 'fast-check';
+import { Packr } from 'msgpackr';
+import { describe, expect, it } from 'vitest';
+import { FrameWriter, type FrameWriterLimits } from '../../src/transport/frame-writer.ts';
+import { PLAIN_MSGPACK } from '../../src/transport/msgpack.ts';
+
+const NONE: FrameWriterLimits = { frameBytesTarget: 1e9, messagesPerFrameMax: 1e9 };
+const packr = new Packr({ ...PLAIN_MSGPACK });
+
+const text = fc.oneof(fc.string({ maxLength: 80 }), fc.string({ unit: 'grapheme', maxLength: 40 }), fc.uuid());
+const number = fc.oneof(
+  fc.integer(),
+  fc.maxSafeInteger(),
+  fc.double(),
+  fc.constantFrom(-0, 127, 128, 255, 256, 65_535, 65_536, 2 ** 31, 2 ** 32 - 1, 2 ** 32, -1, -33, -(2 ** 31)),
+);
+const bytes = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.constantFrom(new Uint8Array(255), new Uint8Array(70_000)));
+const leaf = fc.oneof(text, number, bytes, fc.boolean(), fc.constantFrom(null, undefined, new Date(1_700_000_000_123)));
+const key = fc.oneof(fc.stringMatching(/^[a-z]\w{0,40}$/), fc.string({ maxLength: 70 }));
+const map = fc.dictionary(
+  key,
+  fc.oneof(leaf, fc.array(leaf, { maxLength: 4 }), fc.dictionary(key, leaf, { maxKeys: 20, noNullPrototype: true })),
+  { maxKeys: 20, noNullPrototype: true },
+);
+
+describe('a written frame', () => {
+  it('is byte by byte what msgpackr makes of its messages', () => {
+    fc.assert(
+      fc.property(fc.array(map, { minLength: 1, maxLength: 40 }), (messages) => {
+        const [frame, ...more] = written(messages);
+        expect(more).toEqual([]);
+        expect(hex(frame)).toBe(hex(packr.pack(messages)));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('keeps its bytes while others are written', () => {
+    const writer = new FrameWriter(NONE);
+    writer.add({ type: 'first', payload: new Uint8Array(100).fill(7) });
+    const [first] = writer.take();
+    const before = hex(first?.bytes);
+    for (let index = 0; index < 1_000; index += 1) {
+      writer.add({ type: 'ack', filler: 'y'.repeat(index) });
+      writer.take();
+    }
+    expect(hex(first?.bytes)).toBe(before);
+  });
+
+  it('does not refer to the bytes that it was given', () => {
+    const payload = new Uint8Array([1, 2, 3]);
+    const writer = new FrameWriter(NONE);
+    writer.add({ payload });
+    payload.fill(9);
+    expect(packr.unpack(writer.take()[0]?.bytes as Buffer)).toMatchObject([{ payload: Buffer.from([1, 2, 3]) }]);
+  });
+
+  it('is not tied to the memory of a larger one', () => {
+    const writer = new FrameWriter(NONE);
+    writer.add({ payload: new Uint8Array(1_000_000) });
+    writer.take();
+    writer.add({ type: 'small' });
+    expect(writer.take()[0]?.bytes.buffer.byteLength).toBeLessThan(65_536);
+  });
+});
+
+describe('a writer', () => {
+  it('begins a new frame before one grows too large, and never parts a message', () => {
+    const small: FrameWriterLimits = { frameBytesTarget: 200, messagesPerFrameMax: 1e9 };
+    const messages = Array.from({ length: 60 }, (_, id) => ({ id, filler: 'x'.repeat((id * 37) % 150) }));
+    const frames = written([...messages, { id: 60, filler: 'y'.repeat(1_000) }, { id: 61 }], small);
+    expect(frames.flatMap((frame) => packr.unpack(Buffer.from(frame)) as object[])).toHaveLength(62);
+    const sizes = frames.map((frame) => frame.byteLength);
+    // Only the message that is larger than a frame should be has a frame that is larger, and that to itself.
+    expect(sizes.filter((size) => size > 203)).toHaveLength(1);
+    expect(frames.length).toBeLessThan(60);
+  });
+
+  it('begins a new frame when one has as many messages as it may', () => {
+    const frames = written(
+      Array.from({ length: 25 }, (_, id) => ({ id })),
+      { ...NONE, messagesPerFrameMax: 10 },
+    );
+    expect(frames.map((frame) => (packr.unpack(Buffer.from(frame)) as object[]).length)).toEqual([10, 10, 5]);
+  });
+
+  it('counts what waits, and has nothing left once it is taken', () => {
+    const writer = new FrameWriter({ ...NONE, messagesPerFrameMax: 2 });
+    expect(writer.bytes).toBe(0);
+    for (let id = 0; id < 5; id += 1) writer.add({ id });
+    // A map of one: its head, `id` with its head, the number.
+    expect(writer.bytes).toBe(5 * 5);
+    expect(writer.take().map(({ messages }) => messages)).toEqual([2, 2, 1]);
+    expect(writer.bytes).toBe(0);
+    expect(writer.take()).toEqual([]);
+  });
+
+  it('leaves out a message that cannot be written, and nothing else', () => {
+    const writer = new FrameWriter(NONE);
+    writer.add({ id: 1 });
+    const bad = {
+      id: 2,
+      get more(): never {
+        throw new Error('read');
+      },
+    };
+    expect(() => writer.add(bad)).toThrow('read');
+    writer.add({ id: 3 });
+    expect(packr.unpack(writer.take()[0]?.bytes as Buffer)).toEqual([{ id: 1 }, { id: 3 }]);
+  });
+});
+
+function written(messages: readonly object[], limits = NONE): Uint8Array[] {
+  const writer = new FrameWriter(limits);
+  for (const message of messages) writer.add(message);
+  return writer.take().map((frame) => frame.bytes);
+}
+
+function hex(bytes: Uint8Array | undefined): string {
+  return Buffer.from(bytes ?? []).toString('hex');
+}

@@ -1,6 +1,6 @@
 /** What a channel may be told, and what can be asked of one that runs. */
 import type { SettledTask } from '../actors/client/handle.ts';
-import type { SubmitOptions } from '../actors/client/submits.ts';
+import type { SubmitOptions } from '../actors/client/submit-spec.ts';
 import type { Target } from '../actors/dials.ts';
 import type { WorldOptions } from '../actors/world.ts';
 import type { PincerError } from '../protocol/failure.ts';

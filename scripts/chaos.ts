@@ -1,0 +1,79 @@
+/**
+ * `npm run chaos -- --seconds 60 --seed 7 --gateways 3 --nodes 4 --rate 150`: real processes under faults from a seed,
+ * judged by a ledger that is not theirs. Prints totals and every violation with its task’s story; ends with 1 on any.
+ */
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { sentenceOf } from '../src/protocol/history.ts';
+import { type ChaosReport, runChaos } from '../test/chaos/chaos.ts';
+import { RULES } from '../test/chaos/judge.ts';
+import { buildIfStale } from './build.ts';
+
+/** Stories told in full; the rest is counted. */
+const STORIES_MAX = 10;
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    seed: { type: 'string', default: '7' },
+    gateways: { type: 'string', default: '1' },
+    nodes: { type: 'string', default: '4' },
+    rate: { type: 'string', default: '150' },
+    every: { type: 'string', default: '1500' },
+    memory: { type: 'boolean', default: false },
+    quiet: { type: 'boolean', default: false },
+  },
+});
+
+buildIfStale();
+const report = await runChaos({
+  seconds: Number(values.seconds),
+  seed: Number(values.seed),
+  gateways: Number(values.gateways),
+  nodes: Number(values.nodes),
+  rate: Number(values.rate),
+  everyMs: Number(values.every),
+  inMemory: values.memory,
+  say: values.quiet ? () => {} : (text) => console.error(text),
+});
+console.log(textOf(report));
+if (!report.isClean) process.exitCode = 1;
+
+function textOf({ totals, faults, adoption, violations, deaths, doctor, lines, isClean }: ChaosReport): string {
+  const counted = (counts: Readonly<Record<string, number>>): string =>
+    Object.entries(counts)
+      .map(([name, count]) => `  ${name.padEnd(26)}${count}`)
+      .join('\n');
+  const said = [`ledger\n${counted(totals)}`, `faults\n${counted(faults)}`];
+  if (adoption.count > 0) {
+    said.push(
+      `attempts adopted after a gateway’s kill: ${adoption.count}, p50 ${adoption.p50} ms, p99 ${adoption.p99} ms`,
+    );
+  }
+  for (const { rule, taskId, says } of violations.slice(0, STORIES_MAX)) {
+    said.push(`VIOLATION ${RULES[rule]}\n  ${taskId ?? 'the run'}: ${says}\n${storyOf(taskId, lines)}`);
+  }
+  if (violations.length > STORIES_MAX) said.push(`… and ${violations.length - STORIES_MAX} more violations`);
+  said.push(...deaths.map((death) => `VIOLATION a process ended by itself\n  ${death}`));
+  said.push(doctor.ok ? 'doctor: all well' : `VIOLATION doctor is not content\n${doctor.text}`);
+  said.push(isClean ? 'clean' : 'NOT clean');
+  return said.join('\n\n');
+}
+
+/** All that the ledger has of a task, in order. */
+function storyOf(taskId: string | null, lines: ChaosReport['lines']): string {
+  const told: [at: number, text: string][] = [];
+  for (const line of lines) {
+    if (!('taskId' in line) || line.taskId !== taskId) continue;
+    if (line.kind === 'found')
+      told.push(...line.history.map((entry): [number, string] => [entry.at, sentenceOf(entry)]));
+    else {
+      const { kind, at, taskId: _, ...rest } = line;
+      told.push([at, `(${kind}) ${JSON.stringify(rest)}`]);
+    }
+  }
+  return told
+    .sort(([one], [other]) => one - other)
+    .map(([at, text]) => `    ${new Date(at).toISOString()}  ${text}`)
+    .join('\n');
+}

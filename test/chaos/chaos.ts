@@ -1,0 +1,106 @@
+/** One run: a fleet under load and faults from a seed, then healed, drained and judged. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { seededRandom } from '../../src/actors/seeded-random.ts';
+import { drawFault, type Fault } from './faults.ts';
+import { Fleet } from './fleet.ts';
+import { judge, type Terms, type Verdict } from './judge.ts';
+import { Ledger, type Line, readLedgers } from './ledger.ts';
+import { Load } from './load.ts';
+
+export interface ChaosOptions {
+  readonly seconds: number;
+  readonly seed: number;
+  readonly gateways: number;
+  readonly nodes: number;
+  /** Tasks a second. */
+  readonly rate: number;
+  /** From one fault to the next, on average, in milliseconds. */
+  readonly everyMs: number;
+  /** True: one gateway with its tasks in memory, which is stopped and never killed. */
+  readonly inMemory: boolean;
+  /** Default: settled within 30 s of quiet, at most 1 % executed again. */
+  readonly terms?: Terms;
+  /** Told what happens. */
+  readonly say?: (text: string) => void;
+}
+
+export interface ChaosReport extends Verdict {
+  readonly lines: readonly Line[];
+  /** Processes that ended though nobody killed them. */
+  readonly deaths: readonly string[];
+  /** What doctor found when everything was over. */
+  readonly doctor: { readonly ok: boolean; readonly text: string };
+  readonly isClean: boolean;
+}
+
+const SLOTS = 8;
+const DRAIN_MS = 60_000;
+/** What is asked of a run that does not say otherwise. */
+const TERMS: Terms = { settledWithinMs: 30_000, againShareMax: 0.01 };
+
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const { seed, gateways, nodes, rate, inMemory, say = () => {} } = options;
+  const directory = mkdtempSync(path.join(tmpdir(), 'pincer-chaos-'));
+  const ledger = new Ledger(directory, 'driver');
+  const store = inMemory ? null : path.join(directory, 'store');
+  try {
+    await using fleet = await Fleet.start({ gateways, nodes, slots: SLOTS, ledger: directory, store });
+    say(`${gateways} gateways and ${nodes} nodes are up; seed ${seed}, ${rate} tasks a second`);
+    const load = new Load({ urls: fleet.urls, ledger, dice: seededRandom(seed * 31 + 1) });
+    await load.ready();
+    const stopLoad = load.start(rate);
+    await strike(fleet, ledger, options);
+    stopLoad();
+    await fleet.heal();
+    ledger.write({ kind: 'healed', at: Date.now() });
+    say(`healed; ${load.settled} of ${load.acknowledged.size} have settled`);
+    await load.drain(DRAIN_MS);
+    await load.askForAll();
+    const doctor = await fleet.run(['doctor', '--url', fleet.directUrl, '--limit', '1000000']);
+    await load.stop();
+    const lines = readLedgers(directory);
+    const verdict = judge(lines, options.terms ?? TERMS);
+    const deaths = [...fleet.gateways, ...fleet.nodes].flatMap((member) => member.deaths);
+    const isClean = verdict.violations.length === 0 && deaths.length === 0 && doctor.code === 0;
+    return {
+      ...verdict,
+      lines,
+      deaths,
+      doctor: { ok: doctor.code === 0, text: doctor.stdout + doctor.stderr },
+      isClean,
+    };
+  } finally {
+    ledger.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** One fault after the other until the time is over, each undone after its own time. */
+async function strike(
+  fleet: Fleet,
+  ledger: Ledger,
+  { seconds, seed, everyMs, inMemory, say = () => {} }: ChaosOptions,
+): Promise<void> {
+  const dice = seededRandom(seed);
+  const until = performance.now() + seconds * 1_000;
+  const struck = new Map<string, Promise<void>>();
+  while (performance.now() < until) {
+    await pause(everyMs * (0.5 + dice()));
+    const fault = drawFault(fleet, dice, new Set(struck.keys()), { killsGateways: !inMemory });
+    if (fault === null) continue;
+    ledger.write({ kind: 'fault', at: Date.now(), fault: fault.name, victim: fault.victim });
+    say(`${fault.name}: ${fault.victim}${fault.lastsMs > 0 ? ` for ${fault.lastsMs} ms` : ''}`);
+    const over = suffer(fault).finally(() => struck.delete(fault.victim));
+    struck.set(fault.victim, over);
+  }
+  await Promise.all(struck.values());
+}
+
+async function suffer(fault: Fault): Promise<void> {
+  await fault.strike();
+  await pause(fault.lastsMs);
+  await fault.undo();
+}

@@ -1,0 +1,119 @@
+/** The client of a run: submits at a steady rate, and writes into the ledger what it was told. */
+import { createClient } from '../../src/actors/client/client.ts';
+import { PincerError } from '../../src/protocol/failure.ts';
+import type { Random } from '../../src/protocol/ports.ts';
+import { CLIENT_LIMITS } from './fleet.ts';
+import type { Ledger } from './ledger.ts';
+
+/** How often the rate is looked at. */
+const TICK_MS = 20;
+/** Questions under way at once when everything is over. */
+const QUESTIONS = 32;
+
+export class Load {
+  readonly #client: ReturnType<typeof createClient>;
+  readonly #ledger: Ledger;
+  readonly #dice: Random;
+  readonly #ends: Promise<void>[] = [];
+  readonly acknowledged = new Set<string>();
+  #settled = 0;
+
+  constructor({ urls, ledger, dice }: { urls: readonly string[]; ledger: Ledger; dice: Random }) {
+    const [only] = urls;
+    this.#client = createClient({
+      url: urls.length > 1 ? urls : (only ?? ''),
+      id: 'chaos-client',
+      limits: CLIENT_LIMITS,
+    });
+    this.#ledger = ledger;
+    this.#dice = dice;
+  }
+
+  /** Tasks whose end the client was told. */
+  get settled(): number {
+    return this.#settled;
+  }
+
+  async ready(): Promise<void> {
+    await this.#client.ready(20_000);
+  }
+
+  /** Submits so many a second until told to stop. */
+  start(perSecond: number): () => void {
+    const startedAt = performance.now();
+    let submitted = 0;
+    const timer = setInterval(() => {
+      const due = ((performance.now() - startedAt) / 1_000) * perSecond;
+      for (; submitted < due; submitted += 1) this.#submit();
+    }, TICK_MS);
+    return () => clearInterval(timer);
+  }
+
+  /** Resolves when all that was submitted has ended, or the time is over. */
+  async drain(withinMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, withinMs);
+    });
+    await Promise.race([Promise.all(this.#ends), tooLate]);
+    clearTimeout(timer);
+  }
+
+  /** Asks the cluster for every task that was acknowledged, and writes down what it says. */
+  async askForAll(): Promise<void> {
+    const left = [...this.acknowledged];
+    const worker = async (): Promise<void> => {
+      for (let taskId = left.pop(); taskId !== undefined; taskId = left.pop()) await this.#ask(taskId);
+    };
+    await Promise.all(Array.from({ length: QUESTIONS }, worker));
+  }
+
+  async stop(): Promise<void> {
+    await this.#client.stop();
+    await Promise.all(this.#ends);
+  }
+
+  #submit(): void {
+    // Most are short, some are long enough to be there whatever happens meanwhile, and some fail once.
+    const ms = this.#dice() < 0.05 ? 500 + this.#dice() * 1_500 : this.#dice() * 40;
+    const isFlaky = this.#dice() < 0.02;
+    const handle = this.#client.submit(
+      'chaos.work',
+      { ms: Math.round(ms), isFlaky },
+      { attempts: 10, timeoutMs: 20_000 },
+    );
+    const { taskId } = handle;
+    this.#ledger.write({ kind: 'submitted', at: Date.now(), taskId });
+    const isKept = handle.accepted().then(
+      () => {
+        this.acknowledged.add(taskId);
+        this.#ledger.write({ kind: 'acknowledged', at: Date.now(), taskId });
+      },
+      (error: unknown) => this.#ledger.write({ kind: 'refused', at: Date.now(), taskId, code: codeOf(error) }),
+    );
+    const isOver = handle.outcome().then(
+      ({ status, result, error }) => {
+        this.#settled += 1;
+        const token = typeof result === 'string' ? result : null;
+        this.#ledger.write({ kind: 'settled', at: Date.now(), taskId, status, token, code: error?.code ?? null });
+      },
+      () => {},
+    );
+    this.#ends.push(Promise.all([isKept, isOver]).then(() => {}));
+  }
+
+  async #ask(taskId: string): Promise<void> {
+    try {
+      const { task, result, history } = await this.#client.task(taskId);
+      const token = typeof result === 'string' ? result : null;
+      this.#ledger.write({ kind: 'found', taskId, status: task.status, token, history });
+    } catch (error) {
+      // Not found is for the judge to say: nothing is written.
+      if (codeOf(error) !== 'TASK_UNKNOWN') throw error;
+    }
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof PincerError ? error.code : 'INTERNAL';
+}

@@ -7,7 +7,7 @@
 const GRAPH_FILE = '^src/testing/paths\\.ts$';
 
 /** The doors that windows may use; `pincer/testing` is for tests and embedders. */
-const DOORS_FOR_WINDOWS = '^src/(index|client|node|handlers|channels|discovery|registry|inspect)\\.ts$';
+const DOORS_FOR_WINDOWS = '^src/(index|client|node|handlers|channels|discovery|registry|store|inspect)\\.ts$';
 
 const ROOMS = '^src/(protocol|machines|compile|transport|actors|handlers|channels|isolation|registry|testing)/';
 const DOORS = '^src/[^/]+\\.ts$';
@@ -31,6 +31,12 @@ module.exports = {
       'The protocol is data and its schemas: no Node built-in, and no package but zod.',
       { path: '^src/protocol/' },
       { dependencyTypes: ['core', ...NPM], pathNot: packages('zod') },
+    ),
+    rule(
+      'lmdb-in-one-room',
+      'The database on disk is known to the store that is made of it; everyone else knows the contract.',
+      { path: '^src/', pathNot: '^src/actors/store/lmdb/' },
+      { path: packages('lmdb') },
     ),
     rule(
       'machines-import-protocol-and-xstate',

@@ -7,10 +7,13 @@ import type { Clock } from '../protocol/ports.ts';
 /** The longest delay that setTimeout keeps; it turns anything longer into 1 ms. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
-/** The clock of this machine. Monotonic time from `performance.now`, wall time from `Date.now`. */
+/** From the start of this process to the start of the machine’s own monotonic clock. */
+const MACHINE_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
+/** The clock of this machine: monotonic time, the same in all its processes; wall time from `Date.now`. */
 export function systemClock(): Clock {
   return {
-    now: () => performance.now(),
+    now: () => MACHINE_MS + performance.now(),
     wallTime: () => Date.now(),
     schedule,
     soon: (callback) => {

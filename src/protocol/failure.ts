@@ -239,6 +239,16 @@ export const FAILURES = {
     'Use https and a public address; the message says what is wrong with this one.',
   ),
   STORE_UNAVAILABLE: kind(true, 'the store cannot be written now', 'Nothing is lost; check its disk or server.'),
+  STORE_INCOMPATIBLE: kind(
+    false,
+    'another version of Pincer wrote the store',
+    'Run the version that wrote it, or name another directory with `--store DIR`.',
+  ),
+  STORE_UNSUPPORTED: kind(
+    false,
+    'the store on disk has no build for this platform, or it was not installed',
+    'Install without `--omit=optional`, on this platform, or use `--store memory`.',
+  ),
   FENCED: kind(true, 'the gateway’s claim on its tasks has lapsed', 'Nothing: it joins again.'),
   INTERNAL: kind(true, 'a fault in Pincer itself', 'Please report it with the message.', 4500),
 } as const satisfies Record<string, FailureKind>;

@@ -18,6 +18,7 @@ const DOORS = [
   'inspect',
   'node',
   'registry',
+  'store',
   'testing',
 ];
 

@@ -14,8 +14,11 @@ const SAFE_FROM: Readonly<Record<string, { readonly version: string; readonly wh
   ws: { version: '8.21.0', why: 'CVE-2026-48779: memory of fragments; CVE-2024-37890 and CVE-2021-32640 before it' },
 };
 
-/** The packages that may run a script at install time: an optional speed-up, and it is not run (see allowScripts). */
-const MAY_HAVE_SCRIPTS = ['msgpackr-extract'];
+/**
+ * The packages that may run a script at install time, which is not run (see allowScripts): both look for a build to
+ * compile, and both come with one for every platform that we name.
+ */
+const MAY_HAVE_SCRIPTS = ['lmdb', 'msgpackr-extract'];
 
 interface Locked {
   readonly version: string;

@@ -199,6 +199,7 @@ export interface Sweep {
   readonly expired: number;
 }
 
+/** Where the tasks of a gateway are kept, alone or with other gateways: the contract that every store fulfils. */
 export interface Store {
   /** What it is, for `stats` and logs: `memory`, `lmdb`, `postgresql`. */
   readonly kind: string;

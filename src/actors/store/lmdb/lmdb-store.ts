@@ -1,0 +1,134 @@
+/**
+ * The store on disk: an embedded LMDB database in a directory, which any number of processes of one machine may share.
+ * Nothing that decides anything is kept in a process. Every promise of a change resolves when the change is on the disk.
+ */
+import { PincerError } from '../../../protocol/failure.ts';
+import type { AttemptRef } from '../../../protocol/identifier.ts';
+import { defaultLimits, type Limits } from '../../../protocol/limits.ts';
+import type { Clock, Ids } from '../../../protocol/ports.ts';
+import { realPorts } from '../../real-ports.ts';
+import type * as contract from '../store.ts';
+import { copyOf } from '../task-row.ts';
+import { VerbStore } from '../verb-store.ts';
+import type { Verbs } from '../verbs.ts';
+import { type Databases, openDatabases } from './databases.ts';
+import type { LmdbRow } from './head.ts';
+import { bootId } from './store-time.ts';
+import { Transactions } from './transactions.ts';
+
+/** How an LMDB store is made. Everything has a default. */
+export interface LmdbStoreOptions {
+  /** Limits that are left out keep their defaults (docs/limits.md). Those of the store, not those of its gateway, count for it. */
+  readonly limits?: Partial<Limits> | undefined;
+  /** `now` must be the same in every process that opens the directory, as that of `systemClock`, the default, is. */
+  readonly clock?: Clock | undefined;
+  /** Default: `crypto.randomUUID`. */
+  readonly ids?: Ids | undefined;
+  /** For tests that need no safe disk: nothing is flushed, and a crash of the machine may lose all. Default false. */
+  readonly noSync?: boolean | undefined;
+}
+
+/**
+ * A store in a directory of this machine, for `createGateway({ store })`; several processes may have the same directory.
+ * It is made, with access for its owner alone, when the gateway opens the store. Not on a network drive: LMDB needs the
+ * locks of a local one.
+ *
+ * Opening rejects with `STORE_UNSUPPORTED` where there is no build of the `lmdb` package, `STORE_INCOMPATIBLE` if another
+ * version of Pincer wrote the directory, and `STORE_UNAVAILABLE` if it cannot be used; so does each call later on, while
+ * the disk is full or gone, and nothing of what was acknowledged is lost by that.
+ */
+export function lmdbStore(dir: string, options: LmdbStoreOptions = {}): contract.Store {
+  return new LmdbStore(dir, options);
+}
+
+interface Opened {
+  readonly dbs: Databases;
+  readonly transactions: Transactions;
+}
+
+class LmdbStore extends VerbStore<LmdbRow> {
+  readonly kind = 'lmdb';
+  readonly #dir: string;
+  readonly #clock: Clock;
+  readonly #options: LmdbStoreOptions;
+  #opened: Opened | null = null;
+
+  constructor(dir: string, options: LmdbStoreOptions) {
+    const { clock, ids } = { ...realPorts(), ...given(options) };
+    super(clock, ids);
+    this.#clock = clock;
+    this.#dir = dir;
+    this.#options = options;
+  }
+
+  async open(): Promise<void> {
+    if (this.#opened !== null) return;
+    const { limits, noSync } = this.#options;
+    const dbs = await openDatabases(this.#dir, { noSync });
+    const transactions = new Transactions(dbs, {
+      clock: this.#clock,
+      boot: bootId(),
+      limits: { ...defaultLimits, ...limits },
+      tell: (hints) => this.tell(hints),
+    });
+    this.#opened = { dbs, transactions };
+  }
+
+  async close(): Promise<void> {
+    const opened = this.#opened;
+    if (opened === null) return;
+    this.#opened = null;
+    await opened.transactions.rest();
+    await opened.dbs.root.close();
+  }
+
+  // A verb is performed when its turn comes: bytes that the caller may have overwritten by then are copied now.
+
+  override submit(tasks: readonly contract.NewTask[]): Promise<readonly contract.SubmitVerdict[]> {
+    return super.submit(tasks.map((task) => ({ ...task, payload: copyOf(task.payload) })));
+  }
+
+  override complete(completions: readonly contract.Completion[]): Promise<readonly contract.CompletionVerdict[]> {
+    return super.complete(
+      completions.map((each) => (each.result === undefined ? each : { ...each, result: copyOf(each.result) })),
+    );
+  }
+
+  override checkpoint(entries: readonly (AttemptRef & { readonly data: Uint8Array })[]): Promise<readonly boolean[]> {
+    return super.checkpoint(entries.map((entry) => ({ ...entry, data: copyOf(entry.data) })));
+  }
+
+  override putNodes(gateway: string, nodes: readonly contract.NodeEntry[]): Promise<readonly (number | null)[] | null> {
+    return super.putNodes(
+      gateway,
+      nodes.map((node) => ({ ...node, view: copyOf(node.view) })),
+    );
+  }
+
+  override putSchedule(schedule: contract.Schedule): Promise<void> {
+    const { task } = schedule;
+    return super.putSchedule({ ...schedule, task: { ...task, payload: copyOf(task.payload) } });
+  }
+
+  publish(topic: string, bytes: Uint8Array): void {
+    if (this.#opened !== null && this.topics.has(topic)) this.topics.publish(topic, copyOf(bytes));
+  }
+
+  protected async change<Answer>(verb: (verbs: Verbs<LmdbRow>) => Answer): Promise<Answer> {
+    return this.#present().transactions.change(verb);
+  }
+
+  protected async read<Answer>(verb: (verbs: Verbs<LmdbRow>) => Answer): Promise<Answer> {
+    return this.#present().transactions.read(verb);
+  }
+
+  #present(): Opened {
+    if (this.#opened === null) throw new PincerError('STORE_UNAVAILABLE', `the store in ${this.#dir} is not open`);
+    return this.#opened;
+  }
+}
+
+/** Ports that are given, without those that are not: a spread must not replace a default by undefined. */
+function given({ clock, ids }: LmdbStoreOptions): { clock?: Clock; ids?: Ids } {
+  return { ...(clock === undefined ? {} : { clock }), ...(ids === undefined ? {} : { ids }) };
+}

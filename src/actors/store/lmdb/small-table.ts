@@ -1,0 +1,72 @@
+/**
+ * A table of small rows in LMDB, as the verbs want it: what was read or set in a transaction is kept until its end and
+ * then written once, so that a thousand tasks of one class change its row once.
+ */
+import type { Database } from 'lmdb';
+import type { Table } from '../tables.ts';
+
+export class SmallTable<Value> implements Table<Value> {
+  readonly #db: Database<unknown, string>;
+  readonly #keyOf: (name: string) => string;
+  /** What is known of rows in this transaction; undefined: there is none. */
+  readonly #known = new Map<string, Value | undefined>();
+  readonly #changed = new Set<string>();
+
+  /** `keyOf` makes keys of names that may be too long for one. */
+  constructor(db: Database<unknown, string>, keyOf: (name: string) => string = (name) => name) {
+    this.#db = db;
+    this.#keyOf = keyOf;
+  }
+
+  get size(): number {
+    this.flush();
+    return this.#db.getCount();
+  }
+
+  get(name: string): Value | undefined {
+    return this.#read(this.#keyOf(name));
+  }
+
+  #read(key: string): Value | undefined {
+    if (this.#known.has(key)) return this.#known.get(key);
+    const value = this.#db.get(key) as Value | undefined;
+    this.#known.set(key, value);
+    return value;
+  }
+
+  set(name: string, value: Value): void {
+    const key = this.#keyOf(name);
+    this.#known.set(key, value);
+    this.#changed.add(key);
+  }
+
+  delete(name: string): boolean {
+    const key = this.#keyOf(name);
+    const existed = this.#read(key) !== undefined;
+    this.#known.set(key, undefined);
+    if (existed) this.#changed.add(key);
+    return existed;
+  }
+
+  values(): Value[] {
+    this.flush();
+    const keys = Array.from(this.#db.getKeys());
+    return keys.map((key) => this.#read(key)).filter((value) => value !== undefined);
+  }
+
+  /** Writes what has changed. */
+  flush(): void {
+    for (const key of this.#changed) {
+      const value = this.#known.get(key);
+      if (value === undefined) this.#db.removeSync(key);
+      else this.#db.putSync(key, value);
+    }
+    this.#changed.clear();
+  }
+
+  /** Forgets what it knows: another process may change it from now on. */
+  reset(): void {
+    this.#known.clear();
+    this.#changed.clear();
+  }
+}

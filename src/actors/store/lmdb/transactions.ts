@@ -1,0 +1,190 @@
+/**
+ * Runs verbs in transactions, in the order in which they came. All that wait when a transaction begins become part of it
+ * (group commit): while one is on its way to the disk the next ones gather, so no timer is needed.
+ *
+ * A verb that fails otherwise than by a PincerError undoes the whole transaction, and each of its verbs is run again in
+ * one of its own, so that only the one at fault fails.
+ */
+import { PincerError } from '../../../protocol/failure.ts';
+import type { Limits } from '../../../protocol/limits.ts';
+import type { Clock } from '../../../protocol/ports.ts';
+import { type Hints, Verbs } from '../verbs.ts';
+import { type Databases, reasonOf } from './databases.ts';
+import type { LmdbRow } from './head.ts';
+import { LmdbTables } from './lmdb-tables.ts';
+
+/** Verbs of one transaction, and for how long it goes on taking verbs: nobody else may write meanwhile. */
+const VERBS_MAX = 1_000;
+const TAKE_MS_MAX = 8;
+/** How long after a failed commit no other one is tried: a full disk is asked four times a second, not ten thousand times. */
+const PAUSE_MS = 250;
+
+type Verb<Answer> = (verbs: Verbs<LmdbRow>) => Answer;
+
+interface Job {
+  readonly verb: Verb<unknown>;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What became of a job, told when the transaction is durable. */
+type Outcome = () => void;
+
+export interface TransactionOptions {
+  readonly clock: Clock;
+  readonly boot: string;
+  readonly limits: Limits;
+  /** Told what each transaction has to tell, after it is durable. */
+  readonly tell: (hints: Hints) => void;
+}
+
+export class Transactions {
+  readonly #dbs: Databases;
+  readonly #options: TransactionOptions;
+  readonly #writer: Desk;
+  readonly #reader: Desk;
+  readonly #waiting: Job[] = [];
+  #running: Promise<void> | null = null;
+  #failure: { readonly error: PincerError; readonly untilMs: number } | null = null;
+
+  constructor(dbs: Databases, options: TransactionOptions) {
+    this.#dbs = dbs;
+    this.#options = options;
+    this.#writer = new Desk(dbs, options);
+    this.#reader = new Desk(dbs, options);
+  }
+
+  /** Resolves when what the verb has changed is durable. */
+  change<Answer>(verb: Verb<Answer>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ verb, resolve: resolve as Job['resolve'], reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** At once if nothing is under way, else in its turn. */
+  async read<Answer>(verb: Verb<Answer>): Promise<Answer> {
+    if (this.#running !== null) return this.change(verb);
+    this.#dbs.root.resetReadTxn();
+    this.#reader.sit();
+    return verb(this.#reader.verbs);
+  }
+
+  /** Resolves when nothing is under way. */
+  async rest(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const failure = this.#pause();
+      if (failure === null) await this.#commit(this.#waiting, VERBS_MAX);
+      else for (const { reject } of this.#waiting.splice(0)) reject(failure);
+    }
+    this.#running = null;
+  }
+
+  /** One transaction with the first of these jobs, which are taken off when it begins. */
+  async #commit(jobs: Job[], max: number): Promise<void> {
+    const taken: Job[] = [];
+    let outcomes: Outcome[] = [];
+    let hints: Hints | null = null;
+    let fault: unknown;
+    try {
+      await this.#dbs.root.childTransaction(() => {
+        try {
+          this.#writer.sit();
+          outcomes = this.#perform(jobs, max, taken);
+          hints = this.#writer.rise();
+        } catch (error) {
+          fault = error;
+          throw error;
+        }
+      });
+    } catch (error) {
+      if (fault === undefined) this.#fail(taken.length === 0 ? jobs.splice(0) : taken, error);
+      else if (taken.length <= 1) taken[0]?.reject(fault);
+      else for (const job of taken) await this.#commit([job], 1);
+      return;
+    }
+    this.#failure = null;
+    if (hints !== null) this.#options.tell(hints);
+    for (const tell of outcomes) tell();
+  }
+
+  #perform(jobs: Job[], max: number, taken: Job[]): Outcome[] {
+    const { clock } = this.#options;
+    const untilMs = clock.now() + TAKE_MS_MAX;
+    const outcomes: Outcome[] = [];
+    for (
+      let job = jobs.shift();
+      job !== undefined;
+      job = this.#mayTake(taken, max, untilMs) ? jobs.shift() : undefined
+    ) {
+      taken.push(job);
+      outcomes.push(this.#writer.perform(job));
+    }
+    return outcomes;
+  }
+
+  #mayTake(taken: readonly Job[], max: number, untilMs: number): boolean {
+    return taken.length < max && this.#options.clock.now() < untilMs;
+  }
+
+  /** Why no transaction is tried now. */
+  #pause(): PincerError | null {
+    if (this.#failure === null || this.#options.clock.now() >= this.#failure.untilMs) return null;
+    return this.#failure.error;
+  }
+
+  #fail(jobs: readonly Job[], cause: unknown): void {
+    quieten(cause);
+    const error = new PincerError('STORE_UNAVAILABLE', `the store could not be written: ${reasonOf(cause)}`, { cause });
+    this.#failure = { error, untilMs: this.#options.clock.now() + PAUSE_MS };
+    for (const { reject } of jobs) reject(error);
+  }
+}
+
+/** Where verbs are performed: their tables, between the beginning of a transaction and its end. */
+class Desk {
+  readonly verbs: Verbs<LmdbRow>;
+  readonly #tables: LmdbTables;
+  readonly #options: TransactionOptions;
+
+  constructor(dbs: Databases, options: TransactionOptions) {
+    const tables = new LmdbTables(dbs);
+    const { clock, limits } = options;
+    // Within a transaction time stands still.
+    this.verbs = new Verbs({ ...clock, now: () => tables.nowMs }, limits, tables);
+    this.#tables = tables;
+    this.#options = options;
+  }
+
+  sit(): void {
+    this.#tables.begin(this.#options.clock, this.#options.boot);
+    // Of a transaction that came to nothing there is nothing to tell.
+    this.verbs.takeHints();
+  }
+
+  perform({ verb, resolve, reject }: Job): Outcome {
+    try {
+      const answer = verb(this.verbs);
+      return () => resolve(answer);
+    } catch (error) {
+      if (!(error instanceof PincerError)) throw error;
+      return () => reject(error);
+    }
+  }
+
+  rise(): Hints {
+    const hints = this.verbs.takeHints();
+    this.#tables.end();
+    return hints;
+  }
+}
+
+/** lmdb says why a commit failed by a promise that it rejects later; nobody else would catch that. */
+function quieten(error: unknown): void {
+  const { commitError } = error as { commitError?: Promise<unknown> };
+  commitError?.catch(() => {});
+}

@@ -30,6 +30,9 @@ import {
 import { createOutput } from './output.ts';
 import { onSignals } from './signals.ts';
 
+/** How long a process that has stopped may take to say what went wrong. */
+const LAST_WORDS_MS = 500;
+
 interface NodeCommandOptions extends SharedOptions, FindOptions {
   readonly join?: string[];
   readonly id?: string;
@@ -139,6 +142,8 @@ export function nodeCommand(): Command {
       const refusal = await node.stopped;
       off();
       await finder?.stop();
+      // What a handler that ignores its signal has left would keep the process: its work runs elsewhere by now.
+      setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
       if (refusal !== null) throw refusal;
       process.exitCode = EXIT.ok;
     });

@@ -139,6 +139,8 @@ export class Tasks {
       return;
     }
     if (event.type === 'attempt.started') this.#noteStart(ref.taskId, live);
+    // A success may be all that is said of an attempt that took no time.
+    else if (event.type === 'attempt.succeeded') live.startedAt ??= this.#startOf(live, event.runMs);
     // Said twice, or of an attempt that was given up: acknowledged with what came of it before.
     if (live.isEnded) this.dropped.late += 1;
     if (done !== undefined) live.whenStored.push(done);
@@ -287,6 +289,10 @@ export class Tasks {
       this.#host.tell(taskId, { type });
       this.flush();
     });
+  }
+
+  #startOf({ placedAt }: LiveTask, runMs: number): number {
+    return Math.max(placedAt, this.#world.clock.now() - runMs);
   }
 
   #noteStart(taskId: string, live: LiveTask): void {

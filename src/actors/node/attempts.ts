@@ -14,15 +14,20 @@ import type { Deadline } from '../deadlines.ts';
 import type { World } from '../world.ts';
 import { Isolations } from './isolations.ts';
 import type { Registration } from './runner.ts';
+import { StopSignal } from './stop-signal.ts';
 
 interface Attempt {
+  readonly key: string;
   readonly ref: AttemptRef;
   readonly assignment: Payload<'task_assign'>;
-  readonly abort: AbortController;
+  readonly registration: Registration;
+  readonly stop: StopSignal;
   readonly arrivedAt: number;
   deadline: Deadline | null;
   hasSlot: boolean;
   isStarted: boolean;
+  /** Its start is to be said at the end of this turn, unless its success says it before. */
+  isStartUnsaid: boolean;
   /** What was last reported and is not acknowledged: said again in a new session. */
   report: { type: 'task_result'; payload: Payload<'task_result'> } | { type: 'task_ended'; payload: AttemptRef } | null;
 }
@@ -43,6 +48,9 @@ export class Attempts {
   readonly #host: Host<typeof attemptMachine>;
   readonly #isolations: Isolations;
   readonly #attempts = new Map<string, Attempt>();
+  /** Assigned in this turn, and begun when all that came in it has been taken. */
+  #toBegin: Attempt[] = [];
+  #startsUnsaid: Attempt[] = [];
   #slots = 0;
 
   constructor(world: World, options: AttemptsOptions) {
@@ -94,21 +102,25 @@ export class Attempts {
       connection.send('task_result', { ...ref, status: 'failed', error, duration: 0 });
       return;
     }
-    const started: Attempt = {
+    const begun: Attempt = {
+      key,
       ref,
       assignment,
-      abort: new AbortController(),
+      registration,
+      stop: new StopSignal(),
       arrivedAt: this.#world.clock.now(),
       deadline: this.#world.deadlines.set(assignment.timeout, () => this.#host.tell(key, { type: 'deadline.passed' })),
       hasSlot: true,
       isStarted: false,
+      isStartUnsaid: false,
       report: null,
     };
-    this.#attempts.set(key, started);
+    this.#attempts.set(key, begun);
     this.#slots += 1;
     this.#host.spawn(key, undefined as never);
     this.#options.onSlots();
-    void this.#handle(key, started, registration);
+    if (this.#toBegin.length === 0) queueMicrotask(() => this.#begin());
+    this.#toBegin.push(begun);
   }
 
   cancel({ taskId, attempt, reason }: Payload<'task_cancel'>): void {
@@ -128,7 +140,7 @@ export class Attempts {
   sayAgain(): void {
     for (const [key, attempt] of this.#attempts) {
       if (attempt.report !== null) this.#send(key, attempt);
-      else if (attempt.isStarted) this.#options.connection().send('task_started', attempt.ref);
+      else if (attempt.isStarted) this.#sayStart(attempt);
     }
   }
 
@@ -150,12 +162,23 @@ export class Attempts {
     return null;
   }
 
-  async #handle(key: string, attempt: Attempt, registration: Registration): Promise<void> {
-    const { ref, assignment, abort } = attempt;
+  #begin(): void {
+    const begun = this.#toBegin;
+    this.#toBegin = [];
+    for (const attempt of begun) void this.#handle(attempt);
+  }
+
+  async #handle(attempt: Attempt): Promise<void> {
+    const { key, ref, assignment, stop, registration } = attempt;
+    // Stopped before its handler was called: it must not be called after, it would run without a slot.
+    if (stop.isStopped) return;
     const ended = await this.#isolations.run(registration, {
-      ...ref,
+      taskId: ref.taskId,
+      attempt: ref.attempt,
       payload: assignment.payload,
-      signal: abort.signal,
+      get signal() {
+        return stop.signal;
+      },
       limits: this.#world.limits,
       onStarted: () => {
         attempt.isStarted = true;
@@ -163,7 +186,8 @@ export class Attempts {
       },
       onProgress: async (payload) => {
         const connection = this.#options.connection();
-        if (!abort.signal.aborted) connection.send('task_progress', { ...ref, payload });
+        if (attempt.isStartUnsaid) this.#sayStart(attempt);
+        if (!stop.isStopped) connection.send('task_progress', { ...ref, payload });
         if (connection.isFull) await connection.whenRoom();
       },
     });
@@ -171,30 +195,41 @@ export class Attempts {
     else this.#host.tell(key, { type: 'handler.threw', failure: ended.failure });
   }
 
+  /**
+   * Says at the end of this turn that a handler has begun. If it has succeeded by then, its result says so: for a task that
+   * takes no time that is one message less to write, check and note.
+   */
+  #saySoon(attempt: Attempt): void {
+    attempt.isStartUnsaid = true;
+    this.#startsUnsaid.push(attempt);
+    if (this.#startsUnsaid.length > 1) return;
+    this.#world.clock.soon(() => {
+      const unsaid = this.#startsUnsaid;
+      this.#startsUnsaid = [];
+      for (const each of unsaid) if (each.isStartUnsaid) this.#sayStart(each);
+    });
+  }
+
+  #sayStart(attempt: Attempt): void {
+    attempt.isStartUnsaid = false;
+    this.#options.connection().send('task_started', attempt.ref);
+  }
+
   #run(key: string, command: AttemptCommand): void {
     const attempt = this.#attempts.get(key);
     if (attempt === undefined) return;
     switch (command.type) {
       case 'report.started':
-        this.#options.connection().send('task_started', attempt.ref);
+        this.#saySoon(attempt);
         break;
-      case 'report.result': {
-        const { status, result, failure, isOverdue } = command;
+      case 'report.result':
         attempt.deadline?.clear();
-        attempt.report = {
-          type: 'task_result',
-          payload: {
-            ...attempt.ref,
-            status,
-            duration: Math.max(0, this.#world.clock.now() - attempt.arrivedAt),
-            ...(result === null ? {} : { result }),
-            ...(failure === null ? {} : { error: failure }),
-            ...(isOverdue ? { overdue: true } : {}),
-          },
-        };
+        // Only a success tells of its start: a failure may be of an attempt that never began.
+        if (command.status === 'success') attempt.isStartUnsaid = false;
+        else if (attempt.isStartUnsaid) this.#sayStart(attempt);
+        attempt.report = { type: 'task_result', payload: this.#resultOf(attempt, command) };
         this.#send(key, attempt);
         break;
-      }
       case 'report.ended':
         attempt.report = { type: 'task_ended', payload: attempt.ref };
         this.#send(key, attempt);
@@ -204,13 +239,12 @@ export class Attempts {
         attempt.deadline = this.#world.deadlines.set(this.#world.limits.cancelGraceMs, () =>
           this.#host.tell(key, { type: 'grace.passed' }),
         );
-        attempt.abort.abort(reasonOf(command.reason, attempt.assignment));
+        attempt.stop.stop(reasonOf(command.reason, attempt.assignment));
         break;
       }
       case 'slot.free':
         attempt.deadline?.clear();
-        // Stopped before its handler was called: it must not be called after, it would run without a slot.
-        if (!attempt.isStarted) attempt.abort.abort(new PincerError('TASK_CANCELLED', 'stopped before it started'));
+        if (!attempt.isStarted) attempt.stop.stop(new PincerError('TASK_CANCELLED', 'stopped before it started'));
         if (attempt.hasSlot) {
           attempt.hasSlot = false;
           this.#slots -= 1;
@@ -220,6 +254,22 @@ export class Attempts {
       default:
         unexpected(command);
     }
+  }
+
+  #resultOf(
+    { ref: { taskId, attempt }, arrivedAt }: Attempt,
+    { status, result, failure, isOverdue }: Extract<AttemptCommand, { type: 'report.result' }>,
+  ): Payload<'task_result'> {
+    const duration = Math.max(0, this.#world.clock.now() - arrivedAt);
+    if (result !== null) return { taskId, attempt, status, duration, result };
+    return {
+      taskId,
+      attempt,
+      status,
+      duration,
+      ...(failure === null ? {} : { error: failure }),
+      ...(isOverdue ? { overdue: true } : {}),
+    };
   }
 
   #send(key: string, attempt: Attempt): void {

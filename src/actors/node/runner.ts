@@ -56,15 +56,21 @@ export interface Run {
   onProgress(payload: Uint8Array): Promise<void>;
 }
 
+/** Nothing waits here for what is there at once: most handlers have no schema, or one that answers on the spot. */
 export async function runHandler({ definition, handler }: InlineRegistration, run: Run): Promise<Ended> {
-  const { taskId, attempt, signal, limits } = run;
+  const { taskId, attempt, limits } = run;
   try {
-    const input = await checked(definition.input, decodePayload(run.payload, limits), 'PAYLOAD_INVALID', 'input');
-    if (signal.aborted) throw signal.reason;
+    let input = checked(definition.input, decodePayload(run.payload, limits), 'PAYLOAD_INVALID', 'input');
+    if (input instanceof Promise) {
+      input = await input;
+      if (run.signal.aborted) throw run.signal.reason;
+    }
     run.onStarted();
     const call: Call = {
       input,
-      signal,
+      get signal() {
+        return run.signal;
+      },
       taskId,
       attempt,
       async progress(report) {
@@ -72,13 +78,19 @@ export async function runHandler({ definition, handler }: InlineRegistration, ru
         await run.onProgress(encodePayload(value, limits));
       },
     };
-    const returned = await handler(call as Call<never, never>);
-    const output = await checked(definition.output, returned, 'RESULT_INVALID', 'result');
+    let returned = handler(call as Call<never, never>);
+    if (isThenable(returned)) returned = await returned;
+    let output = checked(definition.output, returned, 'RESULT_INVALID', 'result');
+    if (output instanceof Promise) output = await output;
     return { result: encodeResult(output, limits) };
   } catch (error) {
     const isFinal = error instanceof Error && 'retryable' in error && error.retryable === false;
     return { failure: toFailure(error, isFinal ? 'HANDLER_REFUSED' : 'HANDLER_FAILED') };
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
 function encodeResult(output: unknown, limits: Limits): Uint8Array {

@@ -4,6 +4,7 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { charts } from './charts.ts';
 import { w7 } from './endurance.ts';
 import { profile } from './profile.ts';
 import { w1to3 } from './race.ts';
@@ -11,7 +12,7 @@ import { keep, print, type Suite } from './report.ts';
 import { w5 } from './scale.ts';
 import { w4 } from './waiting.ts';
 
-const WORKLOADS = ['W1', 'W2', 'W3', 'W4', 'W5', 'W6', 'W7'];
+const WORKLOADS = ['W1', 'W2', 'W3', 'W4', 'W5', 'W6', 'W7', 'charts'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -52,6 +53,7 @@ else {
   if (parts.has('W5')) add(await w5(Math.min(rounds, 3)));
   if (parts.has('W6')) process.stdout.write('W6  not there yet: it needs a store on disk\n');
   if (parts.has('W7')) add(await w7(tasks));
+  if (parts.has('charts')) add(await charts(rounds));
   const seconds = Math.round((performance.now() - startedAt) / 1_000);
   keep(values.keep, suites, { rounds, seconds });
   process.stdout.write(`${seconds} s; kept in bench/results/${values.keep}.json\n`);

@@ -56,5 +56,6 @@ function versionOf(name: string): string {
 function figureText(figure: number, whose: string, unit: Row['unit']): string {
   if (unit === 'ratio' || whose.includes(':')) return figure.toFixed(3);
   if (unit === 'ms') return figure.toFixed(2);
+  if (unit === 'µs' && figure < 100) return figure.toFixed(1);
   return Math.round(figure).toLocaleString('en').replaceAll(',', ' ');
 }

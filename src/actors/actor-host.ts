@@ -15,6 +15,7 @@ import {
   type Snapshot,
   type SnapshotFrom,
 } from 'xstate';
+import { type Charts, logicOf } from './charts.ts';
 
 /** What a host tells its owner. All are called synchronously. */
 export interface HostOwner<Machine extends AnyStateMachine> {
@@ -47,9 +48,10 @@ type HostEvent =
 
 export function createHost<Machine extends AnyStateMachine>(
   machine: Machine,
-  options: { parent: AnyActorRef; id: string; owner: HostOwner<Machine> },
+  options: { charts: Charts; parent: AnyActorRef; id: string; owner: HostOwner<Machine> },
 ): Host<Machine> {
-  const { parent, id: hostId, owner } = options;
+  const { charts, parent, id: hostId, owner } = options;
+  const chart: AnyStateMachine = logicOf(machine, charts);
   const actors = new Map<string, Actor<Machine>>();
   // The state never changes: what changes is the Map beside it. One shared snapshot keeps the inspector quiet.
   const active: Snapshot<undefined> = { status: 'active', output: undefined, error: undefined };
@@ -61,7 +63,7 @@ export function createHost<Machine extends AnyStateMachine>(
       switch (event.type) {
         case 'host.spawn': {
           const { id, input } = event;
-          const actor = createActor(machine as AnyStateMachine, {
+          const actor = createActor(chart, {
             parent: scope.self,
             id,
             input,

@@ -68,6 +68,7 @@ export function connect(
   const counters = createPostCounters();
 
   const actor: Actor<typeof linkMachine> = startActor(linkMachine, {
+    charts: world.charts,
     id: 'link',
     ...(parent === undefined ? {} : { parent }),
     onCommand: run,

@@ -71,6 +71,7 @@ export function createDiscovery(
   const changes = new TokenBucket(limits.discoveryChangesPerSecondMax, clock.now(), limits.discoveryCandidatesMax);
 
   const actor: Actor<typeof discoveryMachine> = startActor(discoveryMachine, {
+    charts: world.charts,
     id: `discovery-${kind}`,
     ...(parent === undefined ? {} : { parent }),
     onCommand: carryOut,

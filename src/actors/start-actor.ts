@@ -14,10 +14,12 @@ import {
   type InputFrom,
   type Snapshot,
 } from 'xstate';
+import { type Charts, logicOf } from './charts.ts';
 
 export function startActor<Machine extends AnyStateMachine>(
   machine: Machine,
   options: {
+    charts: Charts;
     id: string;
     parent?: AnyActorRef;
     input?: InputFrom<Machine>;
@@ -26,8 +28,8 @@ export function startActor<Machine extends AnyStateMachine>(
     onError(error: unknown): void;
   },
 ): Actor<Machine> {
-  const { id, parent, input, onCommand, onError } = options;
-  const actor = createActor(machine, {
+  const { charts, id, parent, input, onCommand, onError } = options;
+  const actor = createActor(logicOf(machine, charts), {
     id,
     ...(parent === undefined ? {} : { parent: listenerUnder(parent, id) }),
     ...(input === undefined ? {} : { input }),

@@ -2,6 +2,7 @@
 import { PincerError } from '../protocol/failure.ts';
 import { defaultLimits, type LimitName, type Limits } from '../protocol/limits.ts';
 import type { Clock, Ids, Log, Random } from '../protocol/ports.ts';
+import { type Charts, chartsOf } from './charts.ts';
 import { createDeadlines, type Deadlines } from './deadlines.ts';
 
 export interface World {
@@ -9,6 +10,7 @@ export interface World {
   readonly random: Random;
   readonly ids: Ids;
   readonly log: Log;
+  readonly charts: Charts;
   readonly limits: Limits;
   readonly deadlines: Deadlines;
 }
@@ -23,12 +25,14 @@ export interface WorldOptions {
   readonly ids?: Ids;
   /** One line per state change worth waking for. Default: silent. */
   readonly log?: Log;
+  /** How charts are run: `compiled`, or `interpreted` by xstate, which is slower and otherwise the same. Default `compiled`. */
+  readonly charts?: 'compiled' | 'interpreted';
   /** Limits that differ from the defaults of docs/limits.md. */
   readonly limits?: Partial<Limits>;
 }
 
 /**
- * @throws PincerError `OPTION_INVALID` for an unknown limit or one that is not a number ≥ 0.
+ * @throws PincerError `OPTION_INVALID` for an unknown limit or one that is not a number ≥ 0, and for an unknown `charts`.
  */
 export function createWorld(
   options: WorldOptions,
@@ -40,6 +44,7 @@ export function createWorld(
     random: options.random ?? defaults.random,
     ids: options.ids ?? defaults.ids,
     log: options.log ?? silentLog,
+    charts: chartsOf(options.charts),
     limits: withDefaults(options.limits ?? {}),
     deadlines: createDeadlines(clock),
   };

@@ -76,6 +76,7 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
     onProgress: (note) => current?.platform?.progress?.(note),
   });
   const actor = startActor(channelMachine, {
+    charts: world.charts,
     id: 'channel',
     // Commands wait for this turn’s end: the parts below are made by then.
     onCommand: (command) => queueMicrotask(() => run(command)),

@@ -4,7 +4,7 @@ import { type Discovery, type DiscoveryNews, discover, loadNodesFile, staticNode
 import { createGateway, type Gateway, type Limits, plainText } from '../index.ts';
 import { type AdvertiseOptions, announcementsOf, withAdvertising } from './discovery.ts';
 import { collectLimit } from './option-values.ts';
-import { DEFAULT_ADDRESS, logOf, type SharedOptions, tokenOf, withOutput, withToken } from './options.ts';
+import { chartsOf, DEFAULT_ADDRESS, logOf, type SharedOptions, tokenOf, withOutput, withToken } from './options.ts';
 import { createOutput, type Output } from './output.ts';
 import { onSignals } from './signals.ts';
 
@@ -45,6 +45,7 @@ export function gatewayCommand(): Command {
         log,
         limits: limit,
         ...tokenOf(options),
+        ...chartsOf(),
         ...(id === undefined ? {} : { id }),
         ...(nodes === undefined ? {} : { nodes: await loadNodesFile(nodes) }),
         ...(strictNodes === undefined ? {} : { strictNodes }),

@@ -18,6 +18,7 @@ import { type FindOptions, finderOf, withFinding } from './discovery.ts';
 import { EXIT, exitCodeOfSignal } from './exit-codes.ts';
 import { collect, collectAmount, collectLimit, collectPair, parseList, parseWhole } from './option-values.ts';
 import {
+  chartsOf,
   DEFAULT_ADDRESS,
   gatewayUrlOf,
   linkLog,
@@ -124,6 +125,7 @@ export function nodeCommand(): Command {
         limits: limit,
         signal: giveUp.signal,
         ...tokenOf(options),
+        ...chartsOf(),
         ...(id === undefined ? {} : { id }),
         ...(label === undefined ? {} : { labels: label }),
         ...(resource === undefined ? {} : { resources: resource }),

@@ -55,6 +55,13 @@ export function tokenOf({ tokenFile }: SharedOptions): { token?: string } {
   return token === undefined || token === '' ? {} : { token };
 }
 
+/** How charts are run: PINCER_CHARTS, else compiled. A variable that is empty is not set. */
+export function chartsOf(environment = process.env): { charts?: 'compiled' | 'interpreted' } {
+  const charts = environment['PINCER_CHARTS'] ?? '';
+  // Whoever is given it says what is wrong with any other word.
+  return charts === '' ? {} : { charts: charts as 'interpreted' };
+}
+
 /** The gateway of `--url` or `--join`, else of PINCER_URL, else the one on this machine. A variable that is empty is not set. */
 export function gatewayUrlOf(url: string | undefined, environment = process.env): string {
   const ofEnvironment = environment['PINCER_URL'] ?? '';
@@ -72,7 +79,12 @@ export async function withGateway(
     throw new PincerError('OPTION_INVALID', '--url names the gateway, --discover finds it: say one of them');
   }
   const finder = finderOf(options, tokenOf(options));
-  const client = createClient({ url: finder?.dial ?? gatewayUrlOf(options.url), log, ...tokenOf(options) });
+  const client = createClient({
+    url: finder?.dial ?? gatewayUrlOf(options.url),
+    log,
+    ...tokenOf(options),
+    ...chartsOf(),
+  });
   try {
     await client.ready(options.connectTimeout);
     await work(client, output);

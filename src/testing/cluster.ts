@@ -2,6 +2,8 @@
  * A whole cluster in one process: gateway, nodes and clients over an in-memory network, with time that passes only when
  * the test says so and chance that comes from a seed. For tests of handlers, of whole apps, and of Pincer itself.
  */
+import process from 'node:process';
+import { chartsOf } from '../actors/charts.ts';
 import { type Client, type ClientOptions, createClient } from '../actors/client/client.ts';
 import { createGateway } from '../actors/gateway/gateway.ts';
 import type { Gateway, GatewayOptions } from '../actors/gateway/gateway-options.ts';
@@ -28,12 +30,17 @@ export interface TestClusterOptions {
   readonly store?: Store;
   /** Where gateway, nodes and clients log to. Default: nowhere. */
   readonly log?: Log;
+  /** How charts are run. Default: as the variable PINCER_CHARTS says, else compiled. */
+  readonly charts?: 'compiled' | 'interpreted';
   /** Further options of the gateway. */
-  readonly gateway?: Omit<GatewayOptions, 'listen' | 'listeners' | 'store' | 'clock' | 'random' | 'ids' | 'limits'>;
+  readonly gateway?: Omit<
+    GatewayOptions,
+    'listen' | 'listeners' | 'store' | 'clock' | 'random' | 'ids' | 'limits' | 'charts'
+  >;
 }
 
 /** Options of a node in a test cluster: those of `createNode`, but for what the cluster provides. */
-export type TestNodeOptions = Omit<NodeOptions, 'join' | 'id' | 'clock' | 'random' | 'ids'>;
+export type TestNodeOptions = Omit<NodeOptions, 'join' | 'id' | 'clock' | 'random' | 'ids' | 'charts'>;
 
 /** A cluster whose time, chance and network a test holds in its hands. Dispose it. */
 export interface TestCluster extends AsyncDisposable {
@@ -71,13 +78,19 @@ const WITHIN_MS = 600_000;
 
 /** Starts a cluster with a gateway and nothing else. Dispose it (`await using`): that stops everything in it. */
 export async function createTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
-  const { seed = 1, limits = {}, faults = {}, log } = options;
+  const {
+    seed = 1,
+    limits = {},
+    faults = {},
+    log,
+    charts = chartsOf(process.env['PINCER_CHARTS'] || undefined),
+  } = options;
   const random = seededRandom(seed);
   const clock = createSimulatedClock();
   const network = createMemoryNetwork({ clock, random, faults });
   const ids = countingIds();
   const store = options.store ?? createMemoryStore({ clock, ids, limits: { ...defaultLimits, ...limits } });
-  const shared = { clock, random, ids, limits, ...(log === undefined ? {} : { log }) };
+  const shared = { clock, random, ids, limits, charts, ...(log === undefined ? {} : { log }) };
   /** Who is in the network under a name, by the id that people know. */
   const names = new Map<string, { name: string; isDead: boolean }>();
   const started: { stop(): Promise<void> }[] = [];

@@ -2,8 +2,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { assign, emit, setup } from 'xstate';
 import { createHost, type HostOwner } from '../../src/actors/actor-host.ts';
+import type { Charts } from '../../src/actors/charts.ts';
 import { startActor } from '../../src/actors/start-actor.ts';
 import { gatewayMachine } from '../../src/machines/gateway.ts';
+import { testCharts } from '../support/charts.ts';
 import { runAlone } from '../support/lone-process.ts';
 
 const lifeMachine = setup({
@@ -41,14 +43,16 @@ const lifeMachine = setup({
   },
 });
 
-function hosted(onCommand: HostOwner<typeof lifeMachine>['onCommand'] = () => {}) {
+function hosted(charts: Charts, onCommand: HostOwner<typeof lifeMachine>['onCommand'] = () => {}) {
   const heard: string[] = [];
   const parent = startActor(gatewayMachine, {
+    charts,
     id: 'parent',
     onCommand: () => {},
     onError: () => heard.push('parent failed'),
   });
   const host = createHost(lifeMachine, {
+    charts,
     parent,
     id: 'lives',
     owner: {
@@ -67,9 +71,9 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe('a host', () => {
+describe.each(['compiled', 'interpreted'] as const)('a host of charts that are %s', (charts) => {
   it('passes on commands, reaps what is done and forgets what is dropped', () => {
-    const { host, heard } = hosted();
+    const { host, heard } = hosted(charts);
     for (const id of ['a', 'b']) host.spawn(id, { name: id });
     expect(() => host.spawn('a', { name: 'a' })).toThrow(/'a' exists already/);
     expect(host.tell('a', { type: 'step' })).toBe(true);
@@ -81,7 +85,7 @@ describe('a host', () => {
   });
 
   it('outlives a chart that throws: its actor alone has failed', () => {
-    const { host, heard, parent } = hosted();
+    const { host, heard, parent } = hosted(charts);
     for (const id of ['a', 'b']) host.spawn(id, { name: id });
     host.tell('a', { type: 'burst' });
     host.tell('b', { type: 'step' });
@@ -90,7 +94,7 @@ describe('a host', () => {
   });
 
   it('takes a command that cannot be carried out for a failure of its actor, not of the process', () => {
-    const { host, heard } = hosted((id) => {
+    const { host, heard } = hosted(charts, (id) => {
       if (id === 'a') throw new Error('no such thing');
     });
     for (const id of ['a', 'b']) host.spawn(id, { name: id });
@@ -101,7 +105,7 @@ describe('a host', () => {
   });
 
   it('holds 50 000 live actors', () => {
-    const { host, heard } = hosted();
+    const { host, heard } = hosted(charts);
     for (let n = 0; n < 50_000; n += 1) host.spawn(`life-${n}`, { name: 'one of many' });
     expect(host.size).toBe(50_000);
     for (let n = 0; n < 50_000; n += 1) host.tell(`life-${n}`, { type: 'end' });
@@ -109,7 +113,7 @@ describe('a host', () => {
   }, 60_000);
 
   it('keeps nothing of 200 000 that are done', async () => {
-    const { code, stdout, stderr } = await runAlone(HEAP, ['--expose-gc']);
+    const { code, stdout, stderr } = await runAlone(`const charts = '${charts}';\n${HEAP}`, ['--expose-gc']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const [early = 0, late = 0] = (JSON.parse(stdout) as number[]).map(Number);
     // Bytes for each of the 150 000 in between; a leaked actor would be some 3 000.
@@ -123,8 +127,8 @@ import { createHost } from './src/actors/actor-host.ts';
 import { startActor } from './src/actors/start-actor.ts';
 import { gatewayMachine } from './src/machines/gateway.ts';
 import { taskMachine } from './src/machines/task.ts';
-const parent = startActor(gatewayMachine, { id: 'parent', onCommand() {}, onError() {} });
-const host = createHost(taskMachine, { parent, id: 'tasks', owner: { onCommand() {}, onDone() {}, onError() {} } });
+const parent = startActor(gatewayMachine, { charts, id: 'parent', onCommand() {}, onError() {} });
+const host = createHost(taskMachine, { charts, parent, id: 'tasks', owner: { onCommand() {}, onDone() {}, onError() {} } });
 const sizes = [];
 for (let n = 1; n <= 200_000; n += 1) {
   const id = 'task-' + n;
@@ -144,11 +148,18 @@ describe('a singleton', () => {
     const warned = vi.spyOn(console, 'warn');
     const commands: string[] = [];
     const root = startActor(gatewayMachine, {
+      charts: testCharts,
       id: 'root',
       onCommand: ({ type }) => commands.push(type),
       onError: () => {},
     });
-    const child = startActor(gatewayMachine, { id: 'child', parent: root, onCommand: () => {}, onError: () => {} });
+    const child = startActor(gatewayMachine, {
+      charts: testCharts,
+      id: 'child',
+      parent: root,
+      onCommand: () => {},
+      onError: () => {},
+    });
     root.send({ type: 'gateway.stop' });
     root.send({ type: 'store.opened' });
     child.send({ type: 'gateway.stop' });
@@ -159,6 +170,7 @@ describe('a singleton', () => {
   it('whose command throws reports that as its own error', () => {
     const errors: unknown[] = [];
     startActor(gatewayMachine, {
+      charts: testCharts,
       id: 'root',
       onCommand: () => {
         throw new Error('no store');

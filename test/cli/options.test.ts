@@ -5,7 +5,7 @@ import { InvalidArgumentError } from 'commander';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { invocationOf } from '../../src/cli/demo.ts';
 import { collectAmount, collectPair, parseDuration, parseList, parseWhole } from '../../src/cli/option-values.ts';
-import { gatewayUrlOf, linkLog, tokenOf } from '../../src/cli/options.ts';
+import { chartsOf, gatewayUrlOf, linkLog, tokenOf } from '../../src/cli/options.ts';
 import type { Output } from '../../src/cli/output.ts';
 import { scratchDirectory } from '../handlers/tool-runner.ts';
 
@@ -47,6 +47,13 @@ describe('the gateway of a command', () => {
     expect(gatewayUrlOf(undefined, { PINCER_URL: 'ws://b:2' })).toBe('ws://b:2');
     expect(gatewayUrlOf(undefined, { PINCER_URL: '' })).toBe('ws://127.0.0.1:7443');
     expect(gatewayUrlOf(undefined, {})).toBe('ws://127.0.0.1:7443');
+  });
+});
+
+describe('the charts of a command', () => {
+  it('are run as PINCER_CHARTS says, else as usual', () => {
+    expect(chartsOf({ PINCER_CHARTS: 'interpreted' })).toEqual({ charts: 'interpreted' });
+    for (const environment of [{ PINCER_CHARTS: '' }, {}]) expect(chartsOf(environment)).toEqual({});
   });
 });
 

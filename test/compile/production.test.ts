@@ -1,12 +1,17 @@
 /** The tests here run xstate’s development build; users mostly run the other one. */
 import { expect, it } from 'vitest';
+import { charts } from '../../src/machines/index.ts';
 import { runAlone } from '../support/lone-process.ts';
 
 it('A compiled chart is the same as its machine with the production build of xstate', async () => {
   const { code, stdout, stderr } = await runAlone(PROGRAM);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  const { isProduction, charts, events, different } = JSON.parse(stdout);
-  expect({ isProduction, charts, different }).toEqual({ isProduction: true, charts: 9, different: [] });
+  const { isProduction, walked, events, different } = JSON.parse(stdout);
+  expect({ isProduction, walked, different }).toEqual({
+    isProduction: true,
+    walked: Object.keys(charts),
+    different: [],
+  });
   expect(events).toBeGreaterThan(500);
 });
 
@@ -47,5 +52,5 @@ for (const [name, machine] of Object.entries(charts)) {
     }
   }
 }
-console.log(JSON.stringify({ isProduction, charts: Object.keys(charts).length, events, different }));
+console.log(JSON.stringify({ isProduction, walked: Object.keys(charts), events, different }));
 `;

@@ -9,6 +9,7 @@ import { createMemoryStore } from '../../src/actors/store/memory.ts';
 import type { Store } from '../../src/actors/store/store.ts';
 import { defaultLimits, type Limits } from '../../src/protocol/limits.ts';
 import { isOutcome } from '../../src/protocol/task.ts';
+import { testCharts } from './charts.ts';
 import { createHandClock, type HandClock } from './hand-clock.ts';
 import { RawPeer } from './raw-peer.ts';
 
@@ -41,7 +42,7 @@ export class ModelGateway implements AsyncDisposable {
     const model = new ModelGateway(limits);
     await model.store.open();
     model.#gateway = await model.#open('gateway', model.held.store);
-    model.#client = createClient({ url: model.url });
+    model.#client = createClient({ url: model.url, charts: testCharts });
     await model.client.ready();
     return model;
   }
@@ -104,7 +105,7 @@ export class ModelGateway implements AsyncDisposable {
   }
 
   #open(id: string, store: Store): Promise<RealGateway> {
-    return createGateway({ id, store, limits: this.limits, clock: this.clock, random: () => 0.5 });
+    return createGateway({ id, store, limits: this.limits, clock: this.clock, random: () => 0.5, charts: testCharts });
   }
 }
 

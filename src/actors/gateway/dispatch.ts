@@ -64,6 +64,7 @@ export class Dispatch {
     this.#strategy = options.strategy;
     this.#gatewayId = options.gatewayId;
     this.#actor = startActor(schedulerMachine, {
+      charts: world.charts,
       id: 'scheduler',
       parent: options.parent,
       onCommand: (command) => this.#run(command),

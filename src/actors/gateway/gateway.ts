@@ -69,6 +69,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   });
 
   const root = startActor(gatewayMachine, {
+    charts: world.charts,
     id: 'gateway',
     // The parts below are made before any command is carried out: commands wait for this turn’s end.
     onCommand: (command) => queueMicrotask(() => run(command)),
@@ -296,7 +297,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     stopped,
     dial,
     client() {
-      const client = createClient({ ...options, dial });
+      const client = createClient({ charts: world.charts, ...options, dial });
       clients.add(client);
       return client;
     },

@@ -81,6 +81,7 @@ export class Nodes {
     this.#world = world;
     this.#owner = options.owner;
     this.#host = createHost(nodeMachine, {
+      charts: world.charts,
       parent: options.parent,
       id: 'nodes',
       owner: {

@@ -52,6 +52,7 @@ export class Sessions {
     });
     this.counters = options.counters;
     this.#host = createHost(sessionMachine, {
+      charts: world.charts,
       parent: options.parent,
       id: 'sessions',
       owner: {

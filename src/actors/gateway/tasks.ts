@@ -62,6 +62,7 @@ export class Tasks {
     this.#store = options.store;
     this.#owner = options.owner;
     this.#host = createHost(taskMachine, {
+      charts: world.charts,
       parent: options.parent,
       id: 'tasks',
       owner: {

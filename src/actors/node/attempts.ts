@@ -58,6 +58,7 @@ export class Attempts {
     this.#options = options;
     this.#isolations = new Isolations(world);
     this.#host = createHost(attemptMachine, {
+      charts: world.charts,
       parent: options.parent,
       id: 'attempts',
       owner: {

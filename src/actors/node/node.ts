@@ -106,6 +106,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   });
 
   const life = startActor(nodeLifeMachine, {
+    charts: world.charts,
     id: 'node',
     onCommand: run,
     onError: (error) => log.error('node.crashed', { error: String(error) }),

@@ -37,7 +37,7 @@ interface Checked {
 
 export function demoCommand(): Command {
   return withOutput(new Command('demo'))
-    .description('see it work: a gateway and three nodes on this machine, one killed half-way')
+    .description('see it work: a gateway (in memory) and three nodes on this machine, one killed half-way')
     .option('--dir <dir>', 'hash the files of this directory (default: those of this package)')
     .option('--once', 'run once and end (as it does anyway; for scripts)')
     .action(async (options: DemoOptions) => {
@@ -73,7 +73,7 @@ async function play(options: DemoOptions, output: Output, children: Child[]): Pr
     children.push(child);
     return child;
   };
-  const gateway = await start(['gateway', '--listen', '127.0.0.1:0']);
+  const gateway = await start(['gateway', '--listen', '127.0.0.1:0', '--store', 'memory']);
   const url = String(gateway.ready['url']);
   output.say(`   The gateway listens at ${url} (pid ${gateway.pid}).`);
   const nodeArgs = ['--join', url, '--max-tasks', String(SLOTS), '--allow', program.command];

@@ -1,4 +1,5 @@
 /** `pincer gateway`: the hub, until it is told to stop. */
+import { sep } from 'node:path';
 import { Command } from 'commander';
 import { type Discovery, type DiscoveryNews, discover, loadNodesFile, staticNodes } from '../discovery.ts';
 import { createGateway, type Gateway, type Limits, plainText } from '../index.ts';
@@ -7,11 +8,13 @@ import { collectLimit } from './option-values.ts';
 import { chartsOf, DEFAULT_ADDRESS, logOf, type SharedOptions, tokenOf, withOutput, withToken } from './options.ts';
 import { createOutput, type Output } from './output.ts';
 import { onSignals } from './signals.ts';
+import { dataDir, storeAt, storePlace } from './store-place.ts';
 
 interface GatewayCommandOptions extends SharedOptions, AdvertiseOptions {
   readonly listen: string;
   readonly id?: string;
   readonly strategy: string;
+  readonly store?: string;
   readonly nodes?: string;
   readonly strictNodes?: boolean;
   readonly limit?: Partial<Limits>;
@@ -22,6 +25,10 @@ export function gatewayCommand(): Command {
     .description('run a gateway: nodes and clients dial it')
     .option('--listen <host:port>', 'where to listen; anything but loopback needs a token', DEFAULT_ADDRESS)
     .option('--id <id>', 'the name of this gateway')
+    .option(
+      '--store <dir>',
+      'where tasks are kept: a directory, which gateways of this machine may share, or "memory" (default: a directory for the port)',
+    )
     .option('--strategy <name>', 'how nodes are chosen', 'least-connections')
     .option(
       '--nodes <file>',
@@ -32,18 +39,22 @@ export function gatewayCommand(): Command {
     .option('--verbose', 'log every state change to stderr')
     .addHelpText(
       'after',
-      '\nStops in order with SIGTERM or Ctrl-C: takes no more tasks, lets running ones finish. A second signal ends it at once.',
+      `\nTasks outlive the gateway: without --store they are in ${dataDir()}${sep}gateway-PORT (PINCER_HOME moves that), or in` +
+        ' memory if the system is to choose the port. Gateways that are given one --store directory serve one cluster.' +
+        '\nStops in order with SIGTERM or Ctrl-C: takes no more tasks, lets running ones finish. A second signal ends it at once.',
     )
     .action(async (options: GatewayCommandOptions) => {
       const output = createOutput(options);
-      const { listen, id, strategy, nodes, strictNodes, limit = {} } = options;
+      const { listen, id, strategy, store, nodes, strictNodes, limit = {} } = options;
       const log = logOf(options);
+      const place = storePlace(store, listen);
       const announcements = announcementsOf(options, listen);
       const gateway = await createGateway({
         listen,
         strategy,
         log,
         limits: limit,
+        ...storeAt(place, limit),
         ...tokenOf(options),
         ...chartsOf(),
         ...(id === undefined ? {} : { id }),
@@ -61,8 +72,8 @@ export function gatewayCommand(): Command {
         void gateway.drain();
       });
       output.result(
-        { event: 'ready', url: gateway.url, gatewayId: gateway.id },
-        () => `gateway ${gateway.id} listens at ${gateway.url}`,
+        { event: 'ready', url: gateway.url, gatewayId: gateway.id, store: place },
+        () => `gateway ${gateway.id} listens at ${gateway.url}; its tasks are in ${place}`,
       );
       await gateway.stopped;
       await stopAll(discoveries);

@@ -1,5 +1,8 @@
 /** Real processes of the built command line: started, spoken to, killed by pid, and never left behind. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -27,8 +30,9 @@ export interface Running {
   kill(signal?: NodeJS.Signals): void;
 }
 
-/** A set of processes that end with it. */
+/** A set of processes that end with it. What they would keep in the home of the user is kept in a folder of their own. */
 export class Processes implements AsyncDisposable {
+  readonly #home = mkdtempSync(join(tmpdir(), 'pincer-home-'));
   readonly #running = new Set<ChildProcess>();
 
   start(
@@ -37,7 +41,7 @@ export class Processes implements AsyncDisposable {
   ): Running {
     const { PINCER_URL: _url, PINCER_TOKEN: _token, ...env } = process.env;
     const child = spawn(process.execPath, [MAIN, ...args], {
-      env: { ...env, NO_COLOR: '1', ...options.env },
+      env: { ...env, NO_COLOR: '1', PINCER_HOME: this.#home, ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       stdio: [options.input === true ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     });
@@ -89,6 +93,7 @@ export class Processes implements AsyncDisposable {
     const gone = left.map((child) => new Promise((resolve) => child.once('close', resolve)));
     for (const child of left) child.kill('SIGKILL');
     await Promise.all(gone);
+    rmSync(this.#home, { recursive: true, force: true });
   }
 }
 

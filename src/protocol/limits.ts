@@ -342,6 +342,30 @@ export const LIMITS = {
   ),
   leaseRenewMs: limit(3_000, 'ms', 'How often a gateway renews its claim.', '–'),
   sweepMs: limit(1_000, 'ms', 'How often a gateway looks for due delays and dead gateways.', '–'),
+  directoryMs: limit(
+    1_000,
+    'ms',
+    'How often a gateway tells the others of its nodes, if anything about them has changed.',
+    'Other gateways show what was told last.',
+  ),
+  watchPollMs: limit(
+    5_000,
+    'ms',
+    'How often a gateway asks the store after tasks that are watched on it and run elsewhere.',
+    'Without a hint from there, their outcome is told that much later.',
+  ),
+  busReplyMs: limit(
+    2_000,
+    'ms',
+    'How long a gateway waits for the answer of another one.',
+    'The message counts as not delivered there.',
+  ),
+  relayedPerSecondMax: limit(
+    1_000,
+    'count',
+    'Progress reports a gateway passes on to other gateways in a second.',
+    'Further ones are dropped and counted.',
+  ),
 
   // Channels
   channelLeaseMs: limit(

@@ -32,7 +32,9 @@ export interface TestClusterOptions {
   readonly log?: Log;
   /** How charts are run. Default: as the variable PINCER_CHARTS says, else compiled. */
   readonly charts?: 'compiled' | 'interpreted';
-  /** Further options of the gateway. */
+  /** How many gateways share the store. Default 1. */
+  readonly gateways?: number;
+  /** Further options of each gateway. */
   readonly gateway?: Omit<
     GatewayOptions,
     'listen' | 'listeners' | 'store' | 'clock' | 'random' | 'ids' | 'limits' | 'charts'
@@ -40,28 +42,38 @@ export interface TestClusterOptions {
 }
 
 /** Options of a node in a test cluster: those of `createNode`, but for what the cluster provides. */
-export type TestNodeOptions = Omit<NodeOptions, 'join' | 'id' | 'clock' | 'random' | 'ids' | 'charts'>;
+export type TestNodeOptions = Omit<NodeOptions, 'join' | 'id' | 'clock' | 'random' | 'ids' | 'charts'> & Reach;
+
+/** Where a node or client of a test cluster may go. */
+export interface Reach {
+  /** The gateways that it knows, by number from 1. Default: all. */
+  readonly via?: readonly number[];
+}
 
 /** A cluster whose time, chance and network a test holds in its hands. Dispose it. */
 export interface TestCluster extends AsyncDisposable {
   readonly clock: SimulatedClock;
-  /** Cuts, partitions and faults. The gateway is called `gateway`, nodes and clients by their ids. */
+  /**
+   * Cuts, partitions and faults. The first gateway is called `gateway`, the second `gateway-2` and so on, nodes and
+   * clients by their ids.
+   */
   readonly network: MemoryNetwork;
   readonly random: Random;
   readonly store: Store;
-  /** The gateway that runs now. */
+  /** The first gateway that runs now. */
   readonly gateway: Gateway;
+  /** A gateway that runs now, by number from 1. */
+  gatewayAt(number: number): Gateway;
   /** Starts a node and resolves once it is welcome, letting time pass until then. */
   node(id: string, options?: TestNodeOptions): Promise<Node>;
   /** Starts a client and resolves once it is connected. */
-  client(id?: string, options?: Pick<ClientOptions, 'limits' | 'log'>): Promise<Client>;
+  client(id?: string, options?: Pick<ClientOptions, 'limits' | 'log'> & Reach): Promise<Client>;
   /** As `kill -9` of a node or client: its link ends without a word and it never gets through again. */
   kill(id: string): void;
-  /**
-   * As `kill -9` of the gateway: every link ends, nothing more that it says reaches the store or anybody. Another one
-   * then starts on the same store.
-   */
-  restartGateway(): Promise<Gateway>;
+  /** As `kill -9` of a gateway, by number from 1: every link ends, nothing more that it says reaches the store or anybody. */
+  killGateway(number?: number): void;
+  /** Kills a gateway and starts another one in its place, on the same store. */
+  restartGateway(number?: number): Promise<Gateway>;
   /** Lets time pass. */
   advance(ms: number): Promise<void>;
   /** Lets no time pass, but everything that needs none happen. */
@@ -94,24 +106,27 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
   /** Who is in the network under a name, by the id that people know. */
   const names = new Map<string, { name: string; isDead: boolean }>();
   const started: { stop(): Promise<void> }[] = [];
+  const places = Array.from({ length: options.gateways ?? 1 }, (_, index) =>
+    index === 0 ? 'gateway' : `gateway-${index + 1}`,
+  );
   let gateways = 0;
-  let gateway: Gateway;
-  let kill: () => void;
+  /** Those that run now, and how to kill each, by their place. */
+  const running = new Map<string, { readonly gateway: Gateway; kill(): void }>();
 
-  async function startGateway(): Promise<void> {
+  async function startGateway(place: string): Promise<Gateway> {
     gateways += 1;
     const life = { isDead: false };
     let close: () => Promise<void> = async () => {};
     const listen: Listen = async (onLink) => {
-      const listener = await network.listen('gateway')(onLink);
+      const listener = await network.listen(place)(onLink);
       close = () => listener.close();
       return listener;
     };
-    kill = () => {
+    const kill = (): void => {
       life.isDead = true;
       void close();
     };
-    gateway = await until(
+    const gateway = await until(
       createGateway({
         id: `gateway-${gateways}`,
         ...options.gateway,
@@ -122,15 +137,37 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
       }),
     );
     started.push(gateway);
+    running.set(place, { gateway, kill });
+    return gateway;
   }
 
-  /** A way to the gateway that leads nowhere once its owner was killed. */
-  function dialAs(id: string): Dial {
+  function placeOf(number: number): string {
+    const place = places[number - 1];
+    if (place === undefined) throw new PincerError('OPTION_INVALID', `there is no gateway ${number} in this cluster`);
+    return place;
+  }
+
+  function gatewayAt(number: number): Gateway {
+    const one = running.get(placeOf(number));
+    if (one === undefined) throw new PincerError('OPTION_INVALID', `gateway ${number} does not run`);
+    return one.gateway;
+  }
+
+  /** Ways to the gateways that lead nowhere once their owner was killed. */
+  function dialsAs(id: string, via: readonly number[] = places.map((_, index) => index + 1)): Dial[] {
     const life = { name: names.has(id) ? `${id}#${names.size}` : id, isDead: false };
     names.set(id, life);
-    const dial = network.dial('gateway', { name: life.name });
-    return (signal) =>
-      life.isDead ? Promise.reject(new PincerError('GATEWAY_UNREACHABLE', `${id} was killed`)) : dial(signal);
+    return via.map((number) => {
+      const dial = network.dial(placeOf(number), { name: life.name });
+      return (signal) =>
+        life.isDead ? Promise.reject(new PincerError('GATEWAY_UNREACHABLE', `${id} was killed`)) : dial(signal);
+    });
+  }
+
+  function killGateway(number = 1): void {
+    const place = placeOf(number);
+    running.get(place)?.kill();
+    running.delete(place);
   }
 
   function until<Value>(
@@ -169,16 +206,17 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
     return typeof answer === 'boolean' ? answer : settles(answer, WITHIN_MS);
   }
 
-  await startGateway();
+  for (const place of places) await startGateway(place);
   const cluster: TestCluster = {
     clock,
     network,
     random,
     store,
     get gateway() {
-      return gateway;
+      return gatewayAt(1);
     },
-    async node(id, nodeOptions = {}) {
+    gatewayAt,
+    async node(id, { via, ...nodeOptions } = {}) {
       const node = await until(
         createNode({
           load: STEADY,
@@ -186,19 +224,19 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
           ...nodeOptions,
           limits: { ...limits, ...nodeOptions.limits },
           id,
-          join: dialAs(id),
+          join: dialsAs(id, via),
         }),
       );
       started.push(node);
       return node;
     },
-    async client(id = `client-${started.length}`, clientOptions = {}) {
+    async client(id = `client-${started.length}`, { via, ...clientOptions } = {}) {
       const client = createClient({
         ...shared,
         ...clientOptions,
         limits: { ...limits, ...clientOptions.limits },
         id,
-        url: dialAs(id),
+        url: dialsAs(id, via),
       });
       started.push(client);
       await until(client.ready(WITHIN_MS));
@@ -210,10 +248,10 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
       life.isDead = true;
       network.cut(life.name);
     },
-    async restartGateway() {
-      kill();
-      await startGateway();
-      return gateway;
+    killGateway,
+    restartGateway(number = 1) {
+      killGateway(number);
+      return startGateway(placeOf(number));
     },
     advance: (ms) => clock.advance(ms),
     settle: () => clock.runSoon(),

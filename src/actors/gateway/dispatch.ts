@@ -43,6 +43,8 @@ export class Dispatch {
   readonly #heardSince = new Set<string>();
   /** Placements made so far. */
   #turn = 0;
+  /** Claims that were begun, and those that were answered or have failed. */
+  readonly claims = { begun: 0, answered: 0 };
   #isWorkHeard = false;
   #isRoomHeard = false;
 
@@ -164,7 +166,10 @@ export class Dispatch {
       return;
     }
     try {
-      const claimed = await this.#store.claim(this.#gatewayId(), wants, room);
+      this.claims.begun += 1;
+      const claimed = await this.#store.claim(this.#gatewayId(), wants, room).finally(() => {
+        this.claims.answered += 1;
+      });
       // Stopped meanwhile: what was claimed goes back with all that the gateway owns.
       if (this.status === 'stopped') return;
       if (claimed === null) {

@@ -13,10 +13,12 @@ import { createMemoryNetwork } from '../../transport/memory.ts';
 import { createPostCounters } from '../../transport/post.ts';
 import { type Client, createClient } from '../client/client.ts';
 import type { Deadline } from '../deadlines.ts';
+import { Gate } from '../gate.ts';
 import { realPorts } from '../real-ports.ts';
 import { startActor } from '../start-actor.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { createWorld } from '../world.ts';
+import { Cluster } from './cluster.ts';
 import { Dispatch } from './dispatch.ts';
 import type { Gateway, GatewayOptions } from './gateway-options.ts';
 import { Granting } from './granting.ts';
@@ -59,14 +61,9 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const releases: (() => void)[] = [];
   let drainDeadline: Deadline | null = null;
   let failure: unknown = null;
-  let resolveServing: () => void = () => {};
-  const serving = new Promise<void>((resolve) => {
-    resolveServing = resolve;
-  });
-  let resolveStopped: () => void = () => {};
-  const stopped = new Promise<void>((resolve) => {
-    resolveStopped = resolve;
-  });
+  const serving = new Gate();
+  const ended = new Gate();
+  const stopped = ended.passed;
 
   const root = startActor(gatewayMachine, {
     charts: world.charts,
@@ -89,6 +86,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
             [...node.slots.values()].map((slot) => slot.ref),
           );
         }
+        await cluster.reopen();
         dispatch.roomChanged();
       },
       onStoreFailed: storeFailed,
@@ -121,9 +119,13 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         const node = nodes.get(nodeId);
         if (node !== undefined) nodes.markOverdue(node, ref);
       },
-      onEnded: (taskId) => intake.tellSettled([taskId]),
-      onSettled: (outcome) => {
+      onEnded: (taskId) => {
+        intake.tellSettled([taskId]);
+        cluster.relay.settled(taskId, tasks.recordOf(taskId)?.origin ?? null);
+      },
+      onSettled: (outcome, { origin }) => {
         for (const session of watchers.take(outcome.taskId)) session.send('task_settled', outcome);
+        cluster.relay.settled(outcome.taskId, origin);
       },
       onStoreFailed: storeFailed,
     },
@@ -153,6 +155,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     tasks,
     limits,
     clock,
+    others: () => cluster.directory.others(),
     schedulerStatus: () => dispatch.status,
     isPaused: (type: string) => dispatch.isPaused(type),
     stats: ownStats,
@@ -160,12 +163,31 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const ownership = new Ownership(world, {
     store,
     gatewayId: () => lease.id,
+    held: () => tasks.refs(),
     isKnown: (ref) => tasks.holds(ref),
-    isClaiming: () => dispatch.status === 'dispatching',
+    claims: () => dispatch.claims,
+    onCancelled: ({ taskId }) => {
+      // Once: what has been told to stop is in its grace.
+      if (tasks.status(taskId) !== 'cancelling') tasks.tell(taskId, { type: 'task.cancel' });
+    },
+    onTaken: ({ taskId }) => tasks.tell(taskId, { type: 'task.superseded' }),
     onStoreFailed: storeFailed,
   });
-  const intake = new Intake(world, { store, watchers, isServing: () => root.getSnapshot().value === 'serving' });
-  const switchboard = new Switchboard(world, nodes);
+  const intake = new Intake(world, {
+    store,
+    watchers,
+    gatewayId: () => lease.id,
+    onWaiting: (record) => cluster.relay.want(record),
+    isServing: () => root.getSnapshot().value === 'serving',
+  });
+  const switchboard: Switchboard = new Switchboard(world, { nodes, elsewhere: () => cluster.exchange });
+  const cluster: Cluster = new Cluster(world, {
+    ...{ store, nodes, tasks, watchers, dispatch, peers: switchboard },
+    sessions: () => sessions,
+    gatewayId: () => lease.id,
+    tellIfSettled: (taskId) => intake.tellIfSettled(taskId),
+    onStoreFailed: storeFailed,
+  });
   const presence = new Presence(world, {
     nodes,
     tasks,
@@ -173,6 +195,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     reconciliation,
     watchers,
     switchboard,
+    cluster,
     inbox: () => inbox,
     granting,
   });
@@ -181,7 +204,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     store,
     intake,
     switchboard,
-    orders: { world, store, nodes, sessions, dispatch, holdings: new Holdings(store, limits) },
+    relay: cluster.relay,
+    orders: { world, store, ...cluster.orders, holdings: new Holdings(store, limits) },
     tasks,
     nodes,
     dispatch,
@@ -203,7 +227,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         recover().then(() => root.send({ type: 'work.recovered' }), storeRefused);
         break;
       case 'gateway.listen':
-        listenAtAll().then(resolveServing, (error: unknown) => {
+        listenAtAll().then(serving.open, (error: unknown) => {
           failure = error;
           root.send({ type: 'gateway.stop' });
         });
@@ -229,6 +253,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
 
   async function recover(): Promise<void> {
     await lease.join();
+    await cluster.open();
     ownership.watch();
     releases.push(store.onReady((queues) => dispatch.hear(queues)));
     releases.push(store.onSettled((taskIds) => intake.tellSettled(taskIds)));
@@ -255,6 +280,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       upMs: clock.now() - startedAt,
       counters: {
         ...counters,
+        ...cluster.counters,
         sessions: sessions.size,
         liveTasks: tasks.size,
         resultsLate: tasks.dropped.late,
@@ -272,15 +298,16 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     tasks.dropAll();
     await sessions.stop();
     for (const release of releases.splice(0)) release();
+    cluster.close();
     await Promise.allSettled(listeners.map((listener) => listener.close()));
     deadlines.stop();
     await lease.leave().catch(storeFailed);
     await store.close().catch(storeFailed);
-    resolveServing();
-    resolveStopped();
+    serving.open();
+    ended.open();
   }
 
-  await serving;
+  await serving.passed;
   if (failure !== null) {
     await stopped;
     throw failure instanceof PincerError

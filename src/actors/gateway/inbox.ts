@@ -14,6 +14,7 @@ import type { Intake } from './intake.ts';
 import type { Nodes } from './nodes.ts';
 import { carryOut, type OrderTargets } from './orders.ts';
 import { answer, type QuestionSources } from './questions.ts';
+import type { Relay } from './relay.ts';
 import { asPincerError, errorPayload } from './replies.ts';
 import type { Session } from './session.ts';
 import type { Switchboard } from './switchboard.ts';
@@ -28,6 +29,7 @@ export interface InboxOptions {
   readonly watchers: Watchers;
   readonly intake: Intake;
   readonly switchboard: Switchboard;
+  readonly relay: Relay;
   readonly orders: OrderTargets;
   readonly questions: QuestionSources;
   /** What a peer may do, of what it claims. */
@@ -155,11 +157,15 @@ export class Inbox {
     const { taskId } = message.payload;
     const [verdict] = await store.cancel([taskId]);
     if (verdict === undefined || verdict === 'unknown') throw new PincerError('TASK_UNKNOWN', `no task '${taskId}'`);
-    if (verdict === 'cancelling') tasks.tell(taskId, { type: 'task.cancel' });
+    const isHere = verdict === 'cancelling' && tasks.tell(taskId, { type: 'task.cancel' });
     const record = await store.get(taskId);
+    if (verdict === 'cancelling' && !isHere && record !== null) this.#options.relay.cancel(record);
     const status = verdict === 'cancelling' ? 'cancelling' : (record?.status ?? 'cancelled');
     session.send('task_cancelling', { taskId, status }, { re: message.id });
-    if (verdict === 'cancelled') await this.#options.intake.tellIfSettled(taskId);
+    if (verdict === 'cancelled') {
+      await this.#options.intake.tellIfSettled(taskId);
+      this.#options.relay.settled(taskId, record?.origin ?? null);
+    }
     tasks.flush();
   }
 
@@ -207,8 +213,9 @@ export class Inbox {
   }
 
   #forward(session: Session, message: Of<'task_progress'>): void {
-    const { watchers } = this.#options;
+    const { watchers, relay, tasks } = this.#options;
     if (!this.#isHeld(session, message.payload)) return;
+    relay.progress(message.payload, tasks.recordOf(message.payload.taskId)?.origin ?? null);
     for (const watcher of watchers.of(message.payload.taskId)) watcher.send('task_progress', message.payload);
   }
 

@@ -17,6 +17,9 @@ interface Submit {
 export interface IntakeOptions {
   readonly store: Store;
   readonly watchers: Watchers;
+  readonly gatewayId: () => string;
+  /** A task is watched here that has not settled. */
+  onWaiting(record: TaskRecord): void;
   /** False once the gateway drains: no more submits. */
   isServing(): boolean;
 }
@@ -88,6 +91,7 @@ export class Intake {
       attemptsMax: spec.attempts ?? this.#world.limits.attemptsDefault,
       payload: spec.payload,
       createdAt,
+      origin: this.#options.gatewayId(),
       key: spec.key,
       prefer: spec.prefer,
       affinityKey: spec.affinityKey,
@@ -139,7 +143,10 @@ export class Intake {
     const { store, watchers } = this.#options;
     const record = await store.get(taskId);
     if (record === null) return false;
-    if (!isOutcome(record.status)) return true;
+    if (!isOutcome(record.status)) {
+      if (watchers.has(taskId)) this.#options.onWaiting(record);
+      return true;
+    }
     const outcome = outcomeOf(record, record.status, await store.result(taskId));
     for (const session of watchers.take(taskId)) session.send('task_settled', outcome);
     return true;

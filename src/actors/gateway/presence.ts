@@ -2,9 +2,12 @@
  * What the comings and goings of peers mean: for the node that a session stands for, for what that node was running, for
  * those who watched or listened over it.
  */
+import { requirementOf } from '../../machines/policies/requirement-class.ts';
 import { type FailureCode, PincerError, toFailure } from '../../protocol/failure.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
+import type { TaskRecord } from '../store/store.ts';
 import type { World } from '../world.ts';
+import type { Cluster } from './cluster.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { Granting } from './granting.ts';
 import type { Inbox } from './inbox.ts';
@@ -22,6 +25,7 @@ export interface PresenceOptions {
   readonly reconciliation: Reconciliation;
   readonly watchers: Watchers;
   readonly switchboard: Switchboard;
+  readonly cluster: Cluster;
   readonly inbox: () => Inbox;
   readonly granting: Granting;
 }
@@ -59,15 +63,16 @@ export class Presence implements SessionsOwner {
   }
 
   onAttached(session: Session, claim: Payload<'register'>): void {
-    const { nodes, tasks, dispatch, switchboard, granting } = this.#options;
+    const { nodes, tasks, dispatch, switchboard, cluster, granting } = this.#options;
     switchboard.attach(session);
     if (session.kind === 'client') return;
     const { capabilities, maxTasks } = granting.of(session, claim);
     const node = nodes.attach(session, { ...claim, maxTasks }, capabilities);
     for (const ref of tasks.heldBy(session.peerId)) {
-      if (includes(claim.running, ref)) nodes.take(node, ref, tasks.resourcesOf(ref.taskId));
+      if (includes(claim.running, ref)) nodes.take(node, ref, resourcesOf(tasks.recordOf(ref.taskId)));
     }
     nodes.tellSlots();
+    cluster.attached(node);
     tasks.stopAgain(session.peerId);
     dispatch.roomChanged();
   }
@@ -162,4 +167,9 @@ export class Presence implements SessionsOwner {
     node.reason = reason;
     nodes.tell(node, event);
   }
+}
+
+/** What an attempt takes of the resources of its node. */
+function resourcesOf(record: TaskRecord | undefined): Readonly<Record<string, number>> {
+  return record === undefined ? {} : (requirementOf(record.queue).resources ?? {});
 }

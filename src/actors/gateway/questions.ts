@@ -1,6 +1,5 @@
 /** Answers what clients ask: lists, single tasks and nodes, counts, and why a task waits. */
-import { misfit, shortage } from '../../machines/policies/fit.ts';
-import { type Requirement, requirementOf } from '../../machines/policies/requirement-class.ts';
+import { requirementOf } from '../../machines/policies/requirement-class.ts';
 import { PincerError } from '../../protocol/failure.ts';
 import { plainText } from '../../protocol/identifier.ts';
 import type { Limits } from '../../protocol/limits.ts';
@@ -11,18 +10,21 @@ import type { TaskStatus, TaskView } from '../../protocol/task.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import { checkup } from '../doctor/checkup.ts';
 import type { Store, TaskRecord } from '../store/store.ts';
-import { nodeView, reasonOf } from './node-view.ts';
-import type { Node, Nodes } from './nodes.ts';
+import { type Counted, census, verdictOn } from './census.ts';
+import type { RemoteNode } from './directory.ts';
+import type { Nodes } from './nodes.ts';
 import type { Tasks } from './tasks.ts';
 
 export interface QuestionSources {
   readonly store: Store;
   readonly nodes: Nodes;
-  /** Nodes that are expected and not here. */
+  /** Nodes that are expected and not at this gateway. */
   absent(): NodeView[];
   readonly tasks: Tasks;
   readonly limits: Limits;
   readonly clock: Clock;
+  /** The nodes of the other gateways. */
+  readonly others: () => Promise<readonly RemoteNode[]>;
   schedulerStatus(): string;
   isPaused(type: string): boolean;
   stats(): Omit<Answer<'stats'>, 'tasks' | 'nodes'>;
@@ -32,7 +34,7 @@ export interface QuestionSources {
  * @throws PincerError `TASK_UNKNOWN` or `NODE_UNKNOWN`.
  */
 export async function answer(query: Query, sources: QuestionSources): Promise<Answer<Query['what']>> {
-  const { store, nodes, tasks, limits } = sources;
+  const { store, tasks, limits } = sources;
   switch (query.what) {
     case 'tasks': {
       const { status, limit = 100, ...filter } = query.filter;
@@ -52,32 +54,45 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
     case 'why':
       return why(await known(query.taskId, store), sources);
     case 'nodes': {
-      const all = [...[...nodes.all()].map((node) => nodeView(node, sources.clock.now())), ...sources.absent()];
-      const items = all.filter(({ status }) => query.status === undefined || query.status.includes(status));
+      const { status } = query;
+      const counted = await everywhere(sources);
+      const views = [...counted.map(({ view }) => view), ...missing(counted, sources)];
+      const items = views.filter((view) => status === undefined || status.includes(view.status));
       items.sort((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
       return { items };
     }
     case 'node': {
-      const node = nodes.get(query.nodeId);
-      if (node !== undefined) return { node: nodeView(node, sources.clock.now()) };
-      const absent = sources.absent().find(({ nodeId }) => nodeId === query.nodeId);
+      const counted = await everywhere(sources);
+      const node = counted.find(({ view }) => view.nodeId === query.nodeId);
+      if (node !== undefined) return { node: node.view };
+      const absent = missing(counted, sources).find(({ nodeId }) => nodeId === query.nodeId);
       if (absent === undefined) throw new PincerError('NODE_UNKNOWN', `no node '${query.nodeId}'`);
       return { node: absent };
     }
     case 'stats': {
       const { byStatus } = await store.stats();
       const byNodeStatus: Record<string, number> = {};
-      for (const node of nodes.all()) byNodeStatus[node.status] = (byNodeStatus[node.status] ?? 0) + 1;
+      for (const { view } of await everywhere(sources)) {
+        byNodeStatus[view.status] = (byNodeStatus[view.status] ?? 0) + 1;
+      }
       return { ...sources.stats(), tasks: { ...byStatus }, nodes: byNodeStatus };
     }
-    case 'doctor': {
-      const all = () =>
-        Promise.resolve([...nodes.all()].map((node) => ({ facts: node, view: nodeView(node, sources.clock.now()) })));
-      return checkup(query, { store, limits, clock: sources.clock, nodes: all });
-    }
+    case 'doctor':
+      return checkup(query, { store, limits, clock: sources.clock, nodes: () => everywhere(sources) });
     default:
       return unexpected(query);
   }
+}
+
+/** The nodes of all gateways. */
+async function everywhere({ nodes, others, clock }: QuestionSources): Promise<Counted[]> {
+  return census(nodes, await others(), clock.now());
+}
+
+/** Nodes that are expected and at no gateway. */
+function missing(counted: readonly Counted[], { absent }: QuestionSources): NodeView[] {
+  const present = new Set(counted.map(({ view }) => view.nodeId));
+  return absent().filter(({ nodeId }) => !present.has(nodeId));
 }
 
 async function known(taskId: string, store: Store): Promise<TaskRecord> {
@@ -116,12 +131,12 @@ function statusOf(record: TaskRecord, tasks: Tasks): TaskStatus {
 }
 
 async function why(record: TaskRecord, sources: QuestionSources): Promise<Answer<'why'>> {
-  const { nodes, tasks, store } = sources;
+  const { tasks, store } = sources;
   const requirement = requirementOf(record.queue);
   const status = statusOf(record, tasks);
-  const verdicts: Verdict[] = [];
-  for (const node of nodes.all()) verdicts.push({ nodeId: node.nodeId, ...verdictOn(node, requirement, nodes) });
-  for (const { nodeId, reason = '' } of sources.absent()) verdicts.push({ nodeId, fits: false, reason });
+  const counted = await everywhere(sources);
+  const verdicts: Verdict[] = counted.map((node) => ({ nodeId: node.view.nodeId, ...verdictOn(node, requirement) }));
+  for (const { nodeId, reason = '' } of missing(counted, sources)) verdicts.push({ nodeId, fits: false, reason });
   verdicts.sort((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
   const ahead = status === 'pending' ? await store.ahead(record.taskId) : null;
   return {
@@ -132,30 +147,6 @@ async function why(record: TaskRecord, sources: QuestionSources): Promise<Answer
     ...(ahead === null ? {} : { ahead }),
     nodes: verdicts,
   };
-}
-
-function verdictOn(node: Node, requirement: Requirement, nodes: Nodes): { fits: boolean; reason: string } {
-  const reason = misfit(node, requirement);
-  if (reason !== null) return { fits: false, reason };
-  const { status, slots, maxTasks } = node;
-  const why = reasonOf(node);
-  if (status === 'offline' || (status === 'unhealthy' && nodes.freeSlots(node) === 0)) {
-    return { fits: false, reason: `is ${status}${why === null ? '' : `: ${why}`}` };
-  }
-  if (status === 'draining') return { fits: false, reason: 'is draining' };
-  const overdue = [...slots.values()].filter((slot) => slot.isOverdue).length;
-  if (slots.size >= maxTasks) {
-    return {
-      fits: false,
-      reason: `is full: ${slots.size} of ${maxTasks} slots taken${overdue === 0 ? '' : `, ${overdue} by overdue attempts`}`,
-    };
-  }
-  const short = shortage(requirement, node.resources, node.taken);
-  if (short !== null) return { fits: false, reason: short };
-  if (node.isLagging) return { fits: false, reason: 'is busy: its event loop lags' };
-  if (node.session?.isFull === true) return { fits: false, reason: 'does not drain what it is sent' };
-  if (status === 'unhealthy') return { fits: true, reason: 'has room for one attempt, on trial' };
-  return { fits: true, reason: `has ${maxTasks - slots.size} of ${maxTasks} slots free` };
 }
 
 function summaryOf(

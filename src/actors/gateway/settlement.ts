@@ -20,7 +20,7 @@ export interface Ended {
 export interface SettlementOwner<Attempt extends Ended> {
   onCompleted(attempt: Attempt, verdict: CompletionVerdict): void;
   onReleased(attempt: Attempt, verdict: ReleaseVerdict): void;
-  onSettled(outcome: Outcome): void;
+  onSettled(outcome: Outcome, record: TaskRecord): void;
   /** The store has failed a task whose time was up; its record says why. */
   onEnded(taskId: string): void;
   onStoreFailed(error: unknown): void;
@@ -48,7 +48,7 @@ export class Settlement<Attempt extends Ended> {
         const verdicts = await store.complete(entries.map((entry) => entry.completion));
         for (const [index, { attempt, completion }] of entries.entries()) {
           const verdict = verdicts[index] ?? 'unknown';
-          if (verdict === 'accepted') owner.onSettled(outcomeOf(attempt, completion));
+          if (verdict === 'accepted') owner.onSettled(outcomeOf(attempt, completion), attempt.record);
           owner.onCompleted(attempt, verdict);
         }
       },
@@ -62,7 +62,7 @@ export class Settlement<Attempt extends Ended> {
         );
         for (const [index, { attempt, release }] of entries.entries()) {
           const verdict = verdicts[index] ?? 'stale';
-          if (verdict === 'cancelled') owner.onSettled(outcomeOf(attempt, cancelled(release)));
+          if (verdict === 'cancelled') owner.onSettled(outcomeOf(attempt, cancelled(release)), attempt.record);
           else if (verdict === 'failed') owner.onEnded(release.taskId);
           owner.onReleased(attempt, verdict);
         }

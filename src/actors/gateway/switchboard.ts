@@ -1,5 +1,5 @@
 /**
- * Messages between peers: one to one, to many by what they are, to the subscribers of a topic. The gateway stamps who
+ * Messages between peers of this gateway, and the way to those of others: one to one, to many by what they are, to the subscribers of a topic. The gateway stamps who
  * sent them and passes the body on undecoded.
  *
  * What is promised: messages of one sender to one receiver arrive in the order they were sent, each at most once. An
@@ -12,15 +12,17 @@ import { unexpected } from '../../protocol/unexpected.ts';
 import type { SendOptions } from '../../transport/delivery.ts';
 import { TokenBucket } from '../../transport/token-bucket.ts';
 import type { World } from '../world.ts';
+import type { Exchange, LocalPeers } from './exchange.ts';
 import type { Node, Nodes } from './nodes.ts';
-import { errorPayload } from './replies.ts';
+import { asPincerError, errorPayload } from './replies.ts';
 import type { Session } from './session.ts';
 
 type Post = Message<'direct' | 'broadcast' | 'subscribe' | 'unsubscribe'>;
 
-export class Switchboard {
+export class Switchboard implements LocalPeers {
   readonly #world: World;
   readonly #nodes: Nodes;
+  readonly #elsewhere: () => Exchange;
   readonly #peers = new Map<string, Session>();
   readonly #topics = new Map<string, Set<Session>>();
   readonly #subscriptions = new Map<Session, Set<string>>();
@@ -28,9 +30,10 @@ export class Switchboard {
   /** Messages that reached nobody, for the counters. */
   undelivered = 0;
 
-  constructor(world: World, nodes: Nodes) {
+  constructor(world: World, { nodes, elsewhere }: { nodes: Nodes; elsewhere: () => Exchange }) {
     this.#world = world;
     this.#nodes = nodes;
+    this.#elsewhere = elsewhere;
   }
 
   attach(session: Session): void {
@@ -48,11 +51,11 @@ export class Switchboard {
       switch (message.type) {
         case 'direct':
           this.#spend(session);
-          this.#direct(session, message);
+          this.#answering(session, message, this.#direct(session, message));
           break;
         case 'broadcast':
           this.#spend(session);
-          this.#broadcast(session, message);
+          this.#answering(session, message, this.#broadcast(session, message));
           break;
         case 'subscribe':
           this.#subscribe(session, message.payload.topics);
@@ -76,63 +79,82 @@ export class Switchboard {
     session.delivery.done(message);
   }
 
-  #direct(session: Session, message: Message<'direct'>): void {
-    const { to, payload } = message;
-    if (to === undefined) throw new PincerError('MESSAGE_INVALID', 'direct needs a receiver in `to`');
+  async deliver(from: string, to: string, payload: Payload<'direct'>): Promise<void> {
     const receiver = this.#peers.get(to);
     if (receiver === undefined) {
       const node = this.#nodes.get(to);
       if (node === undefined) throw new PincerError('NODE_UNKNOWN', `no peer '${to}'`);
       throw new PincerError('NODE_OFFLINE', `node '${to}' is ${node.status}`);
     }
-    if (payload.reliable === true) {
-      this.#pass(receiver, 'direct', payload, session.peerId, {
-        onAcknowledged: () => answer(session, message, 1),
-        onAbandoned: () => {
-          this.undelivered += 1;
-          const error = new PincerError('NODE_OFFLINE', `the session of '${to}' ended before it had the message`);
-          session.send('error', errorPayload(error), { re: message.id });
-        },
-      });
-      return;
-    }
+    if (payload.reliable === true) return this.#handOver(receiver, 'direct', payload, from);
     if (receiver.post === null) throw new PincerError('NODE_OFFLINE', `'${to}' has no link now`);
     if (receiver.isFull)
       throw new PincerError('SLOW_CONSUMER', `'${to}' does not drain what it is sent`, { retryAfterMs: 1_000 });
-    this.#pass(receiver, 'direct', payload, session.peerId);
-    answer(session, message, 1);
+    this.#pass(receiver, 'direct', payload, from);
   }
 
-  #broadcast(session: Session, message: Message<'broadcast'>): void {
-    const { payload } = message;
+  async spread(from: string, payload: Payload<'broadcast'>): Promise<number> {
     const receivers = payload.topic === undefined ? this.#selected(payload.select) : this.#topics.get(payload.topic);
-    const reached: Session[] = [];
-    for (const receiver of receivers ?? []) {
-      if (receiver === session || (payload.reliable !== true && receiver.isFull)) continue;
-      reached.push(receiver);
+    const reached = [...(receivers ?? [])].filter(
+      (receiver) => receiver.peerId !== from && (payload.reliable === true || !receiver.isFull),
+    );
+    if (payload.reliable !== true) {
+      for (const receiver of reached) this.#pass(receiver, 'broadcast', payload, from);
+      return reached.length;
     }
-    if (payload.reliable !== true || reached.length === 0) {
-      for (const receiver of reached) this.#pass(receiver, 'broadcast', payload, session.peerId);
-      answer(session, message, reached.length);
-      return;
+    const ends = await Promise.allSettled(
+      reached.map((receiver) => this.#handOver(receiver, 'broadcast', payload, from)),
+    );
+    return ends.filter(({ status }) => status === 'fulfilled').length;
+  }
+
+  /** To a peer of this gateway, or else of another one. Resolves with how many it reached. */
+  async #direct(session: Session, { to, payload }: Message<'direct'>): Promise<number> {
+    if (to === undefined) throw new PincerError('MESSAGE_INVALID', 'direct needs a receiver in `to`');
+    const hasLink = (this.#peers.get(to)?.post ?? null) !== null;
+    if (!hasLink && !this.#elsewhere().isAlone) {
+      try {
+        await this.#elsewhere().direct(session.peerId, to, payload);
+        return 1;
+      } catch (error) {
+        if (!(error instanceof PincerError) || error.code !== 'NODE_UNKNOWN') throw error;
+      }
     }
-    let waiting = reached.length;
-    let count = 0;
-    const over = (isReached: boolean): void => {
-      waiting -= 1;
-      if (isReached) count += 1;
-      if (waiting === 0) answer(session, message, count);
-    };
-    for (const receiver of reached) {
-      this.#pass(receiver, 'broadcast', payload, session.peerId, {
-        onAcknowledged: () => over(true),
-        onAbandoned: () => over(false),
-      });
-    }
+    await this.deliver(session.peerId, to, payload);
+    return 1;
+  }
+
+  async #broadcast(session: Session, { payload }: Message<'broadcast'>): Promise<number> {
+    const elsewhere = this.#elsewhere().isAlone ? 0 : this.#elsewhere().broadcast(session.peerId, payload);
+    return (await this.spread(session.peerId, payload)) + (await elsewhere);
+  }
+
+  #answering(session: Session, message: Post, reached: Promise<number>): void {
+    reached.then(
+      (count) => answer(session, message, count),
+      (error: unknown) => {
+        this.undelivered += 1;
+        session.send('error', errorPayload(asPincerError(error)), { re: message.id });
+      },
+    );
   }
 
   *#selected(select: Payload<'broadcast'>['select'] = {}): Iterable<Session> {
     for (const node of this.#nodes.all()) if (node.session !== null && isSelected(node, select)) yield node.session;
+  }
+
+  /** Resolves when the receiver has dealt with the message. */
+  #handOver(
+    receiver: Session,
+    type: 'direct' | 'broadcast',
+    payload: Payload<'broadcast'>,
+    from: string,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAbandoned = (): void =>
+        reject(new PincerError('NODE_OFFLINE', `the session of '${receiver.peerId}' ended before it had the message`));
+      this.#pass(receiver, type, payload, from, { onAcknowledged: resolve, onAbandoned });
+    });
   }
 
   #pass(

@@ -4,7 +4,6 @@
  * record in the store, not an actor here.
  */
 import type { AnyActorRef } from 'xstate';
-import { requirementOf } from '../../machines/policies/requirement-class.ts';
 import { type TaskCommand, type TaskEvent, taskMachine } from '../../machines/task.ts';
 import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
@@ -37,7 +36,7 @@ export interface TasksOwner {
   onUnanswered(nodeId: string, taskId: string): void;
   /** A task settled while its attempt still holds a slot. */
   onOverdue(nodeId: string, ref: AttemptRef): void;
-  onSettled(outcome: Outcome): void;
+  onSettled(outcome: Outcome, record: TaskRecord): void;
   /** A task has ended by what the store decided: its record says how. */
   onEnded(taskId: string): void;
   onStoreFailed(error: unknown): void;
@@ -90,20 +89,23 @@ export class Tasks {
     return this.#live.size;
   }
 
-  /** The attempts that this gateway holds. */
+  /** The attempts that this gateway holds, but for those of which what came is on its way into the store. */
   *refs(): IterableIterator<AttemptRef> {
-    for (const [taskId, { attempt }] of this.#live) yield { taskId, attempt };
+    for (const [taskId, { attempt, isEnded }] of this.#live) if (!isEnded) yield { taskId, attempt };
   }
 
-  /** Resolves when no task is live any more. */
-  whenIdle(): Promise<void> {
-    if (this.#live.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#whenIdle.push(resolve));
+  async whenIdle(): Promise<void> {
+    if (this.#live.size > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
   /** The chart’s own word for what the task does now, if it is live. */
   status(taskId: string): string | undefined {
     return this.#host.snapshot(taskId)?.value as string | undefined;
+  }
+
+  /** The record of a task whose attempt is held here, as it was when it came. */
+  recordOf(taskId: string): TaskRecord | undefined {
+    return this.#live.get(taskId)?.record;
   }
 
   /** A claimed task has a node. */
@@ -173,12 +175,6 @@ export class Tasks {
     const refs: AttemptRef[] = [];
     for (const [taskId, live] of this.#live) if (live.nodeId === nodeId) refs.push({ taskId, attempt: live.attempt });
     return refs;
-  }
-
-  /** What an attempt takes of the resources of its node. */
-  resourcesOf(taskId: string): Readonly<Record<string, number>> {
-    const live = this.#live.get(taskId);
-    return live === undefined ? {} : (requirementOf(live.record.queue).resources ?? {});
   }
 
   /** A node has a new session, which knows of no cancellation: what is to stop there is told so again. */

@@ -32,6 +32,11 @@ export class Watchers {
     return this.#byTask.get(taskId) ?? [];
   }
 
+  /** Every task that is watched. */
+  all(): Iterable<string> {
+    return this.#byTask.keys();
+  }
+
   has(taskId: string): boolean {
     return this.#byTask.has(taskId);
   }

@@ -1,0 +1,149 @@
+/**
+ * The nodes of the whole cluster: this gateway tells the store about its own, a second late at most, and reads there about
+ * those of the others. Learns on the way that a node has come to another gateway.
+ */
+import { NodeView } from '../../protocol/node.ts';
+import { decodePayload, encodePayload } from '../../transport/payload.ts';
+import type { NodeEntry, Store } from '../store/store.ts';
+import type { World } from '../world.ts';
+import { nodeView } from './node-view.ts';
+import type { Node, Nodes } from './nodes.ts';
+
+/** A node of another gateway, and that gateway’s id in the store. */
+export interface RemoteNode {
+  readonly gateway: string;
+  readonly view: NodeView;
+}
+
+export interface DirectoryOptions {
+  readonly store: Store;
+  readonly nodes: Nodes;
+  readonly gatewayId: () => string;
+  /** A node that was attached here has come to another gateway since. */
+  onMoved(node: Node): void;
+  onStoreFailed(error: unknown): void;
+}
+
+interface Told {
+  readonly epoch: number;
+  /** The node as it was told, but for how long it has been silent. */
+  readonly picture: string;
+  readonly at: number;
+  /** The session under which it was attached then: with another one it has come anew. */
+  readonly session: unknown;
+}
+
+export class Directory {
+  readonly #world: World;
+  readonly #options: DirectoryOptions;
+  readonly #told = new Map<string, Told>();
+  #isTelling = false;
+  #isAgain = false;
+
+  constructor(world: World, options: DirectoryOptions) {
+    this.#world = world;
+    this.#options = options;
+  }
+
+  /** Tells what has changed now and then, until the deadlines stop. */
+  watch(): void {
+    this.#world.deadlines.set(this.#world.limits.directoryMs, () => {
+      this.tell();
+      this.watch();
+    });
+  }
+
+  /** Tells what has changed. To be called at once when a node has come. */
+  tell(): void {
+    if (this.#isTelling) {
+      this.#isAgain = true;
+      return;
+    }
+    this.#isTelling = true;
+    this.#tell()
+      .catch((error: unknown) => this.#options.onStoreFailed(error))
+      .finally(() => {
+        this.#isTelling = false;
+        if (!this.#isAgain) return;
+        this.#isAgain = false;
+        this.tell();
+      });
+  }
+
+  /** The gateway has a new id: all its nodes are to be told anew. */
+  forget(): void {
+    this.#told.clear();
+  }
+
+  /** The nodes of the other gateways, as they told them last. */
+  async others(): Promise<RemoteNode[]> {
+    const { store, gatewayId, nodes } = this.#options;
+    const own = gatewayId();
+    const remote: RemoteNode[] = [];
+    for (const { nodeId, gateway, view, ageMs } of await store.nodes()) {
+      if (gateway === own || nodes.get(nodeId)?.session?.isFull === false) continue;
+      const read = this.#read(view);
+      if (read !== null) remote.push({ gateway, view: { ...read, silentMs: (read.silentMs ?? 0) + ageMs } });
+    }
+    return remote;
+  }
+
+  async #tell(): Promise<void> {
+    const { store, nodes, gatewayId } = this.#options;
+    const now = this.#world.clock.now();
+    const due = [...nodes.all()].flatMap((node) => this.#entryOf(node, now));
+    for (const [nodeId, { epoch }] of this.#told) {
+      if (nodes.get(nodeId) !== undefined) continue;
+      this.#told.delete(nodeId);
+      await store.dropNode(nodeId, epoch);
+    }
+    const { listMax } = this.#world.limits;
+    for (let start = 0; start < due.length; start += listMax) {
+      const part = due.slice(start, start + listMax);
+      const epochs = await store.putNodes(
+        gatewayId(),
+        part.map(({ entry }) => entry),
+      );
+      // Fenced: the lease sees to it, and all is told anew.
+      if (epochs === null) return;
+      for (const [index, { node, picture, session }] of part.entries()) {
+        const epoch = epochs[index] ?? null;
+        if (epoch !== null) this.#told.set(node.nodeId, { epoch, picture, at: now, session });
+        else {
+          this.#told.delete(node.nodeId);
+          if (node.session === session) this.#options.onMoved(node);
+        }
+      }
+    }
+  }
+
+  #entryOf(node: Node, now: number): { node: Node; picture: string; session: unknown; entry: NodeEntry }[] {
+    const told = this.#told.get(node.nodeId);
+    const view = shortened(nodeView(node, now));
+    const { session } = node;
+    const picture = JSON.stringify({ ...view, silentMs: 0 });
+    const isNew = told === undefined || (session !== null && told.session !== session);
+    // One that has gone, and that nobody was told of before, is not here.
+    if (told === undefined && session === null) return [];
+    const isFresh = !isNew && told.picture === picture && now - told.at < this.#world.limits.heartbeatMs;
+    if (isFresh) return [];
+    const entry = { nodeId: node.nodeId, epoch: isNew ? null : told.epoch, view: encodePayload(view) };
+    return [{ node, picture, session: session ?? told?.session, entry }];
+  }
+
+  #read(bytes: Uint8Array): NodeView | null {
+    try {
+      return NodeView.parse(decodePayload(bytes, this.#world.limits));
+    } catch (error) {
+      this.#world.log.warn('directory.unreadable', { error: String(error).slice(0, 200) });
+      return null;
+    }
+  }
+}
+
+/** Attempts named of one node: all of a node of usual size, and of a large one enough to look into. */
+const REFS_SHOWN = 100;
+
+function shortened(view: NodeView): NodeView {
+  return { ...view, running: view.running.slice(0, REFS_SHOWN), overdue: view.overdue.slice(0, REFS_SHOWN) };
+}

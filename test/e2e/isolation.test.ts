@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { createClient, createGateway, defineTask } from '../../src/index.ts';
 import { isRunning, pidsIn, scratchDirectory } from '../handlers/tool-runner.ts';
 import { fixture } from '../support/isolates.ts';
-import { Processes, startNode } from '../support/processes.ts';
+import { ask, LEDGER_MODULE, startWork } from '../support/ledger.ts';
+import { Processes, startGateway, startNode } from '../support/processes.ts';
 
 const HANDLERS = fileURLToPath(fixture('handlers'));
 const misbehave = defineTask('misbehave', { retry: { attempts: 1 } });
@@ -45,6 +46,27 @@ describe.each(['thread', 'process'] as const)('pincer node --isolate %s', (isola
     expect(await client.submit(misbehave, { how: 'echo', value: 'well' })).toBe('well');
   });
 
+  it('#67 loses no more than the attempts of handlers that exit, fill their memory or reject unheard', async () => {
+    await using processes = new Processes();
+    await using gateway = await createGateway({ limits });
+    const options = ['--isolate', isolate, '--memory-mb', '64', '--max-tasks', '4'];
+    const node = await startNode(processes, gateway.url, 'n1', [HANDLERS, ...options]);
+    await using client = createClient({ url: gateway.url });
+    const steady = client.submit(misbehave, { how: 'wait', ms: 3_000 });
+    const codes = ['exit', 'heap', 'reject'].map(async (how) => {
+      const outcome = await client.submit(misbehave, { how }).outcome();
+      return [outcome.status, outcome.error?.code];
+    });
+    expect(await Promise.all(codes)).toEqual([
+      ['failed', 'HANDLER_EXITED'],
+      ['failed', 'HANDLER_OUT_OF_MEMORY'],
+      ['failed', 'HANDLER_FAILED'],
+    ]);
+    expect(await steady.result()).toBe('waited');
+    expect(await client.node('n1')).toMatchObject({ status: 'online', tasks: 0 });
+    expect(node.said()).toBe('');
+  });
+
   it('keeps what handlers print out of its own output, and stops in order', async () => {
     await using processes = new Processes();
     await using gateway = await createGateway({ limits });
@@ -71,5 +93,33 @@ describe('a node that is killed', () => {
     expect(readFileSync(file, 'utf8')).not.toContain(String(node.pid));
     node.kill('SIGKILL');
     await expect.poll(() => pidsIn(file).filter(isRunning), { timeout: 20_000 }).toEqual([]);
+  });
+});
+
+describe('a handler in the process of its node', () => {
+  it('that ignores its signal keeps its slot, and is shown as overdue until it has ended', async () => {
+    const grace = ['--limit', 'cancelGraceMs=500'];
+    await using processes = new Processes();
+    const { url } = await startGateway(processes, grace);
+    await startNode(processes, url, 'n1', [LEDGER_MODULE, '--max-tasks', '1', ...grace]);
+    const args = ['--timeout', '1s', '--attempts', '1'];
+    const work = await startWork(processes, url, { isDeaf: true, args });
+    expect(await work.is('failed')).toMatchObject({ error: { code: 'TASK_TIMED_OUT' } });
+    expect(await ask(processes, url, ['nodes', 'get', 'n1'])).toMatchObject({
+      status: 'busy',
+      tasks: 1,
+      running: [],
+      overdue: [{ taskId: work.taskId, attempt: 1 }],
+    });
+    const next = await startWork(processes, url, { isWaitedFor: false });
+    expect((await next.why()).nodes).toEqual([
+      { nodeId: 'n1', fits: false, reason: 'is full: 1 of 1 slots taken, 1 by overdue attempts' },
+    ]);
+    work.open();
+    await next.has('began 1');
+    next.open();
+    await next.is('completed');
+    expect(work.lines()).toEqual(['began 1', 'ended 1']);
+    expect(await work.task()).toMatchObject({ status: 'failed' });
   });
 });

@@ -17,6 +17,8 @@ export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    // What is waited for comes when it comes: on a busy machine a second is nothing.
+    expect: { poll: { timeout: 10_000 } },
     maxWorkers: 2,
     allowOnly: !isCi,
     passWithNoTests: false,

@@ -2,7 +2,6 @@
 import { PincerError, toFailure } from '../protocol/failure.ts';
 import type { Message, Payload } from '../protocol/message.ts';
 import { decodePayload, encodePayload } from '../transport/payload.ts';
-import type { Connection } from './connection.ts';
 import type { Deadline } from './deadlines.ts';
 import type { Requests } from './requests.ts';
 import type { World } from './world.ts';
@@ -21,7 +20,10 @@ export type MessageHandler = (message: PeerMessage) => unknown;
 
 /** How a message to other peers is sent. */
 export interface SendOptions {
-  /** True: kept for a receiver that is away for a moment; resolves when the receiver has dealt with it. Default false. */
+  /**
+   * True: kept for a receiver that is away for a moment; resolves when its handler has ended, or has worked on it for
+   * `requestMs`. Default false.
+   */
   readonly reliable?: boolean;
 }
 
@@ -48,6 +50,12 @@ export interface Messaging {
   onMessage(handler: MessageHandler): void;
 }
 
+interface Topic {
+  readonly handlers: Set<MessageHandler>;
+  /** The gateway has it; rejects if it will not. */
+  readonly subscribed: Promise<unknown>;
+}
+
 interface Question {
   readonly to: string;
   readonly resolve: (body: unknown) => void;
@@ -58,16 +66,14 @@ interface Question {
 export class Messenger implements Messaging {
   readonly #world: World;
   readonly #requests: Requests;
-  readonly #connection: () => Connection;
   readonly #questions = new Map<number, Question>();
-  readonly #topics = new Map<string, Set<MessageHandler>>();
+  readonly #topics = new Map<string, Topic>();
   #handler: MessageHandler | null = null;
   #lastQuestion = 0;
 
-  constructor(world: World, options: { requests: Requests; connection: () => Connection }) {
+  constructor(world: World, options: { requests: Requests }) {
     this.#world = world;
     this.#requests = options.requests;
-    this.#connection = options.connection;
   }
 
   async send(to: string, body: unknown, options: SendOptions = {}): Promise<void> {
@@ -115,19 +121,20 @@ export class Messenger implements Messaging {
   }
 
   async subscribe(topic: string, handler: MessageHandler): Promise<() => Promise<void>> {
-    const handlers = this.#topics.get(topic);
-    if (handlers !== undefined) handlers.add(handler);
-    else {
-      this.#topics.set(topic, new Set([handler]));
-      try {
-        await this.#ask('subscribe', { topics: [topic] });
-      } catch (error) {
-        this.#topics.delete(topic);
-        throw error;
-      }
+    let own = this.#topics.get(topic);
+    if (own === undefined) {
+      own = { handlers: new Set(), subscribed: this.#ask('subscribe', { topics: [topic] }) };
+      this.#topics.set(topic, own);
+    }
+    own.handlers.add(handler);
+    try {
+      await own.subscribed;
+    } catch (error) {
+      if (this.#topics.get(topic) === own) this.#topics.delete(topic);
+      throw error;
     }
     return async () => {
-      const left = this.#topics.get(topic);
+      const left = this.#topics.get(topic)?.handlers;
       if (left?.delete(handler) !== true || left.size > 0) return;
       this.#topics.delete(topic);
       await this.#ask('unsubscribe', { topics: [topic] });
@@ -141,7 +148,10 @@ export class Messenger implements Messaging {
   /** A session has begun that knows nothing of the old one’s subscriptions. */
   subscribeAgain(): void {
     const topics = [...this.#topics.keys()];
-    if (topics.length > 0) this.#connection().send('subscribe', { topics });
+    if (topics.length === 0) return;
+    this.#ask('subscribe', { topics }).catch((error: unknown) => {
+      this.#world.log.warn('subscribe.failed', { topics: topics.length, error: String(error) });
+    });
   }
 
   /** Takes a message of another peer; `done` once it has been dealt with. */
@@ -152,7 +162,26 @@ export class Messenger implements Messaging {
       done();
       return;
     }
-    void this.#handle(message, from).finally(done);
+    const handled = this.#handle(message, from);
+    // Acknowledgements go in order: one that waits for its handler holds up all that follow. So only what is reliable waits,
+    // and not for ever.
+    if (payload.reliable === true) void this.#ended(handled, from).then(done);
+    else done();
+  }
+
+  /** Resolves when a handler has ended, and after `requestMs` at the latest. */
+  #ended(handled: Promise<void>, from: string): Promise<void> {
+    const { deadlines, limits, log } = this.#world;
+    return new Promise((resolve) => {
+      const late = deadlines.set(limits.requestMs, () => {
+        log.warn('message.slow', { from, afterMs: limits.requestMs });
+        resolve();
+      });
+      void handled.then(() => {
+        late.clear();
+        resolve();
+      });
+    });
   }
 
   /** Nothing will come any more. */
@@ -180,7 +209,11 @@ export class Messenger implements Messaging {
     const { request } = message.payload;
     try {
       const handlers =
-        topic === undefined ? (this.#handler === null ? [] : [this.#handler]) : [...(this.#topics.get(topic) ?? [])];
+        topic === undefined
+          ? this.#handler === null
+            ? []
+            : [this.#handler]
+          : [...(this.#topics.get(topic)?.handlers ?? [])];
       if (handlers.length === 0) throw new PincerError('NO_RECEIVER', 'no handler for messages is set');
       const body = decodePayload(message.payload.body, this.#world.limits);
       let returned: unknown;

@@ -38,18 +38,24 @@ describe('an example', () => {
   });
 });
 
-describe('the code in docs/compiled-charts.md', () => {
+describe.each([
+  [
+    'docs/compiled-charts.md',
+    [
+      'visitor 1\nvisitor 2\nlocked { visitors: 2 }\n',
+      "the chart 'pause' cannot be compiled: after, in 'pause.on'; run it interpreted\n",
+    ],
+  ],
+  ['docs/messages.md', ['desk asked for letters\n1\n']],
+])('the code in %s', (page, promised) => {
   it('prints what the page says', async () => {
     const printed: string[] = [];
-    for (const program of blocksOf(read('docs/compiled-charts.md'), 'ts')) {
+    for (const program of blocksOf(read(page), 'ts')) {
       const { code, stdout, stderr } = await runSource(program);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       printed.push(stdout);
     }
-    expect(printed).toEqual([
-      'visitor 1\nvisitor 2\nlocked { visitors: 2 }\n',
-      "the chart 'pause' cannot be compiled: after, in 'pause.on'; run it interpreted\n",
-    ]);
+    expect(printed).toEqual(promised);
   });
 });
 

@@ -6,6 +6,8 @@ export interface TcpProxy extends AsyncDisposable {
   readonly url: string;
   /** Destroys what is connected, without a word to either side. */
   cut(): void;
+  /** Passes nothing more of what the other side says to whoever is connected now. */
+  stall(): void;
   /** False: who dials is hung up on at once. */
   isPassing: boolean;
 }
@@ -14,6 +16,7 @@ export interface TcpProxy extends AsyncDisposable {
 export async function startProxy(url: string): Promise<TcpProxy> {
   const { hostname, port } = new URL(url);
   const sockets = new Set<Socket>();
+  const fars = new Set<Socket>();
   const keep = (socket: Socket): void => {
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
@@ -27,6 +30,7 @@ export async function startProxy(url: string): Promise<TcpProxy> {
     }
     const far = connect(Number(port), hostname);
     keep(far);
+    fars.add(far);
     near.pipe(far).pipe(near);
     near.on('close', () => far.destroy());
     far.on('close', () => near.destroy());
@@ -37,6 +41,9 @@ export async function startProxy(url: string): Promise<TcpProxy> {
     isPassing: true,
     cut() {
       for (const socket of sockets) socket.destroy();
+    },
+    stall() {
+      for (const far of fars) far.unpipe().pause();
     },
     [Symbol.asyncDispose]() {
       proxy.cut();

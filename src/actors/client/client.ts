@@ -50,7 +50,7 @@ export function createClient(options: ClientOptions): Client {
   let stopping: Promise<void> | null = null;
 
   const calls = new Calls(world, () => connection);
-  const messenger = new Messenger(world, { requests: calls.requests, connection: () => connection });
+  const messenger = new Messenger(world, { requests: calls.requests });
   const connection: Connection = connect(world, {
     dials,
     owner: {

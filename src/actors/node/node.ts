@@ -127,7 +127,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
   });
   const calls = new Calls(world, () => connection);
-  const messenger = new Messenger(world, { requests: calls.requests, connection: () => connection });
+  const messenger = new Messenger(world, { requests: calls.requests });
   const connection: Connection = connect(world, {
     dials,
     parent: life,

@@ -1,22 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { dataDir, storeAt, storePlace } from '../../src/cli/store-place.ts';
 
-const linux = { environment: {}, platform: 'linux', home: '/home/ann' } as const;
+const linux = { environment: {}, platform: 'linux', home: '/ann' } as const;
 const PORT = '127.0.0.1:7443';
 
 describe('the store of a gateway', () => {
   it('is where the platform keeps data of a user', () => {
-    expect(storePlace(undefined, PORT, linux)).toBe('/home/ann/.local/share/pincer/gateway-7443');
+    expect(storePlace(undefined, PORT, linux)).toBe('/ann/.local/share/pincer/gateway-7443');
     expect(dataDir({ ...linux, environment: { XDG_DATA_HOME: '/data' } })).toBe('/data/pincer');
-    expect(dataDir({ ...linux, platform: 'darwin' })).toBe('/home/ann/Library/Application Support/pincer');
+    expect(dataDir({ ...linux, platform: 'darwin' })).toBe('/ann/Library/Application Support/pincer');
     const windows = { ...linux, platform: 'win32', environment: { LOCALAPPDATA: '/local' } } as const;
     expect(dataDir(windows)).toBe('/local/pincer');
-    expect(dataDir({ ...windows, environment: {} })).toBe('/home/ann/AppData/Local/pincer');
+    expect(dataDir({ ...windows, environment: {} })).toBe('/ann/AppData/Local/pincer');
   });
 
   it('is moved by PINCER_HOME, and not by an empty one', () => {
     expect(storePlace(undefined, PORT, { ...linux, environment: { PINCER_HOME: '/srv' } })).toBe('/srv/gateway-7443');
-    expect(dataDir({ ...linux, environment: { PINCER_HOME: '' } })).toBe('/home/ann/.local/share/pincer');
+    expect(dataDir({ ...linux, environment: { PINCER_HOME: '' } })).toBe('/ann/.local/share/pincer');
   });
 
   it('is another one for each port, whatever the address, so that none is shared by chance', () => {

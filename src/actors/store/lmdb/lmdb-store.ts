@@ -10,9 +10,11 @@ import { realPorts } from '../../real-ports.ts';
 import type * as contract from '../store.ts';
 import { copyOf } from '../task-row.ts';
 import { VerbStore } from '../verb-store.ts';
-import type { Verbs } from '../verbs.ts';
+import type { Hints, Verbs } from '../verbs.ts';
 import { type Databases, openDatabases } from './databases.ts';
 import type { LmdbRow } from './head.ts';
+import type { PeerFrame } from './peer-frames.ts';
+import { Peers } from './peers.ts';
 import { bootId } from './store-time.ts';
 import { Transactions } from './transactions.ts';
 
@@ -44,6 +46,7 @@ export function lmdbStore(dir: string, options: LmdbStoreOptions = {}): contract
 interface Opened {
   readonly dbs: Databases;
   readonly transactions: Transactions;
+  readonly peers: Peers;
 }
 
 class LmdbStore extends VerbStore<LmdbRow> {
@@ -63,15 +66,22 @@ class LmdbStore extends VerbStore<LmdbRow> {
 
   async open(): Promise<void> {
     if (this.#opened !== null) return;
-    const { limits, noSync } = this.#options;
+    const { noSync } = this.#options;
+    const limits = { ...defaultLimits, ...this.#options.limits };
     const dbs = await openDatabases(this.#dir, { noSync });
-    const transactions = new Transactions(dbs, {
-      clock: this.#clock,
-      boot: bootId(),
-      limits: { ...defaultLimits, ...limits },
-      tell: (hints) => this.tell(hints),
+    const peers = new Peers(dbs, {
+      ...{ dir: this.#dir, clock: this.#clock, ids: realPorts().ids, bytesMax: limits.frameBytesMax },
+      receive: (frame) => this.#hear(frame),
     });
-    this.#opened = { dbs, transactions };
+    const transactions = new Transactions(dbs, {
+      ...{ clock: this.#clock, boot: bootId(), limits },
+      tell: (hints) => {
+        this.tell(hints);
+        for (const frame of framesOf(hints)) peers.send(frame);
+      },
+    });
+    this.#opened = { dbs, transactions, peers };
+    await peers.open();
   }
 
   async close(): Promise<void> {
@@ -79,6 +89,7 @@ class LmdbStore extends VerbStore<LmdbRow> {
     if (opened === null) return;
     this.#opened = null;
     await opened.transactions.rest();
+    await opened.peers.close();
     await opened.dbs.root.close();
   }
 
@@ -111,7 +122,9 @@ class LmdbStore extends VerbStore<LmdbRow> {
   }
 
   publish(topic: string, bytes: Uint8Array): void {
-    if (this.#opened !== null && this.topics.has(topic)) this.topics.publish(topic, copyOf(bytes));
+    if (this.#opened === null) return;
+    if (this.topics.has(topic)) this.topics.publish(topic, copyOf(bytes));
+    this.#opened.peers.send({ kind: 'message', topic, bytes });
   }
 
   protected async change<Answer>(verb: (verbs: Verbs<LmdbRow>) => Answer): Promise<Answer> {
@@ -120,6 +133,13 @@ class LmdbStore extends VerbStore<LmdbRow> {
 
   protected async read<Answer>(verb: (verbs: Verbs<LmdbRow>) => Answer): Promise<Answer> {
     return this.#present().transactions.read(verb);
+  }
+
+  /** Another process of the store has said something. */
+  #hear({ kind, topic, bytes }: PeerFrame): void {
+    if (kind === 'message') this.topics.publish(topic, bytes);
+    if (kind === 'ready') this.tell({ ready: listOf(bytes), settled: [] });
+    if (kind === 'settled') this.tell({ ready: [], settled: listOf(bytes) });
   }
 
   #present(): Opened {
@@ -131,4 +151,29 @@ class LmdbStore extends VerbStore<LmdbRow> {
 /** Ports that are given, without those that are not: a spread must not replace a default by undefined. */
 function given({ clock, ids }: LmdbStoreOptions): { clock?: Clock; ids?: Ids } {
   return { ...(clock === undefined ? {} : { clock }), ...(ids === undefined ? {} : { ids }) };
+}
+
+/** Names in one frame. */
+const NAMES_MAX = 1_000;
+
+function framesOf({ ready, settled }: Hints): PeerFrame[] {
+  return [...framesOfNames('ready', ready), ...framesOfNames('settled', settled)];
+}
+
+function framesOfNames(kind: 'ready' | 'settled', names: readonly string[]): PeerFrame[] {
+  const frames: PeerFrame[] = [];
+  for (let at = 0; at < names.length; at += NAMES_MAX) {
+    frames.push({ kind, topic: '', bytes: Buffer.from(JSON.stringify(names.slice(at, at + NAMES_MAX))) });
+  }
+  return frames;
+}
+
+/** What a peer has listed; nothing if it is not a list of names. */
+function listOf(bytes: Uint8Array): string[] {
+  try {
+    const names: unknown = JSON.parse(Buffer.from(bytes).toString());
+    return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
+  } catch {
+    return [];
+  }
 }

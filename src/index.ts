@@ -1,6 +1,7 @@
 /** Pincer’s front door: everything an app needs to run a gateway, a node or a client inside its own process. */
 export { type Client, type ClientOptions, createClient } from './actors/client/client.ts';
 export type { SettledTask, TaskHandle } from './actors/client/handle.ts';
+export type { ScheduleOptions, ScheduleTimes } from './actors/client/schedule-order.ts';
 export type { SubmitOptions } from './actors/client/submit-spec.ts';
 export { createGateway } from './actors/gateway/gateway.ts';
 export type { Gateway, GatewayOptions } from './actors/gateway/gateway-options.ts';
@@ -28,5 +29,6 @@ export { LIMITS, type Limits } from './protocol/limits.ts';
 export type { NodeView } from './protocol/node.ts';
 export type { Clock, Ids, Log, Random } from './protocol/ports.ts';
 export type { Order, TaskFilter, Why } from './protocol/query.ts';
+export type { ScheduleView } from './protocol/schedule.ts';
 export { type HistoryEntry, TASK_STATUSES, type TaskStatus, type TaskView } from './protocol/task.ts';
 export { VERSION } from './protocol/version.ts';

@@ -19,6 +19,8 @@ export interface SimulatedClock extends Clock {
   advance(ms: number): Promise<void>;
   /** Lets no time pass: runs what waits for `soon` until nothing does and all promises at hand have settled. */
   runSoon(): Promise<void>;
+  /** Sets the wall clock by so much, forward or back, as somebody’s hand or NTP would. No wait changes by it. */
+  stepWall(ms: number): void;
   /** How many callbacks wait, for a time or for `soon`. */
   readonly pending: number;
 }
@@ -36,6 +38,7 @@ export function createSimulatedClock(startMs = 0): SimulatedClock {
     (a, b) => a.dueMs - b.dueMs || a.seq - b.seq,
     (timer) => timer.isLive,
   );
+  let wallStepMs = 0;
   const soon = new Set<{ readonly callback: () => void }>();
   let nowMs = startMs;
   let seq = 0;
@@ -78,7 +81,10 @@ export function createSimulatedClock(startMs = 0): SimulatedClock {
 
   return {
     now: () => nowMs,
-    wallTime: () => SIMULATED_EPOCH_MS + Math.floor(nowMs),
+    wallTime: () => SIMULATED_EPOCH_MS + wallStepMs + Math.floor(nowMs),
+    stepWall(ms) {
+      wallStepMs += ms;
+    },
     soon: putOff,
     schedule(delayMs, callback) {
       if (!(delayMs > 0)) return putOff(callback);

@@ -36,6 +36,8 @@ export const BY_CODE = {
   TASK_UNKNOWN: EXIT.notFound,
   TASK_NOT_FAILED: EXIT.conflict,
   NODE_UNKNOWN: EXIT.notFound,
+  SCHEDULE_UNKNOWN: EXIT.notFound,
+  SCHEDULE_INVALID: EXIT.usage,
   TASK_TIMED_OUT: EXIT.taskTimedOut,
   TASK_CANCELLED: EXIT.taskCancelled,
   KEY_CONFLICT: EXIT.conflict,

@@ -12,6 +12,7 @@ import { nodesCommand } from './nodes.ts';
 import { createOutput } from './output.ts';
 import { registryCommand } from './registry.ts';
 import { runCommand } from './run.ts';
+import { schedulesCommand } from './schedules.ts';
 import { storyCommand } from './story.ts';
 import { submitCommand } from './submit.ts';
 import { tasksCommand, whyCommand } from './tasks.ts';
@@ -30,6 +31,7 @@ for (const command of [
   submitCommand(),
   tasksCommand(),
   nodesCommand(),
+  schedulesCommand(),
   whyCommand(),
   storyCommand(),
   doctorCommand(),

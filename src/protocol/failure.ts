@@ -92,6 +92,12 @@ export const FAILURES = {
     'only a failed or cancelled task can be retried',
     'Look at it with `pincer tasks get TASK`.',
   ),
+  SCHEDULE_UNKNOWN: kind(false, 'no schedule with that id is known', 'Check the id with `pincer schedules ls`.'),
+  SCHEDULE_INVALID: kind(
+    false,
+    'the times of a schedule cannot be read, or never come',
+    'Give five fields, such as `0 3 * * *`, and an IANA time zone, or a span; the message says what is wrong.',
+  ),
   NODE_UNKNOWN: kind(false, 'no node with that id is known', 'Check the id with `pincer nodes ls`.'),
   HANDLER_NOT_LOADED: kind(
     true,

@@ -226,6 +226,19 @@ export const LIMITS = {
     'A further one is refused with RATE_EXCEEDED.',
   ),
   schedulesMax: limit(10_000, 'count', 'Schedules of one store.', 'A further one is refused with RATE_EXCEEDED.'),
+  schedulePayloadBytesMax: limit(
+    16_384,
+    'bytes',
+    'The payload that one schedule keeps; each gateway has all of them in memory.',
+    'The schedule is refused with PAYLOAD_TOO_LARGE.',
+  ),
+  scheduleTickMs: limit(1_000, 'ms', 'How often a gateway looks which schedule is due; no run is later by more.', '–'),
+  scheduleRefreshMs: limit(
+    30_000,
+    'ms',
+    'How often a gateway reads the schedules again, should it have missed that another changed them.',
+    '–',
+  ),
   classesMax: limit(
     10_000,
     'count',

@@ -4,7 +4,7 @@
 export interface Clock {
   /** Monotonic milliseconds, with fractions. */
   now(): number;
-  /** Milliseconds since 1970-01-01 UTC. Never used to decide anything. */
+  /** Milliseconds since 1970-01-01 UTC: for people, and for the times of schedules. Decides nothing else. */
   wallTime(): number;
   /**
    * Calls back once, no earlier than `delayMs` from now (any length; at once if ≤ 0 or NaN), and never within the call.

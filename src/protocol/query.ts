@@ -4,6 +4,7 @@ import { Finding } from './checkup.ts';
 import { Identifier, TaskType } from './identifier.ts';
 import { defaultLimits } from './limits.ts';
 import { NodeStatus, NodeView } from './node.ts';
+import { ScheduledTask, ScheduleView, Times } from './schedule.ts';
 import { HistoryEntry, Opaque, TaskStatus, TaskView } from './task.ts';
 
 const Page = { limit: z.int().min(1).max(defaultLimits.listMax).optional(), cursor: z.string().max(128).optional() };
@@ -24,6 +25,7 @@ export const Query = z.discriminatedUnion('what', [
   z.strictObject({ what: z.literal('nodes'), status: z.array(NodeStatus).optional() }),
   z.strictObject({ what: z.literal('node'), nodeId: Identifier }),
   z.strictObject({ what: z.literal('stats') }),
+  z.strictObject({ what: z.literal('schedules'), ...Page }),
   /** A page of a checkup: looks at so many tasks; the first page looks at everything else, too. */
   z.strictObject({ what: z.literal('doctor'), ...Page }),
 ]);
@@ -41,6 +43,9 @@ export const Order = z.discriminatedUnion('what', [
   z.strictObject({ what: z.literal('type.resume'), type: TaskType }),
   /** A failed or cancelled task waits again, with its payload and fresh budgets. */
   z.strictObject({ what: z.literal('task.retry'), taskId: Identifier }),
+  /** Submits a task again and again. A schedule with the same id is replaced. */
+  z.strictObject({ what: z.literal('schedule.put'), scheduleId: Identifier, ...Times, task: ScheduledTask }),
+  z.strictObject({ what: z.literal('schedule.drop'), scheduleId: Identifier }),
   /** Takes a lease, or renews it: it has one holder at a time, as long as that renews it. For channels alone. */
   z.strictObject({
     what: z.literal('lease.take'),
@@ -85,6 +90,7 @@ export const ANSWERS = {
     /** Of a lease that is held: rises with every take, whoever takes it. */
     token: z.int().optional(),
   }),
+  schedules: z.strictObject({ items: z.array(ScheduleView), total: z.int(), cursor: z.string().optional() }),
   stats: z.strictObject({
     gatewayId: Identifier,
     status: z.string(),

@@ -117,19 +117,21 @@ export function redriveCases(open: OpenStore): void {
 
   describe('a schedule', () => {
     const { taskId: _, createdAt: __, ...task } = aTask();
-    const schedule = (id: string): Schedule => ({ id, pattern: '0 * * * *', timezone: 'Europe/Vienna', task });
+    const schedule = (id: string): Schedule => ({
+      ...{ id, createdAt: 1_000, pattern: '0 * * * *', timezone: 'Europe/Vienna', task },
+    });
 
     it('is kept until dropped, with bytes of its own, and put anew under the same id', async () => {
       const { store } = await fixtureOf(open);
       const payload = bytesOf('hello');
       await store.putSchedule({ ...schedule('b'), task: { ...task, payload } });
       payload.fill(0);
-      await store.putSchedule({ id: 'a', everyMs: 1_000, task });
+      await store.putSchedule({ id: 'a', createdAt: 1_000, everyMs: 1_000, task });
       const [a, b] = await store.schedules();
       expect(a).toMatchObject({ id: 'a', everyMs: 1_000, lastRunAt: null });
       expect(b).toMatchObject({ ...schedule('b'), task: { ...task, payload: expect.anything() } });
       expect(textOf(b?.task.payload)).toBe('hello');
-      await store.putSchedule({ id: 'a', everyMs: 5_000, task });
+      await store.putSchedule({ id: 'a', createdAt: 1_000, everyMs: 5_000, task });
       expect(await store.schedules()).toMatchObject([{ everyMs: 5_000 }, { id: 'b' }]);
       expect([await store.dropSchedule('a'), await store.dropSchedule('a')]).toEqual([true, false]);
       expect((await store.schedules()).map(({ id }) => id)).toEqual(['b']);

@@ -65,7 +65,10 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
     summary: 'Closed, silent and lagging links are told apart; suspicion comes before loss',
     test: 'test/scenarios/lost-nodes.test.ts › gets no new work, then is lost, and is online again when it is heard of (#17)',
   },
-  18: { summary: 'A step of the wall clock changes no decision', test: 'later: clock' },
+  18: {
+    summary: 'A step of the wall clock changes no decision',
+    test: 'test/scenarios/schedules.test.ts › #18 changes nothing else: nodes stay online, and every wait is as long as it was',
+  },
   19: {
     summary: 'A node busy computing is busy, not dead',
     test: 'test/scenarios/liveness.test.ts › whose event loop lags is busy, not dead, and online again when it does not (#11 #19)',

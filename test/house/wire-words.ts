@@ -5,6 +5,7 @@ import { AttemptRef, Identifier, TaskType } from '../../src/protocol/identifier.
 import { Policy } from '../../src/protocol/message.ts';
 import { Load, NodeStatus, NodeView } from '../../src/protocol/node.ts';
 import { TaskFilter, Verdict } from '../../src/protocol/query.ts';
+import { ScheduleView } from '../../src/protocol/schedule.ts';
 import { FailureShape, HistoryEntry, Opaque, TaskStatus, TaskView } from '../../src/protocol/task.ts';
 
 /** One field, as a row of the page says it. */
@@ -40,6 +41,7 @@ export const SHAPES = {
   'node view': NodeView,
   'history entry': HistoryEntry,
   finding: Finding,
+  'schedule view': ScheduleView,
   verdict: Verdict,
 } as const;
 

@@ -13,6 +13,7 @@ import { Requests } from '../requests.ts';
 import type { InputOf, ProgressOf, ResultOf, TaskDefinition } from '../task-definition.ts';
 import type { World } from '../world.ts';
 import type { TaskHandle } from './handle.ts';
+import { type ScheduleOptions, type ScheduleTimes, scheduleOrder } from './schedule-order.ts';
 import type { SubmitOptions } from './submit-spec.ts';
 import { Submits } from './submits.ts';
 
@@ -36,6 +37,30 @@ export interface GatewayCalls {
   task(taskId: string): Promise<{ task: TaskView; result?: unknown; history: HistoryEntry[] }>;
   /** Why a task is where it is, and what each node has to do with it. */
   why(taskId: string): Promise<Answer<'why'>>;
+  /**
+   * Submits a task again and again, by a cron pattern or every so many milliseconds; a schedule with the same id is
+   * replaced. Kept by the store, run by whichever gateway is up; after a time without any the newest missed run is made up
+   * for, and no more. Rejects with `SCHEDULE_INVALID` for times that cannot be read or never come.
+   */
+  schedule<Definition extends TaskDefinition>(
+    scheduleId: string,
+    when: ScheduleTimes,
+    task: Definition,
+    input: InputOf<Definition>,
+    options?: ScheduleOptions,
+  ): Promise<void>;
+  /** The same for an untyped task, by its type’s name. */
+  schedule(
+    scheduleId: string,
+    when: ScheduleTimes,
+    type: string,
+    input?: unknown,
+    options?: ScheduleOptions,
+  ): Promise<void>;
+  /** Lists schedules, by id. */
+  schedules(page?: { limit?: number; cursor?: string }): Promise<Answer<'schedules'>>;
+  /** Ends a schedule; tasks it has made stay. Rejects with `SCHEDULE_UNKNOWN`. */
+  unschedule(scheduleId: string): Promise<void>;
   nodes(filter?: { status?: NodeStatus[] }): Promise<NodeView[]>;
   node(nodeId: string): Promise<NodeView>;
   stats(): Promise<Answer<'stats'>>;
@@ -113,6 +138,20 @@ function apiOf({ limits }: World, { ask, order, cancel }: Asks, submits: Submits
     async task(taskId) {
       const { task, result, history } = await ask({ what: 'task', taskId });
       return { task, history, ...(result === undefined ? {} : { result: decodePayload(result, limits) }) };
+    },
+    schedule: (async (
+      scheduleId: string,
+      when: ScheduleTimes,
+      task: TaskDefinition | string,
+      input: unknown = null,
+      options: ScheduleOptions = {},
+    ) => {
+      const definition = typeof task === 'string' ? { type: task } : task;
+      await order(await scheduleOrder({ scheduleId, when, definition, input, options, limits }));
+    }) as GatewayCalls['schedule'],
+    schedules: (page = {}) => ask({ what: 'schedules', ...page }),
+    async unschedule(scheduleId) {
+      await order({ what: 'schedule.drop', scheduleId });
     },
     why: (taskId) => ask({ what: 'why', taskId }),
     nodes: async (filter = {}) => (await ask({ what: 'nodes', ...filter })).items,

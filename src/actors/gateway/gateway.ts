@@ -32,6 +32,7 @@ import { Ownership } from './ownership.ts';
 import { Presence } from './presence.ts';
 import { answer } from './questions.ts';
 import { Reconciliation } from './reconciliation.ts';
+import { Schedules } from './schedules.ts';
 import { Sessions } from './sessions.ts';
 import { Switchboard } from './switchboard.ts';
 import { Tasks } from './tasks.ts';
@@ -142,6 +143,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       onStoreFailed: storeFailed,
     },
   });
+  const isServing = (): boolean => root.getSnapshot().value === 'serving';
+  const schedules = new Schedules(world, { store, isServing, onStoreFailed: storeFailed });
   const reconciliation = new Reconciliation({
     store,
     tasks,
@@ -153,6 +156,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     nodes,
     absent: () => granting.absent((nodeId) => nodes.get(nodeId) !== undefined),
     tasks,
+    schedules,
     limits,
     clock,
     others: () => cluster.directory.others(),
@@ -178,7 +182,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     watchers,
     gatewayId: () => lease.id,
     onWaiting: (record) => cluster.relay.want(record),
-    isServing: () => root.getSnapshot().value === 'serving',
+    isServing,
   });
   const switchboard: Switchboard = new Switchboard(world, { nodes, elsewhere: () => cluster.exchange });
   const cluster: Cluster = new Cluster(world, {
@@ -205,7 +209,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     intake,
     switchboard,
     relay: cluster.relay,
-    orders: { world, store, ...cluster.orders, holdings: new Holdings(store, limits) },
+    orders: { world, store, schedules, ...cluster.orders, holdings: new Holdings(store, limits) },
     tasks,
     nodes,
     dispatch,
@@ -255,6 +259,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     await lease.join();
     await cluster.open();
     ownership.watch();
+    releases.push(schedules.watch());
     releases.push(store.onReady((queues) => dispatch.hear(queues)));
     releases.push(store.onSettled((taskIds) => intake.tellSettled(taskIds)));
     const { ready } = await store.stats();

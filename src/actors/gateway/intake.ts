@@ -1,10 +1,10 @@
 /** How tasks come in and how their submitters learn of the outcome: submits of a frame are stored together. */
-import { classOf } from '../../machines/policies/requirement-class.ts';
 import { PincerError } from '../../protocol/failure.ts';
-import type { Message, Payload } from '../../protocol/message.ts';
-import { isOutcome, needsOf, type Outcome, type TaskStatus } from '../../protocol/task.ts';
-import type { NewTask, Store, TaskRecord } from '../store/store.ts';
+import type { Message } from '../../protocol/message.ts';
+import { isOutcome, type Outcome, type TaskStatus } from '../../protocol/task.ts';
+import type { Store, TaskRecord } from '../store/store.ts';
 import type { World } from '../world.ts';
+import { newTaskOf } from './new-tasks.ts';
 import { asPincerError, errorPayload } from './replies.ts';
 import type { Session } from './session.ts';
 import type { Watchers } from './watchers.ts';
@@ -57,7 +57,7 @@ export class Intake {
       if (!this.#options.isServing()) throw new PincerError('GATEWAY_DRAINING', 'the gateway takes no more tasks');
       const createdAt = this.#world.clock.wallTime();
       const verdicts = await this.#options.store.submit(
-        batch.map(({ message }) => this.#newTask(message.payload, createdAt)),
+        batch.map(({ message }) => newTaskOf(message.payload, createdAt, this.#world.limits)),
       );
       for (const [index, submit] of batch.entries()) {
         const verdict = verdicts[index];
@@ -70,38 +70,6 @@ export class Intake {
     } catch (error) {
       for (const submit of batch) refuse(submit, asPincerError(error));
     }
-  }
-
-  #newTask(spec: Payload<'task_submit'>, createdAt: number): NewTask {
-    const needs = needsOf(spec);
-    return {
-      taskId: spec.taskId,
-      type: spec.type,
-      queue: classOf({
-        type: spec.type,
-        needs,
-        labels: spec.labels,
-        resources: spec.resources,
-        node: spec.node,
-        limitKey: spec.limit?.key,
-      }),
-      needs,
-      priority: spec.priority,
-      timeoutMs: spec.timeout,
-      attemptsMax: spec.attempts ?? this.#world.limits.attemptsDefault,
-      payload: spec.payload,
-      createdAt,
-      origin: this.#options.gatewayId(),
-      key: spec.key,
-      prefer: spec.prefer,
-      affinityKey: spec.affinityKey,
-      delayMs: spec.delay,
-      ttlMs: spec.ttl,
-      deadlineMs: spec.deadline,
-      fairKey: spec.fairKey,
-      limit: spec.limit,
-      after: spec.after,
-    };
   }
 
   #accept({ session, message }: Submit, verdict: { taskId: string; created: boolean; status: TaskStatus }): void {

@@ -13,6 +13,7 @@ import type { Store, TaskRecord } from '../store/store.ts';
 import { type Counted, census, verdictOn } from './census.ts';
 import type { RemoteNode } from './directory.ts';
 import type { Nodes } from './nodes.ts';
+import type { Schedules } from './schedules.ts';
 import type { Tasks } from './tasks.ts';
 
 export interface QuestionSources {
@@ -21,6 +22,7 @@ export interface QuestionSources {
   /** Nodes that are expected and not at this gateway. */
   absent(): NodeView[];
   readonly tasks: Tasks;
+  readonly schedules: Schedules;
   readonly limits: Limits;
   readonly clock: Clock;
   /** The nodes of the other gateways. */
@@ -77,6 +79,8 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
       }
       return { ...sources.stats(), tasks: { ...byStatus }, nodes: byNodeStatus };
     }
+    case 'schedules':
+      return sources.schedules.page(Math.min(query.limit ?? 100, limits.listMax), query.cursor);
     case 'doctor':
       return checkup(query, { store, limits, clock: sources.clock, nodes: () => everywhere(sources) });
     default:

@@ -73,6 +73,8 @@ export interface NewTask {
 /** When to submit a task, again and again. The store keeps it, gateways run it: see `noteScheduleRun`. */
 export interface Schedule {
   readonly id: string;
+  /** When it was made, wall clock: runs are counted from then, or from the last one. */
+  readonly createdAt: number;
   /** A cron pattern. Either this or `everyMs`. */
   readonly pattern?: string | undefined;
   readonly everyMs?: number | undefined;

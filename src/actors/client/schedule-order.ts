@@ -1,0 +1,36 @@
+/** What a client asks for when it schedules a task. */
+import { PincerError } from '../../protocol/failure.ts';
+import { Order } from '../../protocol/query.ts';
+import { type SubmitOptions, submitSpec, type Wanted } from './submit-spec.ts';
+
+/** When a schedule runs: one of `cron` and `everyMs`. */
+export interface ScheduleTimes {
+  /** A cron pattern: minute, hour, day of month, month, day of week; six fields have seconds first. */
+  readonly cron?: string;
+  /** Milliseconds between two runs, at least 1 000. Not moved by a wall clock that is set. */
+  readonly everyMs?: number;
+  /** The IANA time zone of the pattern, such as `Europe/Vienna`. Default UTC. */
+  readonly timezone?: string;
+}
+
+/** How each run of a schedule is submitted: as any task, but with an id and a key of its own and without dependencies. */
+export type ScheduleOptions = Omit<
+  SubmitOptions,
+  'taskId' | 'key' | 'after' | 'onDependencyFailure' | 'watch' | 'signal'
+>;
+
+/**
+ * @throws PincerError `PAYLOAD_INVALID`, `PAYLOAD_TOO_LARGE` or `OPTION_INVALID`.
+ */
+export async function scheduleOrder({
+  scheduleId,
+  when,
+  ...words
+}: Omit<Wanted, 'taskId'> & { scheduleId: string; when: ScheduleTimes }): Promise<Order> {
+  // Any id will do: each run gets its own.
+  const { taskId: _, key: __, after: ___, watch: ____, ...task } = await submitSpec({ ...words, taskId: 'scheduled' });
+  const parsed = Order.safeParse({ what: 'schedule.put', scheduleId, ...when, task });
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new PincerError('OPTION_INVALID', `schedule: ${issue?.path.join('.')} ${issue?.message ?? 'is invalid'}`);
+}

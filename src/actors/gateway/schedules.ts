@@ -1,0 +1,191 @@
+/**
+ * Runs schedules: looks once a second whose time has come, submits its task under a key made of schedule and time, and
+ * notes the run. Every gateway of a store does so; by key and note there is one task for each time.
+ */
+import { PincerError } from '../../protocol/failure.ts';
+import type { Order } from '../../protocol/query.ts';
+import type { ScheduleView } from '../../protocol/schedule.ts';
+import type { ScheduleRecord } from '../store/new-task.ts';
+import type { NewTask, Store } from '../store/store.ts';
+import type { World } from '../world.ts';
+import { newTaskOf } from './new-tasks.ts';
+import { checkTimes, type NextRun, nextRun } from './schedule-times.ts';
+
+export interface SchedulesOptions {
+  readonly store: Store;
+  /** False while the gateway drains: it makes no more tasks. */
+  isServing(): boolean;
+  onStoreFailed(error: unknown): void;
+}
+
+interface Planned {
+  readonly record: ScheduleRecord;
+  readonly next: NextRun | null;
+  /** When its time comes, by the clock that nobody sets; for a cron pattern the wall clock is asked as well. */
+  readonly dueAt: number;
+}
+
+const TOPIC = 'schedules';
+
+export class Schedules {
+  readonly #world: World;
+  readonly #options: SchedulesOptions;
+  #planned = new Map<string, Planned>();
+  #readAt = Number.NEGATIVE_INFINITY;
+  #isStale = true;
+
+  constructor(world: World, options: SchedulesOptions) {
+    this.#world = world;
+    this.#options = options;
+  }
+
+  /** Looks after the schedules until the deadlines stop. Returns what ends the subscription. */
+  watch(): () => void {
+    const { deadlines, limits } = this.#world;
+    const look = (): void => {
+      deadlines.set(limits.scheduleTickMs, () => {
+        this.#look()
+          .catch((error: unknown) => this.#options.onStoreFailed(error))
+          .finally(look);
+      });
+    };
+    look();
+    return this.#options.store.subscribe(TOPIC, () => {
+      this.#isStale = true;
+    });
+  }
+
+  /** @throws PincerError `SCHEDULE_INVALID`, `PAYLOAD_TOO_LARGE`, or `RATE_EXCEEDED` beyond schedulesMax. */
+  async put(order: Extract<Order, { what: 'schedule.put' }>): Promise<void> {
+    const { scheduleId, cron, everyMs, timezone, task } = order;
+    const { clock, limits } = this.#world;
+    const createdAt = clock.wallTime();
+    const { schedulePayloadBytesMax } = limits;
+    if (task.payload.byteLength > schedulePayloadBytesMax) {
+      const bytes = `the payload has ${task.payload.byteLength} bytes, and a schedule keeps ${schedulePayloadBytesMax}`;
+      throw new PincerError('PAYLOAD_TOO_LARGE', `schedule '${scheduleId}': ${bytes}`);
+    }
+    checkTimes({ pattern: cron, everyMs, timezone }, createdAt);
+    const { taskId: _, createdAt: __, ...kept } = newTaskOf({ ...task, taskId: scheduleId }, createdAt, limits);
+    const when = { pattern: cron, everyMs, timezone };
+    const schedule = { id: scheduleId, createdAt, ...when, task: kept };
+    await this.#options.store.putSchedule(schedule);
+    this.#planned.delete(scheduleId);
+    this.#tell();
+  }
+
+  /** @throws PincerError `SCHEDULE_UNKNOWN` */
+  async drop(scheduleId: string): Promise<void> {
+    if (!(await this.#options.store.dropSchedule(scheduleId))) {
+      throw new PincerError('SCHEDULE_UNKNOWN', `no schedule '${scheduleId}'`);
+    }
+    this.#tell();
+  }
+
+  /** A page of them, by id. */
+  async page(limit: number, cursor?: string): Promise<{ items: ScheduleView[]; total: number; cursor?: string }> {
+    await this.#read();
+    const ids = [...this.#planned.keys()];
+    const from = cursor === undefined ? 0 : ids.findIndex((id) => id > cursor);
+    const items = from < 0 ? [] : [...this.#planned.values()].slice(from, from + limit).map(viewOf);
+    const last = items.at(-1);
+    const isMore = from >= 0 && from + limit < ids.length && last !== undefined;
+    return { items, total: ids.length, ...(isMore ? { cursor: last.scheduleId } : {}) };
+  }
+
+  #tell(): void {
+    this.#isStale = true;
+    this.#options.store.publish(TOPIC, new Uint8Array());
+  }
+
+  async #look(): Promise<void> {
+    if (!this.#options.isServing()) return;
+    const { clock, limits } = this.#world;
+    if (this.#isStale || clock.now() - this.#readAt > limits.scheduleRefreshMs) await this.#read();
+    const due = [...this.#planned.values()].filter((planned) => this.#isDue(planned));
+    if (due.length > 0) await this.#run(due.slice(0, limits.submitBatchMax));
+  }
+
+  #isDue({ record, next, dueAt }: Planned): boolean {
+    const { clock } = this.#world;
+    if (next === null) return false;
+    return record.pattern === undefined ? dueAt <= clock.now() : next.runAt <= clock.wallTime();
+  }
+
+  async #run(due: readonly Planned[]): Promise<void> {
+    const { clock, ids, log } = this.#world;
+    const { store } = this.#options;
+    const wallNow = clock.wallTime();
+    const runs = due.map(({ record, next }) => ({ record, runAt: newestOf(record, next, wallNow) }));
+    // Before the run is noted, and under a key: a gateway that dies in between has lost no run, and makes none twice.
+    const verdicts = await store.submit(runs.map(({ record, runAt }) => taskOf(record, runAt, ids(), wallNow)));
+    for (const [index, { record, runAt }] of runs.entries()) {
+      const verdict = verdicts[index];
+      if (verdict === undefined) continue;
+      if ('refused' in verdict) {
+        // It stays due, and is tried again.
+        log.warn('schedule.refused', { scheduleId: record.id, code: verdict.refused, message: verdict.message });
+        continue;
+      }
+      if (verdict.created) log.info('schedule.ran', { scheduleId: record.id, taskId: verdict.taskId, runAt });
+      const isFirst = await store.noteScheduleRun(record.id, runAt);
+      // Another gateway has noted this run or a later one, or the schedule is gone.
+      if (!isFirst) this.#isStale = true;
+      else if (this.#planned.has(record.id)) this.#planned.set(record.id, this.#plan({ ...record, lastRunAt: runAt }));
+    }
+  }
+
+  async #read(): Promise<void> {
+    this.#isStale = false;
+    const records = await this.#options.store.schedules();
+    this.#readAt = this.#world.clock.now();
+    const before = this.#planned;
+    // What has not changed keeps its time: a wall clock that was set meanwhile does not move it.
+    this.#planned = new Map(
+      records.map((record) => {
+        const known = before.get(record.id);
+        return [record.id, known !== undefined && isSame(known.record, record) ? known : this.#plan(record)];
+      }),
+    );
+  }
+
+  #plan(record: ScheduleRecord): Planned {
+    const { clock } = this.#world;
+    const next = nextRun(record, sinceOf(record), clock.wallTime());
+    return { record, next, dueAt: clock.now() + (next?.inMs ?? 0) };
+  }
+}
+
+/** From when the next run counts: a schedule that was put anew begins anew. */
+function sinceOf({ createdAt, lastRunAt }: ScheduleRecord): number {
+  return Math.max(createdAt, lastRunAt ?? createdAt);
+}
+
+/** The nominal time of a run that is due now: the newest that has passed, or the one that was planned. */
+function newestOf(record: ScheduleRecord, planned: NextRun | null, wallNow: number): number {
+  const now = nextRun(record, sinceOf(record), wallNow);
+  return now !== null && now.inMs === 0 ? now.runAt : (planned?.runAt ?? wallNow);
+}
+
+function taskOf(record: ScheduleRecord, runAt: number, taskId: string, createdAt: number): NewTask {
+  return { ...record.task, taskId, createdAt, key: `schedule:${record.id}:${runAt}` };
+}
+
+function isSame(one: ScheduleRecord, other: ScheduleRecord): boolean {
+  return one.createdAt === other.createdAt && one.lastRunAt === other.lastRunAt;
+}
+
+function viewOf({ record, next }: Planned): ScheduleView {
+  const { id, pattern, everyMs, timezone, createdAt, lastRunAt, task } = record;
+  return {
+    scheduleId: id,
+    type: task.type,
+    priority: task.priority,
+    ...(pattern === undefined ? {} : { cron: pattern }),
+    ...(everyMs === undefined ? {} : { everyMs }),
+    ...(timezone === undefined ? {} : { timezone }),
+    createdAt,
+    ...(lastRunAt === null ? {} : { lastRunAt }),
+    ...(next === null ? {} : { nextRunAt: next.runAt }),
+  };
+}

@@ -34,7 +34,7 @@ describe('a node', () => {
     await cluster.advance(20_000);
     expect([node.running, puppets.runs.length]).toEqual([2, 2]);
     for (const run of puppets.running) run.finish();
-    await cluster.until(() => puppets.running.length === 2, 20_000);
+    await cluster.until(() => puppets.running.length === 2);
     expect(node.running).toBe(2);
   });
 
@@ -85,6 +85,25 @@ describe('a node', () => {
 });
 
 describe('a cluster', () => {
+  it('has every request answered, and acts upon what it is refused (#68)', async () => {
+    await using cluster = await createTestCluster({ limits: { nodesMax: 1 } });
+    const first = await cluster.node('n1');
+    await expect(cluster.until(first.messages.send('nobody', 1))).rejects.toMatchObject({ code: 'NODE_UNKNOWN' });
+    // Refused for now, it asks again; what only a person can mend ends it.
+    const second = cluster.node('n2');
+    let isJoined = false;
+    void second.then(() => {
+      isJoined = true;
+    });
+    await cluster.advance(20_000);
+    expect(isJoined).toBe(false);
+    await cluster.until(first.stop());
+    await cluster.until(() => isJoined);
+    const client = await cluster.client();
+    await cluster.until(client.order({ what: 'node.evict', nodeId: 'n2' }));
+    expect(await cluster.until((await second).stopped)).toMatchObject({ code: 'EVICTED' });
+  });
+
   it('runs the same way again from the same seed (#82)', async () => {
     const run = async (seed: number): Promise<string[]> => {
       const told: string[] = [];

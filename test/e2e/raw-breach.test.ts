@@ -66,7 +66,7 @@ async function serves(): Promise<void> {
 }
 
 describe('a peer that breaks the rules', () => {
-  it('is refused with a reject before its session, each with its code', async () => {
+  it('is refused with a reject before its session, each with its code (#3)', async () => {
     const refusals: [object[], string, number][] = [
       [[{ type: 'heartbeat', payload: {} }], 'MESSAGE_INVALID', 4400],
       [[{ type: 'ack', payload: { received: 0 } }], 'MESSAGE_UNEXPECTED', 4400],

@@ -55,7 +55,7 @@ async function counter(name: string): Promise<number> {
 }
 
 describe('a peer that knows only the page', () => {
-  it('registers, is given a task, reports on it, and is acknowledged once the outcome is stored', async () => {
+  it('registers, is given a task, reports on it, and is acknowledged once the outcome is stored (#1 #6)', async () => {
     const { node, nodeId, type, welcome } = await join({ capabilities: ['llm'], maxTasks: 2 });
     expect(welcome.payload).toMatchObject({
       protocol: 1,
@@ -85,7 +85,7 @@ describe('a peer that knows only the page', () => {
     await node.next('ack', ({ payload }) => payload['received'] === 2);
   });
 
-  it('heartbeats, and is answered with an acknowledgement as a sign of life', async () => {
+  it('heartbeats, and is answered with an acknowledgement as a sign of life, all over its one link (#21)', async () => {
     const { node, nodeId } = await join();
     node.say('heartbeat', {
       nodeId,
@@ -96,6 +96,34 @@ describe('a peer that knows only the page', () => {
     });
     await node.next('ack');
     expect(await client.node(nodeId)).toMatchObject({ capabilities: ['vision'], maxTasks: 7, load: { cpu: 0.25 } });
+  });
+
+  it('is told to stop, to leave and why not, each in answer to what it concerns (#2)', async () => {
+    await using brief = await createGateway({ limits: { drainMs: 5_000 } });
+    await using asker = createClient({ url: brief.url });
+    const peer = await RawPeer.dial(brief.url);
+    await peer.register('raw-brief', { taskTypes: ['job'] });
+
+    const handle = asker.submit('job');
+    const { payload: assigned } = await peer.next('task_assign');
+    const ref = { taskId: assigned['taskId'], attempt: 1 };
+    peer.say('task_started', ref);
+    await handle.cancel();
+    expect(await peer.next('task_cancel')).toMatchObject({ payload: ref });
+    peer.say('task_result', { ...ref, status: 'cancelled', duration: 1 });
+    expect(await handle.outcome()).toMatchObject({ status: 'cancelled' });
+    await peer.next('ack');
+
+    const asked = peer.say('query', { what: 'task', taskId: 'nobody' }) as { id: number };
+    expect(await peer.next('error')).toMatchObject({ re: asked.id, payload: { code: 'TASK_UNKNOWN' } });
+    const again = peer.say('query', { what: 'stats' }) as { id: number };
+    expect(await peer.next('answer')).toMatchObject({ re: again.id, payload: { status: 'serving' } });
+
+    await asker.order({ what: 'node.drain', nodeId: 'raw-brief', stop: true });
+    expect(await peer.next('drain')).toMatchObject({ payload: { deadlineMs: 5_000 } });
+    void brief.stop();
+    expect(await peer.next('goodbye')).toMatchObject({ payload: { code: 'GATEWAY_DRAINING' } });
+    await peer.closed();
   });
 
   it('that has nothing to do hears from the gateway when it says so much', async () => {

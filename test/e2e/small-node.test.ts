@@ -61,7 +61,7 @@ describe('the node in docs/protocol.md', () => {
     });
   });
 
-  it('stops what is cancelled, and what takes too long', async () => {
+  it('stops what is cancelled, and what takes too long, and each is called what it is (#5)', async () => {
     const waiting = client.submit('wait');
     await expect.poll(async () => (await client.node('small')).tasks).toBe(1);
     await waiting.cancel();

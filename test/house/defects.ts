@@ -12,22 +12,34 @@ export interface Defect {
 }
 
 export const DEFECTS: Readonly<Record<number, Defect>> = {
-  1: { summary: 'Real traffic speaks the one documented message format, over WebSocket', test: 'later: wire' },
+  1: {
+    summary: 'Real traffic speaks the one documented message format, over WebSocket',
+    test: 'test/e2e/raw-peer.test.ts › registers, is given a task, reports on it, and is acknowledged once the outcome is stored (#1 #6)',
+  },
   2: {
     summary: 'Acknowledge, refuse, cancel, progress, drain, error and goodbye exist and correlate',
-    test: 'later: wire',
+    test: 'test/e2e/raw-peer.test.ts › is told to stop, to leave and why not, each in answer to what it concerns (#2)',
   },
-  3: { summary: 'Versions are negotiated, every message is checked and bounded', test: 'later: wire' },
+  3: {
+    summary: 'Versions are negotiated, every message is checked and bounded',
+    test: 'test/e2e/raw-breach.test.ts › is refused with a reject before its session, each with its code (#3)',
+  },
   4: {
     summary: 'A sender is who its connection proved to be, never who it claims',
     test: 'test/scenarios/liveness.test.ts › that names another in its heartbeat is put out (#4)',
   },
-  5: { summary: 'One vocabulary for status and outcome; timed-out and cancelled are told apart', test: 'later: wire' },
+  5: {
+    summary: 'One vocabulary for status and outcome; timed-out and cancelled are told apart',
+    test: 'test/e2e/small-node.test.ts › stops what is cancelled, and what takes too long, and each is called what it is (#5)',
+  },
   6: {
     summary: 'Assignments carry attempt and remaining time; priority and key travel with the submit',
-    test: 'later: wire',
+    test: 'test/e2e/raw-peer.test.ts › registers, is given a task, reports on it, and is acknowledged once the outcome is stored (#1 #6)',
   },
-  7: { summary: 'Broadcast and direct messages are delivered, in a stated order', test: 'later: messaging' },
+  7: {
+    summary: 'Broadcast and direct messages are delivered, in a stated order',
+    test: 'test/scenarios/messages.test.ts › and to many arrives in the order in which it was sent, whatever kind each is (#7)',
+  },
   8: {
     summary: 'A heartbeat that says offline takes the node offline',
     test: 'test/scenarios/liveness.test.ts › that says offline gets no new work and keeps what it has (#8)',
@@ -77,7 +89,10 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
     summary: 'A node without free slots is never chosen, whatever its numbers',
     test: 'test/scenarios/liveness.test.ts › without slots is never given work (#20)',
   },
-  21: { summary: 'Heartbeats share one link with everything else', test: 'later: wire' },
+  21: {
+    summary: 'Heartbeats share one link with everything else',
+    test: 'test/e2e/raw-peer.test.ts › heartbeats, and is answered with an acknowledgement as a sign of life, all over its one link (#21)',
+  },
   22: {
     summary: 'A static node list is loaded, checked against a schema and reloaded',
     test: 'test/scenarios/granting.test.ts › #22 grants each node what it claims and what is declared for it, and no more',
@@ -246,13 +261,22 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
     summary: 'A node drains, unregisters and stops, and leaves no timer behind',
     test: 'test/scenarios/ends.test.ts › leaves no timer and no socket, and the process ends by itself: %s (#62 #66)',
   },
-  67: { summary: 'A handler that crashes or blocks does not take the heartbeat with it', test: 'later: worker' },
-  68: { summary: 'Every request of a node is answered, and refusals are acted upon', test: 'later: worker' },
+  67: {
+    summary: 'A handler that crashes or blocks does not take the heartbeat with it',
+    test: 'test/e2e/isolation.test.ts › #67 loses no more than the attempts of handlers that exit, fill their memory or reject unheard',
+  },
+  68: {
+    summary: 'Every request of a node is answered, and refusals are acted upon',
+    test: 'test/actors/node.test.ts › has every request answered, and acts upon what it is refused (#68)',
+  },
   69: {
     summary: 'Payloads are checked before a handler sees them',
     test: 'test/actors/node.test.ts › checks a payload before its handler sees it, and a result before it is sent (#69)',
   },
-  70: { summary: 'The public types compile, and say what is really there', test: 'later: types' },
+  70: {
+    summary: 'The public types compile, and say what is really there',
+    test: 'test/types/task-definition.test-d.ts › takes what the schema takes and gives what it makes (#70)',
+  },
   71: {
     summary: 'Consistent hashing moves only the keys of the node that came or went',
     test: 'test/machines/policies/placement.test.ts › #71 moves at most a sixth and 3 % of the keys when a sixth node comes',

@@ -149,7 +149,7 @@ describe('a definition without schemas', () => {
 });
 
 describe('submit', () => {
-  it('takes what the schema takes and gives what it makes', () => {
+  it('takes what the schema takes and gives what it makes (#70)', () => {
     const handle = submit(withZod, { text: 'x', when: 'now' });
     expectTypeOf(handle.result).toEqualTypeOf<Promise<Result>>();
     expectTypeOf(handle.progress).toEqualTypeOf<AsyncIterable<Progress>>();

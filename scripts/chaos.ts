@@ -25,6 +25,11 @@ const { values } = parseArgs({
   },
 });
 
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)
+  process.once(signal, () => process.exit(code));
 buildIfStale();
 const report = await runChaos({
   seconds: Number(values.seconds),

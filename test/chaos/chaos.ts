@@ -93,7 +93,10 @@ async function strike(
     if (fault === null) continue;
     ledger.write({ kind: 'fault', at: Date.now(), fault: fault.name, victim: fault.victim });
     say(`${fault.name}: ${fault.victim}${fault.lastsMs > 0 ? ` for ${fault.lastsMs} ms` : ''}`);
-    const over = suffer(fault).finally(() => struck.delete(fault.victim));
+    const over = suffer(fault)
+      // A member that does not start again has said why in its deaths.
+      .catch((error: unknown) => say(String(error)))
+      .finally(() => struck.delete(fault.victim));
     struck.set(fault.victim, over);
   }
   await Promise.all(struck.values());

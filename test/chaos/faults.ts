@@ -41,6 +41,8 @@ export function drawFault(
     const well = members.filter(({ name, isUp }) => isUp && !struck.has(name));
     return well.length > leftMin ? well : [];
   };
+  // One that is alone may be struck, too: then everybody waits for it.
+  const leftMin = fleet.gateways.length > 1 ? 1 : 0;
   const draws: (() => Fault | null)[] = [
     () => killed(oneOf(free(fleet.nodes, 1)), between(100, 2_000)),
     () => stopped(oneOf(free(fleet.nodes, 1)), between(500, 4_000)),
@@ -52,13 +54,10 @@ export function drawFault(
         ? null
         : weathered(what, name, fleet.wires.get(name) ?? [], weather, between(500, lastsMsMax));
     },
-    () => (options.killsGateways ? killed(oneOf(free(fleet.gateways, 1)), between(100, 2_000)) : null),
+    () => (options.killsGateways ? killed(oneOf(free(fleet.gateways, leftMin)), between(100, 2_000)) : null),
     // Longer than a lease, so that it comes back as one that was given up.
     () =>
-      stopped(
-        oneOf(free(fleet.gateways, options.killsGateways ? 1 : 0)),
-        options.killsGateways ? between(500, 5_000) : between(200, 1_500),
-      ),
+      stopped(oneOf(free(fleet.gateways, leftMin)), options.killsGateways ? between(500, 5_000) : between(200, 1_500)),
   ];
   const first = below(draws.length);
   for (let turn = 0; turn < draws.length; turn += 1) {

@@ -1,5 +1,6 @@
 /** The processes of a run and the wires between them: each node and the client reach each gateway by a wire of its own. */
 import path from 'node:path';
+import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { Processes } from '../support/processes.ts';
 import { Member } from './member.ts';
@@ -32,6 +33,10 @@ export class Fleet implements AsyncDisposable {
   /** The wires of each member that dials, and of the client. */
   readonly wires = new Map<string, Wire[]>();
   readonly #processes = new Processes();
+  // Whatever ends the driver ends them: nothing of a run is left behind.
+  readonly #killAll = (): void => {
+    for (const member of [...this.gateways, ...this.nodes]) void member.kill();
+  };
 
   /** Starts everything, and resolves once every node has joined. */
   static async start(options: FleetOptions): Promise<Fleet> {
@@ -66,13 +71,15 @@ export class Fleet implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    process.off('exit', this.#killAll);
     await this.#processes[Symbol.asyncDispose]();
     await Promise.all(this.#wires().map((wire) => wire.close()));
   }
 
   async #launch({ gateways, nodes, slots, ledger, store }: FleetOptions): Promise<void> {
+    process.once('exit', this.#killAll);
     const limits = Object.entries(LIMITS).flatMap(([name, value]) => ['--limit', `${name}=${value}`]);
-    const kept = store === null ? [] : ['--store', store];
+    const kept = ['--store', store ?? 'memory'];
     const ports: number[] = [];
     for (let index = 0; index < gateways; index += 1) {
       const name = `gateway-${index + 1}`;

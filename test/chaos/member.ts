@@ -44,7 +44,13 @@ export class Member {
       this.#running = null;
       this.deaths.push(`${this.name} ended by itself with ${signal ?? code}: ${stderr.slice(-2_000)}`);
     });
-    return running.ready();
+    try {
+      return await running.ready();
+    } catch (error) {
+      // One that is killed while it starts is no surprise; one that ends by itself has its words among the deaths.
+      if (this.#running === running) throw error;
+      return {};
+    }
   }
 
   /** SIGKILL; resolves when it is gone. */

@@ -47,7 +47,7 @@ if (!report.isClean) process.exitCode = 1;
 function textOf({ totals, faults, adoption, violations, deaths, doctor, lines, isClean }: ChaosReport): string {
   const counted = (counts: Readonly<Record<string, number>>): string =>
     Object.entries(counts)
-      .map(([name, count]) => `  ${name.padEnd(26)}${count}`)
+      .map(([name, count]) => `  ${name.padEnd(58)}${count}`)
       .join('\n');
   const said = [`ledger\n${counted(totals)}`, `faults\n${counted(faults)}`];
   if (adoption.count > 0) {
@@ -55,6 +55,12 @@ function textOf({ totals, faults, adoption, violations, deaths, doctor, lines, i
       `attempts adopted after a gateway’s kill: ${adoption.count}, p50 ${adoption.p50} ms, p99 ${adoption.p99} ms`,
     );
   }
+  const broken = Object.fromEntries(
+    (Object.keys(RULES) as (keyof typeof RULES)[])
+      .map((rule) => [RULES[rule], violations.filter((one) => one.rule === rule).length] as const)
+      .filter(([, count]) => count > 0),
+  );
+  if (violations.length > 0) said.push(`violations\n${counted(broken)}`);
   for (const { rule, taskId, says } of violations.slice(0, STORIES_MAX)) {
     said.push(`VIOLATION ${RULES[rule]}\n  ${taskId ?? 'the run'}: ${says}\n${storyOf(taskId, lines)}`);
   }

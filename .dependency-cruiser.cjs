@@ -93,6 +93,12 @@ module.exports = {
       { path: '^src/', pathNot: '^src/(channels|actors|machines|transport|protocol)/' },
     ),
     rule(
+      'platform-packages-in-their-platform-only',
+      'What a platform needs is optional: its package is loaded by that platform, when it is opened.',
+      { path: '^src/', pathNot: '^src/channels/telegram/' },
+      { path: packages('grammy', '@grammyjs/[^/]+') },
+    ),
+    rule(
       'isolation-runs-handlers-elsewhere',
       'Isolation knows how a node runs a handler and how a process tree is ended, not what the node or the gateway does.',
       { path: '^src/isolation/' },
@@ -188,13 +194,14 @@ module.exports = {
       'no-development-packages-in-src',
       'What src imports at run time must be installed with Pincer.',
       { path: '^src/' },
-      { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+      { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only', 'npm-peer'] },
     ),
     rule(
       'no-undeclared-packages',
       'Every package that is imported is named in package.json.',
       {},
-      { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'unknown', 'undetermined'] },
+      // The cruiser takes the list of optional peers for a list of packages that it does not know.
+      { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'unknown', 'undetermined'], dependencyTypesNot: ['npm-peer'] },
     ),
     rule('no-unresolved-imports', 'Every import leads somewhere.', {}, { couldNotResolve: true }),
     rule('no-deprecated-built-ins', 'Node will remove them.', {}, { dependencyTypes: ['deprecated'] }),

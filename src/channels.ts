@@ -12,6 +12,7 @@ export type {
   PlatformWorld,
   ProgressNote,
 } from './channels/platform.ts';
+export { type TelegramOptions, telegram } from './channels/telegram/telegram.ts';
 export type { Turn } from './channels/turn.ts';
 export { type WebhookOptions, webhook } from './channels/webhook/webhook.ts';
 export type { WebhookMessage, WebhookReply } from './channels/webhook/webhook-message.ts';

@@ -12,19 +12,7 @@ export type Route = TaskRoute | { readonly topic: string };
 
 /** The task that a message becomes. Its id and key are made of the message’s own id; all else may be said here. */
 export interface TaskRoute
-  extends Pick<
-    SubmitOptions,
-    | 'priority'
-    | 'timeoutMs'
-    | 'needs'
-    | 'labels'
-    | 'resources'
-    | 'ttlMs'
-    | 'deadlineMs'
-    | 'fairKey'
-    | 'limit'
-    | 'attempts'
-  > {
+  extends Omit<SubmitOptions, 'taskId' | 'key' | 'watch' | 'signal' | 'delayMs' | 'after' | 'onDependencyFailure'> {
   /** Default `agent-turn`. */
   readonly type?: string;
   /** What its handler gets. Default: `{ channel, messageId, conversation, sender, text, data? }`. */
@@ -40,7 +28,7 @@ export interface ChannelOptions extends WorldOptions {
   readonly platform: Platform;
   /**
    * The channel’s name: what its instances share, the key of their lease, and the type `channel/NAME` of what is sent out
-   * over it. 1–64 of `A-Z a-z 0-9 . _ : -`. Default: the platform’s kind.
+   * over it. 1–64 of `A-Z a-z 0-9 . _ : -`. Default: as the platform says, or its kind.
    */
   readonly name?: string;
   /** The name of this instance as a node. Default: the channel’s and a fresh ending. */

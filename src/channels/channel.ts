@@ -34,7 +34,7 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
   const world = createWorld(options, realPorts());
   const { clock, ids, limits, log, random, deadlines } = world;
   const { platform, join, token, signal, route = {}, replyText = replyTextOf } = options;
-  const { name = platform.kind, leaseMs = limits.channelLeaseMs } = options;
+  const { name = platform.name ?? platform.kind, leaseMs = limits.channelLeaseMs } = options;
   check(Identifier.safeParse(name).success, `name '${name}' must be 1–64 of A-Z a-z 0-9 . _ : -`);
   check(
     leaseMs >= 1_000 && leaseMs <= limits.channelLeaseMsMax,

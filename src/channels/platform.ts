@@ -98,6 +98,8 @@ export interface OpenPlatform {
 export interface Platform {
   /** `webhook`, `telegram`, … */
   readonly kind: string;
+  /** The name of a channel that is not given one. Default: the kind. */
+  readonly name?: string;
   /** Rejects with a PincerError; one that is not retryable ends the channel. `signal`: the lease was lost meanwhile. */
   open(inlet: Inlet, world: PlatformWorld, signal: AbortSignal): Promise<OpenPlatform>;
 }

@@ -1,5 +1,4 @@
 /** Options of commands that find a gateway, or announce one: where to look, and whom to trust. */
-import { readFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
@@ -14,6 +13,7 @@ import {
 } from '../discovery.ts';
 import { type Gateway, type Limits, type Log, PincerError } from '../index.ts';
 import { collect, parseList, parseWhole } from './option-values.ts';
+import { secretIn } from './secret-file.ts';
 import { versionOf } from './version.ts';
 
 const KINDS = ['mdns', 'registry'] as const;
@@ -129,23 +129,13 @@ function sourcesOf(
       throw new PincerError('OPTION_INVALID', 'registry needs --registry and --api-key-file');
     }
     // Who writes the URL on a command line means it, also where it leads into a private network.
-    return registryNodes(registry, { apiKey: keyOf(apiKeyFile), region, type, isPrivateAllowed: true });
+    return registryNodes(registry, {
+      apiKey: secretIn(apiKeyFile, '--api-key-file'),
+      region,
+      type,
+      isPrivateAllowed: true,
+    });
   });
-}
-
-/**
- * The key in a file.
- * @throws PincerError `OPTION_INVALID` when the file cannot be read or is empty
- */
-export function keyOf(file: string): string {
-  let key: string;
-  try {
-    key = readFileSync(file, 'utf8').trim();
-  } catch (error) {
-    throw new PincerError('OPTION_INVALID', `--api-key-file ${file} cannot be read`, { cause: error });
-  }
-  if (key === '') throw new PincerError('OPTION_INVALID', `--api-key-file ${file} is empty`);
-  return key;
 }
 
 function parseKinds(text: string): Kind[] {

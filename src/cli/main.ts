@@ -3,6 +3,7 @@
 import process from 'node:process';
 import { Command, CommanderError } from 'commander';
 import { PincerError } from '../index.ts';
+import { channelCommand } from './channel.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
@@ -35,6 +36,7 @@ for (const command of [
   whyCommand(),
   storyCommand(),
   doctorCommand(),
+  channelCommand(),
   registryCommand(),
 ]) {
   program.addCommand(command);

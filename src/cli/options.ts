@@ -1,11 +1,11 @@
 /** Options that several commands share. */
-import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import type { Command } from 'commander';
 import { type Client, createClient, type Log, PincerError, plainText } from '../index.ts';
 import { type FindOptions, finderOf, withFinding } from './discovery.ts';
 import { parseDuration } from './option-values.ts';
 import { createOutput, type Output, toJson } from './output.ts';
+import { secretIn } from './secret-file.ts';
 
 /** Where a gateway listens, and where clients look for one, when nothing is said. */
 export const DEFAULT_ADDRESS = '127.0.0.1:7443';
@@ -41,16 +41,7 @@ export function withClient(command: Command): Command {
  * @throws PincerError `OPTION_INVALID` when the file cannot be read or is empty.
  */
 export function tokenOf({ tokenFile }: SharedOptions): { token?: string } {
-  if (tokenFile !== undefined) {
-    let token: string;
-    try {
-      token = readFileSync(tokenFile, 'utf8').trim();
-    } catch (error) {
-      throw new PincerError('OPTION_INVALID', `--token-file ${tokenFile} cannot be read`, { cause: error });
-    }
-    if (token === '') throw new PincerError('OPTION_INVALID', `--token-file ${tokenFile} is empty`);
-    return { token };
-  }
+  if (tokenFile !== undefined) return { token: secretIn(tokenFile, '--token-file') };
   const token = process.env['PINCER_TOKEN'];
   return token === undefined || token === '' ? {} : { token };
 }

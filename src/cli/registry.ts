@@ -1,10 +1,10 @@
 /** `pincer registry`: where nodes and gateways that are not on one network find each other. */
 import { Command } from 'commander';
 import { createRegistry } from '../registry.ts';
-import { keyOf } from './discovery.ts';
 import { parseDuration } from './option-values.ts';
 import { logOf, type SharedOptions, withOutput } from './options.ts';
 import { createOutput } from './output.ts';
+import { secretIn } from './secret-file.ts';
 import { onSignals } from './signals.ts';
 import { versionOf } from './version.ts';
 
@@ -33,7 +33,7 @@ export function registryCommand(): Command {
       const { listen, apiKeyFile, data, ttl } = options;
       const registry = await createRegistry({
         listen,
-        apiKey: keyOf(apiKeyFile),
+        apiKey: secretIn(apiKeyFile, '--api-key-file'),
         ttlMs: ttl,
         version: versionOf(),
         log: logOf(options),

@@ -484,6 +484,34 @@ export const LIMITS = {
     'The delivery is tried again.',
   ),
 
+  // The telegram channel
+  telegramPollMs: limit(30_000, 'ms', 'How long one request for updates waits for some.', 'It is asked again.'),
+  telegramIdleMs: limit(
+    300,
+    'ms',
+    'The shortest time between two requests for updates that brought none; a server may not wait as it is asked to.',
+    '–',
+  ),
+  telegramRetryMinMs: limit(
+    1_000,
+    'ms',
+    'First wait after updates could not be fetched, with full jitter; five times as long when another poller has them.',
+    '–',
+  ),
+  telegramRetryMaxMs: limit(60_000, 'ms', 'Longest wait after updates could not be fetched.', '–'),
+  telegramEditMs: limit(
+    3_000,
+    'ms',
+    'The shortest time between two edits that show progress: Telegram takes about twenty messages a minute in a group.',
+    'The latest text is shown when the time has passed.',
+  ),
+  telegramPartsMax: limit(
+    8,
+    'count',
+    'Messages that one reply is divided into, each of at most 4 096 characters.',
+    'The rest of the reply is left out, and the last message says so.',
+  ),
+
   // Discovery (what a source says is a hint; these bound what a hostile or broken one can cost)
   discoveryCandidatesMax: limit(
     256,

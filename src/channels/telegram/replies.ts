@@ -1,0 +1,168 @@
+/**
+ * What goes to Telegram: progress as one message that is edited, not too often, and at last becomes the reply. Which message
+ * that is, and how many parts of a reply have gone out, is known to this process alone: after a restart the reply is a
+ * message of its own, and a reply in parts may begin again.
+ */
+import { PincerError } from '../../protocol/failure.ts';
+import type { OutboundMessage, PlatformWorld, ProgressNote } from '../platform.ts';
+import { type BotApi, describe, errorCodeOf, explain, retryAfterMsOf } from './bot-api.ts';
+import { CHARACTERS_MAX, partsOf, TelegramAddress } from './telegram-message.ts';
+
+/** The message that shows how a task gets on. */
+interface Shown {
+  readonly to: TelegramAddress;
+  /** Null until it has been sent. */
+  messageId: number | null;
+  text: string;
+  /** What is to be shown next. */
+  next: string;
+  /** The edit under way. */
+  editing: Promise<void> | null;
+  /** When the next edit may be made. */
+  readyAt: number;
+  /** Cancels the edit that waits for its time; null if none does. */
+  cancel: (() => void) | null;
+  /** The reply is about to take its place. */
+  isOver: boolean;
+}
+
+export class Replies {
+  readonly #api: BotApi;
+  readonly #world: PlatformWorld;
+  readonly #shown = new Map<string, Shown>();
+  /** How many parts of a reply have gone out, by key; while it is not complete. */
+  readonly #sentParts = new Map<string, number>();
+  readonly #abort = new AbortController();
+
+  constructor(api: BotApi, world: PlatformWorld) {
+    this.#api = api;
+    this.#world = world;
+  }
+
+  async deliver({ key, to, text, reply }: OutboundMessage, signal: AbortSignal): Promise<void> {
+    const address = TelegramAddress.safeParse(to);
+    if (!address.success) throw new PincerError('PAYLOAD_INVALID', 'a message goes `to` { chat, message?, thread? }');
+    const { limits } = this.#world;
+    const parts = partsOf(text, limits.telegramPartsMax);
+    const shown = reply === undefined ? undefined : this.#shown.get(reply.taskId);
+    if (shown !== undefined) shown.isOver = true;
+    shown?.cancel?.();
+    await shown?.editing;
+    const abort = AbortSignal.any([signal, this.#abort.signal]);
+    try {
+      for (let index = this.#sentParts.get(key) ?? 0; index < parts.length; index += 1) {
+        const part = parts[index] ?? '';
+        const isShown = index === 0 && shown !== undefined && (await this.#replace(shown, part, abort));
+        if (!isShown) await this.#send(address.data, part, index === 0, abort);
+        makeRoom(this.#sentParts, limits.channelTurnsMax);
+        this.#sentParts.set(key, index + 1);
+      }
+    } catch (error) {
+      throw refusalOf(error);
+    }
+    this.#sentParts.delete(key);
+    if (reply !== undefined) this.#shown.delete(reply.taskId);
+  }
+
+  progress({ taskId, to, text }: ProgressNote): void {
+    if (this.#abort.signal.aborted) return;
+    let shown = this.#shown.get(taskId);
+    if (shown === undefined) {
+      const address = TelegramAddress.safeParse(to);
+      if (!address.success) return;
+      const fresh = { messageId: null, text: '', next: '', editing: null, readyAt: 0, cancel: null, isOver: false };
+      shown = { to: address.data, ...fresh };
+      makeRoom(this.#shown, this.#world.limits.channelTurnsMax);
+      this.#shown.set(taskId, shown);
+    }
+    shown.next = text.length <= CHARACTERS_MAX ? text : `…${text.slice(1 - CHARACTERS_MAX)}`;
+    this.#editSoon(shown);
+  }
+
+  close(): void {
+    this.#abort.abort(new PincerError('CHANNEL_STANDBY', 'the channel let go of Telegram'));
+    for (const shown of this.#shown.values()) shown.cancel?.();
+    this.#shown.clear();
+  }
+
+  /** Shows the latest text as soon as that may be; an edit that waits or is under way takes it along. */
+  #editSoon(shown: Shown): void {
+    const { clock } = this.#world;
+    if (shown.isOver || shown.editing !== null || shown.cancel !== null || shown.next.trim() === '') return;
+    shown.cancel = clock.schedule(shown.readyAt - clock.now(), () => {
+      shown.cancel = null;
+      if (shown.isOver || this.#abort.signal.aborted) return;
+      shown.editing = this.#edit(shown).finally(() => {
+        shown.editing = null;
+        if (shown.next !== shown.text) this.#editSoon(shown);
+      });
+    });
+  }
+
+  async #edit(shown: Shown): Promise<void> {
+    const { clock, limits, log } = this.#world;
+    const text = shown.next;
+    let pauseMs = limits.telegramEditMs;
+    try {
+      if (shown.messageId === null) shown.messageId = await this.#send(shown.to, text, true, this.#abort.signal);
+      else await this.#editText(shown.to.chat, shown.messageId, text, this.#abort.signal);
+    } catch (error) {
+      // Nothing depends on it: the reply comes anyway.
+      log.debug('telegram.edit-failed', { message: describe(error) });
+      pauseMs = Math.max(pauseMs, retryAfterMsOf(error) ?? 0);
+    }
+    shown.text = text;
+    shown.readyAt = clock.now() + pauseMs;
+  }
+
+  /** Makes the reply of what showed progress; false if that is not possible any more. */
+  async #replace(shown: Shown, text: string, signal: AbortSignal): Promise<boolean> {
+    if (shown.messageId === null) return false;
+    try {
+      await this.#editText(shown.to.chat, shown.messageId, text, signal);
+      return true;
+    } catch (error) {
+      if (errorCodeOf(error) === 400) return false;
+      throw error;
+    }
+  }
+
+  async #editText(chat: number, messageId: number, text: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#api.editMessageText(chat, messageId, text, {}, signal as never);
+    } catch (error) {
+      // It says so already: an edit whose answer was lost, perhaps.
+      if (errorCodeOf(error) !== 400 || !/not modified/.test(describe(error))) throw error;
+    }
+  }
+
+  async #send(to: TelegramAddress, text: string, isFirst: boolean, signal: AbortSignal): Promise<number> {
+    const isReply = isFirst && to.message !== undefined;
+    const sent = await this.#api.sendMessage(
+      to.chat,
+      text,
+      {
+        ...(to.thread === undefined ? {} : { message_thread_id: to.thread }),
+        // The message may have been deleted meanwhile; the reply is sent all the same.
+        ...(isReply ? { reply_parameters: { message_id: to.message, allow_sending_without_reply: true } } : {}),
+      } as Parameters<BotApi['sendMessage']>[2],
+      signal as never,
+    );
+    return sent.message_id;
+  }
+}
+
+/** A token that is refused while it is delivered is for the poller to find: the delivery waits. */
+function refusalOf(error: unknown): PincerError {
+  const failure = error instanceof PincerError ? error : explain(error);
+  if (failure.code !== 'UNAUTHENTICATED') return failure;
+  return new PincerError('DELIVERY_FAILED', failure.message, { cause: error });
+}
+
+/** Beyond the bound the oldest goes: a reply that never came must not keep others from being shown. */
+function makeRoom(entries: Map<string, unknown>, max: number): void {
+  for (const oldest of entries.keys()) {
+    if (entries.size < max) break;
+    entries.delete(oldest);
+  }
+}

@@ -5,6 +5,7 @@ import { Processes, startGateway } from '../support/processes.ts';
 import { blocksOf, runProgram, runSource } from '../support/programs.ts';
 
 const PRINTS: Readonly<Record<string, string>> = {
+  'examples/discovery.ts': 'desk is online, found hub\n',
   'examples/embed.ts': '5 words\n',
   'examples/cancel-and-progress.ts': 'ended as TASK_CANCELLED\n',
   'examples/messages.ts': 'desk asked for the letters of 1924\nclosing time\n',

@@ -257,6 +257,12 @@ export const LIMITS = {
     'Payload bytes of all waiting tasks of the memory store.',
     'As waitingTasksMax.',
   ),
+  hotTasksMax: limit(
+    2_000,
+    'count',
+    'Waiting tasks that the memory store keeps as whole rows, 1.4 kB each, since their turn may come at once.',
+    'Further ones are kept small, 0.3 kB each, until their turn comes or somebody asks for them. No answer depends on it.',
+  ),
   submitBatchMax: limit(1_000, 'count', 'Tasks written to the store in one step.', 'The rest goes into the next step.'),
   submitsUnderWayMax: limit(
     8_192,

@@ -1,14 +1,31 @@
-/** Where the tasks of the memory store stand while they wait: heaps of rows, for their turn, their time and their expiry. */
+/**
+ * Where the tasks of the memory store stand while they wait: heaps of rows, for their turn, their time and their expiry.
+ * Beyond the first `hotTasksMax` of those that wait for their turn they are cold.
+ */
 import { comparePlaces } from '../../machines/policies/rank.ts';
+import type { Limits } from '../../protocol/limits.ts';
 import { LazyHeap } from '../lazy-heap.ts';
+import { ColdTask } from './cold-task.ts';
 import { lapsesAtMs } from './lapse.ts';
 import type { Expiry, MemoryRow } from './memory-row.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import type { Want } from './store.ts';
 import type { Taker, WaitingLines } from './tables.ts';
 
+/** Who keeps a task as a row or cold. */
+export interface Warmth {
+  /** Keeps a row cold, if it can be; null if it stays a row. */
+  cool(row: MemoryRow): ColdTask | null;
+  /** Keeps it as a row from now on. */
+  warm(task: ColdTask): MemoryRow;
+}
+
 export class MemoryLines implements WaitingLines<MemoryRow> {
-  readonly #ready = new ReadyQueue();
+  readonly #warmth: Warmth;
+  readonly #hotTasksMax: number;
+  readonly #ready = new ReadyQueue<MemoryRow | ColdTask>();
+  /** Rows among those that are ready. */
+  #hot = 0;
   readonly #delayed = new LazyHeap<MemoryRow>(
     (a, b) => a.dueMs - b.dueMs || comparePlaces(a, b),
     (row) => row.status === 'delayed',
@@ -17,6 +34,11 @@ export class MemoryLines implements WaitingLines<MemoryRow> {
     (a, b) => a.atMs - b.atMs || a.row.seq - b.row.seq,
     (expiry) => !expiry.isOver,
   );
+
+  constructor(warmth: Warmth, { hotTasksMax }: Pick<Limits, 'hotTasksMax'>) {
+    this.#warmth = warmth;
+    this.#hotTasksMax = hotTasksMax;
+  }
 
   has(queue: string): boolean {
     return this.#ready.has(queue);
@@ -31,15 +53,35 @@ export class MemoryLines implements WaitingLines<MemoryRow> {
   }
 
   enter(row: MemoryRow): void {
-    this.#ready.push(row);
+    const cold = this.#hot < this.#hotTasksMax ? null : this.#warmth.cool(row);
+    if (cold === null) this.#hot += 1;
+    this.#ready.push(cold ?? row);
   }
 
   leave(row: MemoryRow): void {
+    this.#hot -= 1;
     this.#ready.drop(row);
   }
 
+  /** A cold task is a row from now on: it stands in its place. */
+  exchange(cold: ColdTask, row: MemoryRow): void {
+    this.#ready.drop(cold);
+    this.#hot += 1;
+    this.#ready.push(row);
+  }
+
   take(wants: readonly Want[], limit: number, taker: Taker<MemoryRow>): void {
-    this.#ready.take(wants, limit, taker);
+    this.#ready.take(wants, limit, {
+      // A cold task has nothing that could hold it back.
+      mayTake: (task) => task instanceof ColdTask || taker.mayTake(task),
+      take: (task) => {
+        if (task instanceof ColdTask) taker.take(this.#warmth.warm(task));
+        else {
+          this.#hot -= 1;
+          taker.take(task);
+        }
+      },
+    });
   }
 
   delay(row: MemoryRow): void {

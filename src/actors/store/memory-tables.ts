@@ -1,23 +1,27 @@
 /** The tables of the memory store: rows in maps, their order in heaps and lists. */
+
+import type { Limits } from '../../protocol/limits.ts';
 import { type HistoryEntry, TASK_STATUSES, type TaskStatus } from '../../protocol/task.ts';
 import type { StandingOrder } from './cluster.ts';
+import { ColdTask, Cooler } from './cold-task.ts';
 import { MemoryLimits } from './memory-limits.ts';
-import { MemoryLines } from './memory-lines.ts';
+import { MemoryLines, type Warmth } from './memory-lines.ts';
 import { type MemoryRow, memoryRow } from './memory-row.ts';
 import type { ScheduleRecord } from './new-task.ts';
 import { Retention } from './retention.ts';
 import type { DirectoryRow, FairLine, GatewayRow, Lock } from './rows.ts';
+import { Slabs } from './slabs.ts';
 import type { ListFilter, TaskPage } from './store.ts';
 import type { BodyKind, OwnedRows, Tables, TaskRows } from './tables.ts';
 import { TaskList } from './task-list.ts';
-import { copyOf, type TaskRow } from './task-row.ts';
+import type { TaskRow } from './task-row.ts';
 import type { WaitingCounts } from './waiting-room.ts';
 
 export type { MemoryRow } from './memory-row.ts';
 
 export class MemoryTables implements Tables<MemoryRow> {
-  readonly tasks = new MemoryTasks();
-  readonly lines = new MemoryLines();
+  readonly tasks: MemoryTasks;
+  readonly lines: MemoryLines;
   readonly settled = new Retention();
   readonly owned = new MemoryOwned();
   readonly limits = new MemoryLimits();
@@ -30,7 +34,9 @@ export class MemoryTables implements Tables<MemoryRow> {
   readonly orders = new Map<string, StandingOrder>();
   readonly #counters = { token: 0, epoch: 0 };
 
-  constructor(nowMs: number) {
+  constructor(nowMs: number, limits: Pick<Limits, 'hotTasksMax'>) {
+    this.tasks = new MemoryTasks((cold, row) => this.lines.exchange(cold, row));
+    this.lines = new MemoryLines(this.tasks, limits);
     const queues = new Map<string, number>();
     this.waiting = {
       ...{ tasks: 0, bytes: 0, left: 0, sinceMs: nowMs },
@@ -51,16 +57,44 @@ export class MemoryTables implements Tables<MemoryRow> {
   }
 }
 
-class MemoryTasks implements TaskRows<MemoryRow> {
+class MemoryTasks implements TaskRows<MemoryRow>, Warmth {
   readonly counts = Object.fromEntries(TASK_STATUSES.map((status) => [status, 0])) as Record<TaskStatus, number>;
-  readonly #rows = new Map<string, MemoryRow>();
+  readonly #rows = new Map<string, MemoryRow | ColdTask>();
   readonly #keys = new Map<string, MemoryRow>();
   readonly #dependents = new Map<string, Set<MemoryRow>>();
   readonly #list = new TaskList();
+  readonly #slabs = new Slabs();
+  readonly #cooler = new Cooler();
+  readonly #onWarmed: (cold: ColdTask, row: MemoryRow) => void;
   #seq = 0;
 
+  /** `onWarmed` is told of a cold task that has become a row before its turn. */
+  constructor(onWarmed: (cold: ColdTask, row: MemoryRow) => void) {
+    this.#onWarmed = onWarmed;
+  }
+
   get(taskId: string): MemoryRow | undefined {
-    return this.#rows.get(taskId);
+    const task = this.#rows.get(taskId);
+    if (!(task instanceof ColdTask)) return task;
+    const row = this.warm(task);
+    this.#onWarmed(task, row);
+    return row;
+  }
+
+  cool(row: MemoryRow): ColdTask | null {
+    const cold = this.#cooler.cooled(row);
+    if (cold === null) return null;
+    this.#rows.set(cold.taskId, cold);
+    this.#list.replace(cold);
+    return cold;
+  }
+
+  warm(cold: ColdTask): MemoryRow {
+    const row = cold.toRow();
+    cold.status = 'warmed';
+    this.#rows.set(row.taskId, row);
+    this.#list.replace(row);
+    return row;
   }
 
   byKey(key: string): MemoryRow | undefined {
@@ -110,7 +144,7 @@ class MemoryTasks implements TaskRows<MemoryRow> {
   }
 
   setBody(row: MemoryRow, kind: BodyKind, bytes: Uint8Array | null): void {
-    row[kind] = bytes === null ? null : copyOf(bytes);
+    row[kind] = bytes === null ? null : this.#slabs.copyOf(bytes);
     row[`${kind}Bytes`] = bytes?.byteLength ?? 0;
   }
 

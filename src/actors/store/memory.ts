@@ -32,7 +32,8 @@ class MemoryStore extends VerbStore<MemoryRow> {
 
   constructor({ clock, ids, limits }: MemoryStoreOptions) {
     super(clock, ids);
-    this.#verbs = new Verbs(clock, { ...defaultLimits, ...limits }, new MemoryTables(clock.now()));
+    const all = { ...defaultLimits, ...limits };
+    this.#verbs = new Verbs(clock, all, new MemoryTables(clock.now(), all));
   }
 
   async open(): Promise<void> {

@@ -1,11 +1,12 @@
 /** Every task that the memory store knows, in the order of submit, so that lists can be read newest first, page by page. */
 import type { TaskStatus } from '../../protocol/task.ts';
+import { ColdTask } from './cold-task.ts';
 import type { MemoryRow } from './memory-row.ts';
 import type { ListFilter, TaskPage } from './store.ts';
 import { recordOf } from './task-row.ts';
 
 export class TaskList {
-  #rows: MemoryRow[] = [];
+  #rows: (MemoryRow | ColdTask)[] = [];
   #forgotten = 0;
 
   /** Adds the task submitted last. */
@@ -13,8 +14,8 @@ export class TaskList {
     this.#rows.push(row);
   }
 
-  /** Puts the new row of a task in the place of its old one. */
-  replace(row: MemoryRow): void {
+  /** Puts what a task is now in the place of what it was. */
+  replace(row: MemoryRow | ColdTask): void {
     let low = 0;
     let high = this.#rows.length - 1;
     while (low < high) {
@@ -29,7 +30,7 @@ export class TaskList {
   drop(): void {
     this.#forgotten += 1;
     if (this.#forgotten <= 1_024 || this.#forgotten * 2 <= this.#rows.length) return;
-    this.#rows = this.#rows.filter((row) => !row.isForgotten);
+    this.#rows = this.#rows.filter((row) => !isForgotten(row));
     this.#forgotten = 0;
   }
 
@@ -43,14 +44,19 @@ export class TaskList {
   ): TaskPage {
     const before = filter.cursor === undefined ? Number.POSITIVE_INFINITY : Number(filter.cursor);
     const statuses = filter.status === undefined ? null : new Set(filter.status);
-    const matches = (row: MemoryRow): boolean =>
-      !row.isForgotten &&
-      (statuses === null || statuses.has(row.status)) &&
-      (filter.type === undefined || filter.type === row.type) &&
-      (filter.node === undefined || filter.node === row.node);
+    const matches = (task: MemoryRow | ColdTask): boolean => {
+      const [status, type, node] =
+        task instanceof ColdTask ? (['pending', task.kind.type, null] as const) : [task.status, task.type, task.node];
+      return (
+        !isForgotten(task) &&
+        (statuses === null || statuses.has(status)) &&
+        (filter.type === undefined || filter.type === type) &&
+        (filter.node === undefined || filter.node === node)
+      );
+    };
     const isCounted = filter.type === undefined && filter.node === undefined;
 
-    const found: MemoryRow[] = [];
+    const found: (MemoryRow | ColdTask)[] = [];
     let total = 0;
     for (let at = this.#rows.length - 1; at >= 0; at -= 1) {
       const row = this.#rows[at];
@@ -64,9 +70,13 @@ export class TaskList {
 
     const items = found.slice(0, limit);
     const last = items.at(-1);
-    const page = { items: items.map((row) => recordOf(row, nowMs)), total };
+    const page = { items: items.map((task) => recordOf(task instanceof ColdTask ? task.toRow() : task, nowMs)), total };
     return found.length > limit && last !== undefined ? { ...page, cursor: String(last.seq) } : page;
   }
+}
+
+function isForgotten(task: MemoryRow | ColdTask): boolean {
+  return !(task instanceof ColdTask) && task.isForgotten;
 }
 
 function countOf(counts: Readonly<Record<TaskStatus, number>>, statuses: ReadonlySet<TaskStatus> | null): number {

@@ -4,7 +4,7 @@
  * @see docs/decisions/0001-actor-host.md
  */
 import {
-  type Actor,
+  Actor,
   type ActorLogic,
   type AnyActorRef,
   type AnyStateMachine,
@@ -41,7 +41,6 @@ export interface Host<Machine extends AnyStateMachine> {
 }
 
 type HostEvent =
-  | { type: 'host.spawn'; id: string; input: unknown }
   | { type: 'host.drop'; id: string }
   | { type: `xstate.done.actor.${string}`; actorId: string }
   | { type: `xstate.error.actor.${string}`; actorId: string; error: unknown };
@@ -51,8 +50,8 @@ export function createHost<Machine extends AnyStateMachine>(
   options: { charts: Charts; parent: AnyActorRef; id: string; owner: HostOwner<Machine> },
 ): Host<Machine> {
   const { charts, parent, id: hostId, owner } = options;
-  const chart: AnyStateMachine = logicOf(machine, charts);
-  const actors = new Map<string, Actor<Machine>>();
+  const chart = logicOf(machine, charts) as AnyStateMachine;
+  const actors = new Map<string, Actor<AnyStateMachine>>();
   // The state never changes: what changes is the Map beside it. One shared snapshot keeps the inspector quiet.
   const active: Snapshot<undefined> = { status: 'active', output: undefined, error: undefined };
 
@@ -60,39 +59,12 @@ export function createHost<Machine extends AnyStateMachine>(
     getInitialSnapshot: () => active,
     getPersistedSnapshot: (snapshot) => snapshot,
     transition(snapshot, event, scope) {
-      switch (event.type) {
-        case 'host.spawn': {
-          const { id, input } = event;
-          const actor = createActor(chart, {
-            parent: scope.self,
-            id,
-            input,
-          }) as unknown as Actor<Machine>;
-          actors.set(id, actor);
-          actor.on('*' as never, (command: unknown) => {
-            try {
-              owner.onCommand(id, command as EmittedFrom<Machine>);
-            } catch (error) {
-              // xstate would throw it once more, where nothing can catch it.
-              fail(id, actor, error);
-            }
-          });
-          scope.defer(() => actor.start());
-          break;
-        }
-        case 'host.drop': {
-          const actor = actors.get(event.id);
-          if (actor !== undefined) {
-            actors.delete(event.id);
-            scope.stopChild(actor);
-          }
-          break;
-        }
-        default:
-          if ('actorId' in event && actors.delete(event.actorId)) {
-            if ('error' in event) owner.onError(event.actorId, event.error);
-            else owner.onDone(event.actorId);
-          }
+      if (event.type === 'host.drop') {
+        const actor = actors.get(event.id);
+        if (actor !== undefined && actors.delete(event.id)) scope.stopChild(actor);
+      } else if ('actorId' in event && actors.delete(event.actorId)) {
+        if ('error' in event) owner.onError(event.actorId, event.error);
+        else owner.onDone(event.actorId);
       }
       return snapshot;
     },
@@ -101,16 +73,27 @@ export function createHost<Machine extends AnyStateMachine>(
   const host = createActor(logic, { parent, id: hostId });
   host.start();
 
-  function fail(id: string, actor: Actor<Machine>, error: unknown): void {
-    if (actors.get(id) !== actor) return;
-    host.send({ type: 'host.drop', id });
-    owner.onError(id, error);
+  /** Commands go straight to the owner: a listener for each actor would cost as much as all else that it does. */
+  const life: AnyStateMachine = Object.create(chart, {
+    getInitialSnapshot: {
+      value(scope: LifeScope, input: unknown) {
+        scope.emit = toOwner;
+        return chart.getInitialSnapshot(scope as never, input);
+      },
+    },
+  });
+
+  /** What the owner throws ends the actor, with the commands it has left: xstate tells its parent, which is the host. */
+  function toOwner(this: LifeScope, command: unknown): void {
+    owner.onCommand(this.id, command as EmittedFrom<Machine>);
   }
 
   return {
     spawn(id, input) {
       if (actors.has(id)) throw new Error(`${hostId}: '${id}' exists already`);
-      host.send({ type: 'host.spawn', id, input });
+      const actor = new Actor(life, { parent: host, id, input });
+      actors.set(id, actor);
+      actor.start();
     },
     tell(id, event) {
       const actor = actors.get(id);
@@ -128,4 +111,10 @@ export function createHost<Machine extends AnyStateMachine>(
       return actors.size;
     },
   };
+}
+
+/** What a chart is given beside its events: among others, who it is and where its commands go. */
+interface LifeScope {
+  readonly id: string;
+  emit(command: unknown): void;
 }

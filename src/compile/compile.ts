@@ -3,7 +3,7 @@
  * states are left and entered, what the names stand for) is worked out once; what remains is done as xstate does it.
  */
 import type { AnyEventObject, AnyMachineSnapshot, AnyStateMachine, AnyStateNode, MachineContext } from 'xstate';
-import { refuseSpawning, refuseToSpawn, type Scope } from './actions.ts';
+import { merged, refuseSpawning, refuseToSpawn, type Scope } from './actions.ts';
 import { type End, endOf } from './ends.ts';
 import { type DoingsOf, isReserved, type Move, type Moves, movesOf, stepsOf } from './moves.ts';
 import { siteOf } from './refusal.ts';
@@ -71,7 +71,7 @@ class CompiledChart {
     try {
       if (isMade) {
         const made: unknown = context({ spawn: refuseToSpawn, input, self: scope.self });
-        first = this.#snapshots.first(Object.assign({}, made));
+        first = this.#snapshots.first(merged(Object(made), undefined));
       }
       return this.#settle(this.#take(this.#begin, first, event, scope), event, scope);
     } catch (error) {

@@ -12,7 +12,7 @@ const lifeMachine = setup({
   types: {
     input: {} as { name: string },
     context: {} as { name: string; steps: number },
-    events: {} as { type: 'step' } | { type: 'end' } | { type: 'burst' },
+    events: {} as { type: 'step' } | { type: 'leap' } | { type: 'end' } | { type: 'burst' },
     emitted: {} as { type: 'stepped'; steps: number },
   },
   actions: {
@@ -31,6 +31,7 @@ const lifeMachine = setup({
     living: {
       on: {
         step: { actions: ['count', 'tell'] },
+        leap: { actions: ['count', 'tell', 'count', 'tell', 'count', 'tell'] },
         burst: {
           actions: assign(() => {
             throw new Error('the chart is broken');
@@ -45,6 +46,7 @@ const lifeMachine = setup({
 
 function hosted(charts: Charts, onCommand: HostOwner<typeof lifeMachine>['onCommand'] = () => {}) {
   const heard: string[] = [];
+  const onDone = vi.fn<(id: string) => void>();
   const parent = startActor(gatewayMachine, {
     charts,
     id: 'parent',
@@ -60,11 +62,14 @@ function hosted(charts: Charts, onCommand: HostOwner<typeof lifeMachine>['onComm
         heard.push(`${id} ${command.type} ${command.steps}`);
         onCommand(id, command);
       },
-      onDone: (id) => heard.push(`${id} done`),
+      onDone(id) {
+        heard.push(`${id} done`);
+        onDone(id);
+      },
       onError: (id, error) => heard.push(`${id} failed: ${(error as Error).message}`),
     },
   });
-  return { host, heard, parent };
+  return { host, heard, parent, onDone };
 }
 
 afterEach(() => {
@@ -104,8 +109,53 @@ describe.each(['compiled', 'interpreted'] as const)('a host of charts that are %
     expect(host.has('a')).toBe(false);
   });
 
+  it('takes no more commands of an actor once one could not be carried out', () => {
+    const { host, heard } = hosted(charts, (_id, { steps }) => {
+      if (steps === 2) throw new Error('no third step');
+    });
+    host.spawn('a', { name: 'a' });
+    host.tell('a', { type: 'leap' });
+    expect(heard).toEqual(['a stepped 1', 'a stepped 2', 'a failed: no third step']);
+    expect(host.has('a')).toBe(false);
+  });
+
+  it('may be asked for the next actor, and for its first step, when one ends', () => {
+    const { host, heard, onDone } = hosted(charts);
+    onDone.mockImplementationOnce(() => {
+      host.spawn('a', { name: 'the next' });
+      expect(host.tell('a', { type: 'step' })).toBe(true);
+    });
+    host.spawn('a', { name: 'a' });
+    host.tell('a', { type: 'end' });
+    expect(heard).toEqual(['a done', 'a stepped 1']);
+    expect(host.snapshot('a')?.context.name).toBe('the next');
+  });
+
+  it('shows each actor and all its doings to an inspector, as a child of its own', () => {
+    const { host, parent } = hosted(charts);
+    const seen: string[] = [];
+    parent.system.inspect((told) => {
+      const { id, _parent } = told.actorRef as unknown as { id: string; _parent?: { id: string } };
+      const what = 'action' in told ? told.action.type : 'event' in told ? told.event.type : '';
+      seen.push(`${_parent?.id}/${id} ${told.type} ${what}`.trim());
+    });
+    host.spawn('a', { name: 'a' });
+    host.tell('a', { type: 'step' });
+    expect(seen).toEqual([
+      'lives/a @xstate.actor',
+      'lives/a @xstate.event xstate.init',
+      'lives/a @xstate.snapshot xstate.init',
+      'lives/a @xstate.event step',
+      'lives/a @xstate.action xstate.emit',
+      'lives/a @xstate.microstep step',
+      'lives/a @xstate.snapshot step',
+    ]);
+  });
+});
+
+describe('a host of very many', () => {
   it('holds 50 000 live actors', () => {
-    const { host, heard } = hosted(charts);
+    const { host, heard } = hosted(testCharts);
     for (let n = 0; n < 50_000; n += 1) host.spawn(`life-${n}`, { name: 'one of many' });
     expect(host.size).toBe(50_000);
     for (let n = 0; n < 50_000; n += 1) host.tell(`life-${n}`, { type: 'end' });
@@ -113,7 +163,7 @@ describe.each(['compiled', 'interpreted'] as const)('a host of charts that are %
   }, 60_000);
 
   it('keeps nothing of 200 000 that are done', async () => {
-    const { code, stdout, stderr } = await runAlone(`const charts = '${charts}';\n${HEAP}`, ['--expose-gc']);
+    const { code, stdout, stderr } = await runAlone(`const charts = '${testCharts}';\n${HEAP}`, ['--expose-gc']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const [early = 0, late = 0] = (JSON.parse(stdout) as number[]).map(Number);
     // Bytes for each of the 150 000 in between; a leaked actor would be some 3 000.

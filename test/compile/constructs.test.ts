@@ -96,6 +96,28 @@ const cases: Readonly<Record<string, Case>> = {
     input: { n: 40 },
     events: goes(2),
   },
+  'contexts and changes with a key that would be a prototype': {
+    machine: chart({
+      context: ({ input }: { input: object }) => input,
+      states: { a: { on: { go: { actions: assign(({ event }) => event['change'] as object) } } } },
+    }),
+    input: JSON.parse('{ "__proto__": { "isAdmin": true }, "n": 1 }'),
+    events: [
+      { type: 'go', change: JSON.parse('{ "__proto__": { "isRoot": true }, "n": 2 }') },
+      { type: 'go', change: { n: 3 } },
+    ],
+  },
+  'a context with such a key that is given': {
+    machine: chart({
+      context: JSON.parse('{ "__proto__": { "isAdmin": true }, "n": 1 }'),
+      states: { a: { on: { go: { actions: 'count' } } } },
+    }),
+    events: goes(2),
+  },
+  'a context of which nothing is made': {
+    machine: chart({ context: () => undefined, states: { a: { on: { go: { actions: 'fix' } } } } }),
+    events: [go],
+  },
   'a context that cannot be made': {
     machine: chart({
       context: () => {

@@ -8,6 +8,9 @@ import type { Vitals } from './process.ts';
 /** What it can be asked beside the vitals, `gc` and the profile: each gets the details and gives what JSON can say. */
 export type Answers = Readonly<Record<string, (details: never) => unknown>>;
 
+/** How the charts of this process are run. */
+export const charts = process.env['PINCER_CHARTS'] === 'interpreted' ? 'interpreted' : 'compiled';
+
 const session = new Session();
 
 const ITSELF: Answers = {

@@ -1,7 +1,7 @@
 /** The client of a cluster, as a user would write it. Argument: URL. */
 import process from 'node:process';
 import { createClient } from 'pincer';
-import { serve } from './child.ts';
+import { charts, serve } from './child.ts';
 import { mix } from './mixed.ts';
 import { answersOf, PAYLOAD } from './workloads.ts';
 
@@ -9,7 +9,7 @@ import { answersOf, PAYLOAD } from './workloads.ts';
 const SUBMITS = 10_000;
 
 const [, , url = ''] = process.argv;
-const client = createClient({ url });
+const client = createClient({ url, charts });
 await client.ready();
 
 serve(

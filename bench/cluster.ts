@@ -1,7 +1,7 @@
 /** The contestants, each as a cluster of fresh processes: a hub, nodes with 100 slots in all, and one client. */
 import { type BenchProcess, start } from './process.ts';
 
-export type Contestant = 'pincer' | 'pincer on disk' | 'R0' | 'R1';
+export type Contestant = 'pincer' | 'pincer on disk' | 'pincer interpreted' | 'R0' | 'R1';
 
 export interface Cluster extends AsyncDisposable {
   readonly hub: BenchProcess;
@@ -16,7 +16,7 @@ const PROCESSES = 2;
 export async function open(contestant: Contestant, nodeCount = 2): Promise<Cluster> {
   const opened: BenchProcess[] = [];
   const begin = async (name: string, args: readonly string[] = []): Promise<BenchProcess> => {
-    const begun = await start(name, args);
+    const begun = await start(name, args, contestant === 'pincer interpreted' ? { PINCER_CHARTS: 'interpreted' } : {});
     opened.push(begun);
     return begun;
   };

@@ -1,7 +1,7 @@
 /** Nodes for the bench, in one process, each over a link of its own. Arguments: URL, first id, how many, slots of each. */
 import process from 'node:process';
 import { createNode, defineHandler, defineTask } from 'pincer';
-import { serve } from './child.ts';
+import { charts, serve } from './child.ts';
 
 const [, , join = '', first = '0', count = '1', slots = '50'] = process.argv;
 const handlers = [
@@ -16,6 +16,6 @@ const handlers = [
 ];
 for (let index = 0; index < Number(count); index += 1) {
   const id = `bench-${String(Number(first) + index).padStart(3, '0')}`;
-  await createNode({ join, id, maxTasks: Number(slots), handlers });
+  await createNode({ charts, join, id, maxTasks: Number(slots), handlers });
 }
 serve({});

@@ -26,7 +26,11 @@ export interface BenchProcess extends AsyncDisposable {
 }
 
 /** Starts `bench/NAME.ts` and waits until it is ready. */
-export async function start(name: string, args: readonly string[] = []): Promise<BenchProcess> {
+export async function start(
+  name: string,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<BenchProcess> {
   const child: ChildProcess = spawn(
     process.execPath,
     ['--expose-gc', '--import', 'tsx', `bench/${name}.ts`, ...args],
@@ -34,7 +38,7 @@ export async function start(name: string, args: readonly string[] = []): Promise
     {
       cwd: ROOT,
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, TSX_TSCONFIG_PATH: 'bench/tsconfig.json' },
+      env: { ...process.env, ...env, TSX_TSCONFIG_PATH: 'bench/tsconfig.json' },
     },
   );
   const { stdin, stdout } = child;

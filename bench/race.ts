@@ -13,7 +13,7 @@ const SEQUENTIAL = 2_000;
 const WINDOW = 100;
 const CONTESTANTS = ['pincer', 'R0', 'R1'] as const;
 
-interface Round {
+export interface Round {
   readonly many: number;
   readonly hubUs: number;
   readonly nodesUs: number;

@@ -44,6 +44,7 @@ export function withFinding(command: Command): Command {
     command
       .addOption(new Option('--discover <sources>', 'find the gateway by mdns, registry or both').argParser(parseKinds))
       .option('--trust <gateway>', 'with --discover: an address, network or host name to dial; repeatable', collect),
+    '127.0.0.1: this machine alone',
   );
 }
 
@@ -53,15 +54,16 @@ export function withAdvertising(command: Command): Command {
     command
       .addOption(new Option('--advertise <sources>', 'be found by mdns, registry or both').argParser(parseKinds))
       .option('--advertise-url <url>', 'with --advertise registry: what to dial, where that is not --listen'),
+    'where it listens',
   );
 }
 
-function withSources(command: Command): Command {
+function withSources(command: Command, mdnsDefault: string): Command {
   return command
     .option('--registry <url>', 'the registry, https or on this machine')
     .option('--api-key-file <file>', 'file with the key of the registry')
     .option('--region <name>', 'the region in the registry')
-    .option('--mdns-interface <address>', 'the address to use mdns at (default 127.0.0.1: this machine alone)')
+    .option('--mdns-interface <address>', `the address to use mdns at (default ${mdnsDefault})`)
     .option('--mdns-port <n>', 'the port of mdns (default 5353)', parseWhole(1, 65_535));
 }
 

@@ -2,7 +2,7 @@
 import { sep } from 'node:path';
 import { Command } from 'commander';
 import { type Discovery, type DiscoveryNews, discover, loadNodesFile, staticNodes } from '../discovery.ts';
-import { createGateway, type Gateway, type Limits, plainText } from '../index.ts';
+import { createGateway, type Gateway, type Limits, type Log, plainText } from '../index.ts';
 import { type AdvertiseOptions, announcementsOf, withAdvertising } from './discovery.ts';
 import { collectLimit } from './option-values.ts';
 import { chartsOf, DEFAULT_ADDRESS, logOf, type SharedOptions, tokenOf, withOutput, withToken } from './options.ts';
@@ -62,8 +62,8 @@ export function gatewayCommand(): Command {
         ...(strictNodes === undefined ? {} : { strictNodes }),
       });
       const discoveries = [
-        ...(nodes === undefined ? [] : [watchNodes(nodes, gateway, output)]),
-        ...announcements.map((announce) => announce(gateway, { log, limits: limit, onNews: newsTo(output) })),
+        ...(nodes === undefined ? [] : [watchNodes(nodes, gateway, newsTo(output, log))]),
+        ...announcements.map((announce) => announce(gateway, { log, limits: limit, onNews: newsTo(output, log) })),
       ];
       const off = onSignals(() => {
         output.say('draining: no new tasks; a second signal stops at once');
@@ -82,18 +82,21 @@ export function gatewayCommand(): Command {
 }
 
 /** Keeps the gateway’s list of expected nodes as the file says. A file with a mistake changes nothing, and that is said. */
-function watchNodes(file: string, gateway: Gateway, output: Output): Discovery {
-  return discover(staticNodes(file, { onNodes: (nodes) => gateway.expect(nodes) }), { onNews: newsTo(output) });
+function watchNodes(file: string, gateway: Gateway, onNews: (news: DiscoveryNews) => void): Discovery {
+  return discover(staticNodes(file, { onNodes: (nodes) => gateway.expect(nodes) }), { onNews });
 }
 
-/** Tells people of a source that cannot see, once for each reason, and when it can again. */
-function newsTo(output: Output): (news: DiscoveryNews) => void {
+/** Tells of a source that cannot see, once for each reason, and when it can again: people in words, programs in the log. */
+function newsTo(output: Output, log: Log): (news: DiscoveryNews) => void {
   let told: string | null = null;
   return (news) => {
     if (news.type !== 'state') return;
     const reason = news.reason?.message ?? null;
-    if (news.state === 'degraded' && reason !== null && reason !== told) output.say(plainText(reason, 500));
-    if (news.state === 'watching' && told !== null) output.say('and works again');
+    if (news.state === 'degraded' && reason !== null && reason !== told) {
+      if (output.isJson) log.error('discovery.degraded', { code: news.reason?.code, message: reason });
+      else output.say(plainText(reason, 500));
+    }
+    if (news.state === 'watching' && told !== null) output.say(`no more: ${plainText(told, 500)}`);
     if (news.state === 'degraded') told = reason;
     if (news.state === 'watching') told = null;
   };

@@ -14,6 +14,7 @@ import { createOutput } from './output.ts';
 import { registryCommand } from './registry.ts';
 import { runCommand } from './run.ts';
 import { schedulesCommand } from './schedules.ts';
+import { storeCommand } from './store.ts';
 import { storyCommand } from './story.ts';
 import { submitCommand } from './submit.ts';
 import { tasksCommand, whyCommand } from './tasks.ts';
@@ -37,6 +38,7 @@ for (const command of [
   storyCommand(),
   doctorCommand(),
   channelCommand(),
+  storeCommand(),
   registryCommand(),
 ]) {
   program.addCommand(command);

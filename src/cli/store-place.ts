@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
-import type { Limits } from '../index.ts';
+import { type Limits, PincerError } from '../index.ts';
 import type { Store } from '../store.ts';
 import { lmdbStore } from '../store.ts';
 
@@ -37,6 +37,13 @@ export function storePlace(store: string | undefined, listen: string, surroundin
   if (store !== undefined) return store === IN_MEMORY ? IN_MEMORY : resolve(store);
   const port = listen.slice(listen.lastIndexOf(':') + 1);
   return port === '0' ? IN_MEMORY : join(dataDir(surroundings), `gateway-${port}`);
+}
+
+/** The directory of a store that is looked at: that of `--store`, else the one of a gateway at the default address. */
+export function storeDir(store: string | undefined, listen: string): string {
+  const place = storePlace(store, listen);
+  if (place === IN_MEMORY) throw new PincerError('OPTION_INVALID', '--store must name a directory');
+  return place;
 }
 
 /** The store at that place; none for memory, which every gateway has of its own. */

@@ -206,7 +206,7 @@ export function bytesOf(row: TaskRow): number {
 }
 
 /** Whether the task stands in a line, for its turn or for its time. */
-export function isWaiting(row: TaskRow): boolean {
+export function isWaiting(row: Pick<TaskRow, 'status'>): boolean {
   return row.status === 'pending' || row.status === 'delayed';
 }
 

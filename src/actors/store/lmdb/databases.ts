@@ -5,13 +5,16 @@
  * Every commit is on the disk before anyone sees it (no `overlappingSync`): what another process reads and tells of can
  * never be lost again.
  */
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database, Key, RootDatabase } from 'lmdb';
 import { PincerError } from '../../../protocol/failure.ts';
 
 /** The layout of what is kept. A store that another version wrote is refused, not guessed at. */
 export const SCHEMA = 1;
+
+/** The file in the directory of a store; LMDB keeps its locks in another one beside it. */
+export const FILE_NAME = 'pincer.mdb';
 
 export const SMALL_TABLES = ['fair', 'class', 'limit', 'gateway', 'node', 'order', 'lock', 'schedule', 'peer'] as const;
 type SmallTable = (typeof SMALL_TABLES)[number];
@@ -42,6 +45,8 @@ export interface Databases {
 
 export interface OpenOptions {
   readonly readOnly?: boolean | undefined;
+  /** Whether it must be there already. Default: as `readOnly`. */
+  readonly isThere?: boolean | undefined;
   /** For tests that need no disk to be safe: nothing is flushed. */
   readonly noSync?: boolean | undefined;
   /** The most that the store may ever hold, in bytes of address space; grows the file only as far as it is used. */
@@ -51,10 +56,13 @@ export interface OpenOptions {
 /** Opens the databases of a directory. Rejects with STORE_UNSUPPORTED, STORE_INCOMPATIBLE or STORE_UNAVAILABLE. */
 export async function openDatabases(dir: string, options: OpenOptions = {}): Promise<Databases> {
   const { open } = await loadLmdb();
-  const { readOnly = false } = options;
+  const { readOnly = false, isThere = readOnly } = options;
+  if (isThere && !existsSync(join(dir, FILE_NAME))) {
+    throw new PincerError('STORE_UNAVAILABLE', `there is no store in ${dir}`);
+  }
   try {
     if (!readOnly) mkdirSync(dir, { recursive: true, mode: 0o700 });
-    const path = join(dir, 'pincer.mdb');
+    const path = join(dir, FILE_NAME);
     const root = open<unknown, string>({
       path,
       readOnly,

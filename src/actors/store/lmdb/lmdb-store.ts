@@ -43,6 +43,8 @@ export function lmdbStore(dir: string, options: LmdbStoreOptions = {}): contract
   return new LmdbStore(dir, options);
 }
 
+const READER_CHECK_MS = 60_000;
+
 interface Opened {
   readonly dbs: Databases;
   readonly transactions: Transactions;
@@ -55,6 +57,7 @@ class LmdbStore extends VerbStore<LmdbRow> {
   readonly #clock: Clock;
   readonly #options: LmdbStoreOptions;
   #opened: Opened | null = null;
+  #stopCare: () => void = () => {};
 
   constructor(dir: string, options: LmdbStoreOptions) {
     const { clock, ids } = { ...realPorts(), ...given(options) };
@@ -81,13 +84,23 @@ class LmdbStore extends VerbStore<LmdbRow> {
       },
     });
     this.#opened = { dbs, transactions, peers };
+    this.#lookAfter(dbs);
     await peers.open();
+  }
+
+  /** Lets go of the snapshots of processes that were killed while they read: the file would grow and grow. Opening does so too. */
+  #lookAfter(dbs: Databases): void {
+    this.#stopCare = this.#clock.schedule(READER_CHECK_MS, () => {
+      dbs.root.readerCheck();
+      this.#lookAfter(dbs);
+    });
   }
 
   async close(): Promise<void> {
     const opened = this.#opened;
     if (opened === null) return;
     this.#opened = null;
+    this.#stopCare();
     await opened.transactions.rest();
     await opened.peers.close();
     await opened.dbs.root.close();

@@ -2,6 +2,7 @@
  * The tables of an LMDB store within one transaction. Between `begin` and `end` they are what the databases hold; before
  * and after that they know nothing, since any process of the machine may change the databases meanwhile.
  */
+import { PincerError } from '../../../protocol/failure.ts';
 import type { Clock } from '../../../protocol/ports.ts';
 import type { StandingOrder } from '../cluster.ts';
 import type { ScheduleRecord } from '../new-task.ts';
@@ -65,6 +66,9 @@ export class LmdbTables implements Tables<LmdbRow> {
   begin(clock: Clock, boot: string): void {
     this.#reset();
     this.#totals = readTotals(this.#dbs.meta);
+    if (this.#totals.isRetired === true) {
+      throw new PincerError('STORE_UNAVAILABLE', 'the store was compacted meanwhile: start the gateway again');
+    }
     this.#totals.time = markTime(clock, boot, this.#totals.time);
   }
 

@@ -24,7 +24,7 @@ const HELLO_MS_MAX = 1_000;
 /** The longest path of a socket that every system takes. */
 const PATH_BYTES_MAX = 100;
 
-interface PeerRow {
+export interface PeerRow {
   readonly id: string;
   readonly path: string;
 }
@@ -174,6 +174,18 @@ export class Peers {
   async #forget({ id, path }: PeerRow): Promise<void> {
     await this.#dbs.root.transaction(() => this.#dbs.small.peer.removeSync(id));
     if (!isPipe(path)) rmSync(path, { force: true });
+  }
+}
+
+/** Whether the process of a row is still there. */
+export async function isAlive({ path }: PeerRow): Promise<boolean> {
+  const socket = createConnection(path);
+  try {
+    return await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    });
+  } finally {
+    socket.destroy();
   }
 }
 

@@ -19,6 +19,8 @@ export interface Totals {
   sinceMs: number;
   settledTasks: number;
   settledBytes: number;
+  /** A compacted copy has taken the place of this file: what is written here is lost. */
+  isRetired?: boolean;
 }
 
 /** One class with waiting tasks. */

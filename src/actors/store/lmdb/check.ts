@@ -1,0 +1,175 @@
+/**
+ * Looks at the files of a store: whether every index says what the rows say, every row what its history tells, and the
+ * counters what is there. Reads only, a page at a time and each page in one snapshot, so it may run beside gateways and
+ * pins nothing.
+ */
+import { contradictions, replayHistory } from '../../../machines/task-replay.ts';
+import { type HistoryEntry, isOutcome, TASK_STATUSES } from '../../../protocol/task.ts';
+import { realPorts } from '../../real-ports.ts';
+import { isWaiting } from '../task-row.ts';
+import { type Databases, openDatabases } from './databases.ts';
+import { decodeHead, type LmdbRow } from './head.ts';
+import { INDEXES, type IndexKey, indexKeysOf, isSameKey, LAST, statusKey } from './task-indexes.ts';
+import { type ClassRow, readTotals } from './totals.ts';
+
+/** What is wrong with a store. */
+export interface StoreFault {
+  /** `history`: a record is not what its history tells. `index`: an index is not what the records say. `blob`: bytes are missing. `count`: a counter is not what is there. */
+  readonly kind: 'history' | 'index' | 'blob' | 'count';
+  /** The task it concerns, if it concerns one. */
+  readonly taskId?: string;
+  readonly says: string;
+}
+
+/** What `checkStore` has found. */
+export interface StoreCheck {
+  /** Tasks and entries of indexes that were looked at. */
+  readonly tasks: number;
+  readonly entries: number;
+  /** The first 100 faults, and how many there are in all. */
+  readonly faults: readonly StoreFault[];
+  readonly total: number;
+}
+
+const FAULTS_SHOWN = 100;
+const PAGE = 200;
+
+const { soon } = realPorts().clock;
+
+/** Checks the store in a directory. Gateways may go on working with it. Rejects as opening a store does. */
+export async function checkStore(dir: string): Promise<StoreCheck> {
+  const dbs = await openDatabases(dir, { readOnly: true });
+  try {
+    return await new Checker(dbs).check();
+  } finally {
+    await dbs.root.close();
+  }
+}
+
+class Checker {
+  readonly #dbs: Databases;
+  readonly #faults: StoreFault[] = [];
+  #total = 0;
+
+  constructor(dbs: Databases) {
+    this.#dbs = dbs;
+  }
+
+  async check(): Promise<StoreCheck> {
+    const { task, index, event, blob } = this.#dbs;
+    const tasks = await this.#pages(task, (_key, values) => this.#checkRow(decodeHead(values as unknown[])));
+    let entries = await this.#pages(index, (key: IndexKey, taskId) => this.#checkEntry(key, taskId as string));
+    entries += await this.#pages(event, ([taskId]: [string]) => this.#mustKnow(taskId, 'has a history'));
+    entries += await this.#pages(blob, ([taskId]: [string]) => this.#mustKnow(taskId, 'has bytes'), false);
+    this.#snapshot();
+    this.#checkCounts();
+    return { tasks, entries, faults: this.#faults, total: this.#total };
+  }
+
+  /** Calls back for each entry; between pages others have their turn, and the snapshot is let go. Returns how many. */
+  async #pages(
+    db: {
+      getRange(options: object): Iterable<{ key: unknown; value?: unknown }>;
+      getKeys(options: object): Iterable<unknown>;
+    },
+    look: (key: never, value: unknown) => void,
+    values = true,
+  ): Promise<number> {
+    let count = 0;
+    for (let start: unknown; ; ) {
+      this.#snapshot();
+      const range = { limit: PAGE + 1, ...(start === undefined ? {} : { start }) };
+      const page = values
+        ? Array.from(db.getRange(range))
+        : Array.from(db.getKeys(range), (key) => ({ key, value: undefined }));
+      for (const { key, value } of page.slice(0, PAGE)) look(key as never, value);
+      count += Math.min(page.length, PAGE);
+      if (page.length <= PAGE) return count;
+      start = page[PAGE]?.key;
+      await new Promise<void>((resolve) => soon(resolve));
+    }
+  }
+
+  #checkRow(row: LmdbRow): void {
+    const { taskId } = row;
+    for (const key of indexKeysOf(row)) {
+      if (key !== null && this.#dbs.index.get(key as never) !== taskId) {
+        this.#fault('index', `it does not stand at ${key.join(' ')}`, taskId);
+      }
+    }
+    const history = Array.from(
+      this.#dbs.event.getRange({ start: [taskId, 0], end: [taskId, LAST] }),
+      ({ value }) => value as HistoryEntry,
+    );
+    const replay = replayHistory(history, row);
+    for (const says of [...contradictions(row, replay), ...replay.problems]) this.#fault('history', says, taskId);
+    const kept = row.entries - row.firstEntry + 1;
+    if (history.length !== kept || history.at(-1)?.n !== row.entries) {
+      this.#fault('history', `it has ${history.length} entries, and ${kept} up to ${row.entries} were kept`, taskId);
+    }
+    for (const kind of ['payload', 'result', 'checkpoint'] as const) this.#checkBody(row, kind);
+    if (row.key !== null && this.#dbs.key.get(row.key) !== taskId)
+      this.#fault('index', 'its key leads elsewhere', taskId);
+    for (const dependency of row.dependencies ?? []) {
+      if (this.#dbs.dependent.get([dependency, row.seq]) !== taskId) {
+        this.#fault('index', `it waits for ${dependency}, which does not know`, taskId);
+      }
+    }
+  }
+
+  #checkBody(row: LmdbRow, kind: 'payload' | 'result' | 'checkpoint'): void {
+    const bytes = this.#dbs.blob.get([row.taskId, kind])?.byteLength ?? 0;
+    const noted = row[`${kind}Bytes`];
+    if (bytes !== noted) this.#fault('blob', `its ${kind} has ${bytes} bytes, and ${noted} were noted`, row.taskId);
+  }
+
+  #checkEntry(key: IndexKey, taskId: string): void {
+    const values = this.#dbs.task.get(taskId);
+    const keys = values === undefined ? [] : indexKeysOf(decodeHead(values));
+    if (!keys.some((each) => isSameKey(each, key))) this.#fault('index', `it stands at ${key.join(' ')}`, taskId);
+  }
+
+  #mustKnow(taskId: string, what: string): void {
+    if (!this.#dbs.task.doesExist(taskId)) this.#fault('index', `it is not known, and ${what}`, taskId);
+  }
+
+  /** All in one snapshot. */
+  #checkCounts(): void {
+    const totals = readTotals(this.#dbs.meta);
+    const count = (...prefix: (string | number)[]): number =>
+      this.#dbs.index.getKeysCount({ start: [...prefix, 0], end: [...prefix, LAST] });
+    const counted = Object.fromEntries(
+      TASK_STATUSES.map((status) => [status, count(INDEXES.status, statusKey(status))]),
+    ) as typeof totals.counts;
+    for (const status of TASK_STATUSES)
+      this.#compare(`tasks that are ${status}`, totals.counts[status], counted[status]);
+    const sum = (holds: (status: (typeof TASK_STATUSES)[number]) => boolean): number =>
+      TASK_STATUSES.filter(holds).reduce((all, status) => all + counted[status], 0);
+    this.#compare(
+      'waiting tasks',
+      totals.waitingTasks,
+      sum((status) => isWaiting({ status })),
+    );
+    this.#compare('settled tasks', totals.settledTasks, sum(isOutcome));
+    const classes = Array.from(this.#dbs.small.class.getRange(), ({ value }) => value as ClassRow);
+    const pending = classes.reduce((all, row) => all + row.pending, 0);
+    const waiting = classes.reduce((all, row) => all + row.waiting, 0);
+    this.#compare('claimable tasks of all classes', pending, counted.pending);
+    this.#compare('waiting tasks of all classes', waiting, totals.waitingTasks);
+    this.#compare('classes', totals.waitingClasses, classes.filter((row) => row.waiting > 0).length);
+  }
+
+  #compare(what: string, noted: number, counted: number): void {
+    if (noted !== counted) this.#fault('count', `${noted} ${what} are noted, and ${counted} are there`);
+  }
+
+  #fault(kind: StoreFault['kind'], says: string, taskId?: string): void {
+    this.#total += 1;
+    if (this.#faults.length >= FAULTS_SHOWN) return;
+    this.#faults.push(taskId === undefined ? { kind, says } : { kind, taskId, says });
+  }
+
+  #snapshot(): void {
+    this.#dbs.root.resetReadTxn();
+  }
+}

@@ -90,9 +90,7 @@ describe('a gateway with --nodes', () => {
     };
     write(['llm', 'tools'], 5);
     await using processes = new Processes();
-    const gateway = processes.start(['gateway', '--listen', '127.0.0.1:0', '--nodes', file]);
-    await expect.poll(() => gateway.lines[0], { timeout: 30_000 }).toContain('ws://');
-    const url = /ws:\/\/\S+/.exec(gateway.lines[0] ?? '')?.[0] ?? '';
+    const { url, process: gateway } = await startGateway(processes, ['--nodes', file]);
     await startNode(processes, url, 'agent-01', [
       LEDGER_MODULE,
       '--capabilities',

@@ -34,10 +34,13 @@ export interface ChaosReport extends Verdict {
   /** What doctor found when everything was over. */
   readonly doctor: { readonly ok: boolean; readonly text: string };
   readonly isClean: boolean;
+  /** Where ledger and store are, if there is something to look for in them. */
+  readonly kept: string | null;
 }
 
 const SLOTS = 8;
-const DRAIN_MS = 60_000;
+/** As long as some settle, the rest is waited for, but not for ever. */
+const DRAIN = { idleMsMax: 20_000, inAllMsMax: 300_000 };
 /** What is asked of a run that does not say otherwise. */
 const TERMS: Terms = { settledWithinMs: 30_000, againShareMax: 0.01 };
 
@@ -46,6 +49,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const directory = mkdtempSync(path.join(tmpdir(), 'pincer-chaos-'));
   const ledger = new Ledger(directory, 'driver');
   const store = inMemory ? null : path.join(directory, 'store');
+  let isOver = true;
   try {
     await using fleet = await Fleet.start({ gateways, nodes, slots: SLOTS, ledger: directory, store });
     say(`${gateways} gateways and ${nodes} nodes are up; seed ${seed}, ${rate} tasks a second`);
@@ -57,7 +61,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     await fleet.heal();
     ledger.write({ kind: 'healed', at: Date.now() });
     say(`healed; ${load.settled} of ${load.acknowledged.size} have settled`);
-    await load.drain(DRAIN_MS);
+    await load.drain(DRAIN);
     await load.askForAll();
     const doctor = await fleet.run(['doctor', '--url', fleet.directUrl, '--limit', '1000000']);
     await load.stop();
@@ -65,16 +69,19 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const verdict = judge(lines, options.terms ?? TERMS);
     const deaths = [...fleet.gateways, ...fleet.nodes].flatMap((member) => member.deaths);
     const isClean = verdict.violations.length === 0 && deaths.length === 0 && doctor.code === 0;
+    isOver = isClean;
+    const text = doctor.stdout + doctor.stderr;
     return {
       ...verdict,
       lines,
       deaths,
-      doctor: { ok: doctor.code === 0, text: doctor.stdout + doctor.stderr },
+      doctor: { ok: doctor.code === 0, text },
       isClean,
+      kept: isClean ? null : directory,
     };
   } finally {
     ledger.close();
-    rmSync(directory, { recursive: true, force: true });
+    if (isOver) rmSync(directory, { recursive: true, force: true });
   }
 }
 

@@ -101,8 +101,12 @@ describe('the judge', () => {
     expect(rulesOf(changes)).toEqual(rules);
   });
 
-  it('counts the time from when all was healed, if that was later', () => {
+  it('counts the time from when all was healed, and not how long it waited for its first turn', () => {
     expect(rulesOf({ settled: { at: 2_000 }, healed: { kind: 'healed', at: 1_500 } })).toEqual([]);
+    const late = LIVED.map((entry, index) => ({ ...entry, at: index === 0 ? 0 : 5_000 }));
+    expect(rulesOf({ settled: { at: 5_001 }, found: { history: late } })).toEqual([]);
+    const stuck = LIVED.map((entry, index) => ({ ...entry, at: index < 2 ? 0 : 5_000 }));
+    expect(rulesOf({ settled: { at: 5_001 }, found: { history: stuck } })).toEqual(['late']);
   });
 
   it('does not take a failure on purpose for another execution', () => {

@@ -27,7 +27,10 @@ export const RULES = {
 export type Rule = keyof typeof RULES;
 
 export interface Terms {
-  /** How long a task may take from its acknowledgement, or from when all was healed, to its outcome. */
+  /**
+   * How long, once all is healed, an attempt may take, a task that waits again may wait, and an outcome may take to reach
+   * the client. How long a task waits for its first turn is a matter of how much is before it.
+   */
   readonly settledWithinMs: number;
   /** The share of acknowledged tasks that may be executed again. */
   readonly againShareMax: number;
@@ -74,15 +77,29 @@ export function judge(lines: readonly Line[], terms: Terms): Verdict {
     if (one.found?.status === 'completed') totals.completed += 1;
     totals.adopted += one.found?.history.filter(({ event }) => event === 'task.adopted').length ?? 0;
     judgeKept(one, blame);
-    const [settled] = one.settled;
-    const tookMs = settled === undefined ? 0 : settled.at - Math.max(one.acknowledgedAt, healedAt);
-    if (tookMs > terms.settledWithinMs) blame('late', `it took ${tookMs} ms of quiet to settle`);
+    const longest = longestWait(one, healedAt);
+    if (longest.tookMs > terms.settledWithinMs)
+      blame('late', `${longest.tookMs} ms of quiet passed after ${longest.after}`);
   }
   if (totals.again > terms.againShareMax * totals.acknowledged) {
     const says = `${totals.again} executions of ${totals.acknowledged} tasks were not the first`;
     violations.push({ rule: 'again', taskId: null, says });
   }
   return { totals, faults: countOf(faults.map(({ fault }) => fault)), adoption: adoptionOf(cases, faults), violations };
+}
+
+/** The longest that nothing happened to a task, since all was healed, though it was its turn. */
+function longestWait({ found, settled }: Case, healedAt: number): { tookMs: number; after: string } {
+  const told = settled[0] === undefined ? [] : [{ at: settled[0].at, event: 'told' }];
+  const steps = [...(found?.history ?? []), ...told];
+  let longest = { tookMs: 0, after: '' };
+  for (const [index, { at, event }] of steps.entries()) {
+    const next = steps[index + 1];
+    if (next === undefined || event === 'task.submitted') continue;
+    const tookMs = next.at - Math.max(at, healedAt);
+    if (tookMs > longest.tookMs) longest = { tookMs, after: event };
+  }
+  return longest;
 }
 
 /** Each attempt is begun at most once, wherever. */

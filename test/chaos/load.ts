@@ -1,4 +1,5 @@
 /** The client of a run: submits at a steady rate, and writes into the ledger what it was told. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { createClient } from '../../src/actors/client/client.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
 import type { Random } from '../../src/protocol/ports.ts';
@@ -49,14 +50,16 @@ export class Load {
     return () => clearInterval(timer);
   }
 
-  /** Resolves when all that was submitted has ended, or the time is over. */
-  async drain(withinMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, withinMs);
-    });
-    await Promise.race([Promise.all(this.#ends), tooLate]);
-    clearTimeout(timer);
+  /** Resolves when all that was submitted has ended, when nothing has for a while, or when it takes too long altogether. */
+  async drain({ idleMsMax, inAllMsMax }: { idleMsMax: number; inAllMsMax: number }): Promise<void> {
+    const until = performance.now() + inAllMsMax;
+    let [settled, since] = [this.#settled, performance.now()];
+    while (this.#settled < this.#ends.length) {
+      await pause(100);
+      const now = performance.now();
+      if (this.#settled > settled) [settled, since] = [this.#settled, now];
+      if (now > until || now - since > idleMsMax) return;
+    }
   }
 
   /** Asks the cluster for every task that was acknowledged, and writes down what it says. */
@@ -97,7 +100,10 @@ export class Load {
         const token = typeof result === 'string' ? result : null;
         this.#ledger.write({ kind: 'settled', at: Date.now(), taskId, status, token, code: error?.code ?? null });
       },
-      () => {},
+      () => {
+        // Refused: that is written down already, and it will never end.
+        this.#settled += 1;
+      },
     );
     this.#ends.push(Promise.all([isKept, isOver]).then(() => {}));
   }

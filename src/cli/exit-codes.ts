@@ -44,6 +44,7 @@ export const BY_CODE = {
   KEY_CONFLICT: EXIT.conflict,
   SUPERSEDED: EXIT.conflict,
   QUEUE_FULL: EXIT.conflict,
+  TYPE_DRAINING: EXIT.conflict,
   GATEWAY_DRAINING: EXIT.conflict,
 } as const satisfies Partial<Record<FailureCode, number>>;
 

@@ -18,6 +18,7 @@ import { storeCommand } from './store.ts';
 import { storyCommand } from './story.ts';
 import { submitCommand } from './submit.ts';
 import { tasksCommand, whyCommand } from './tasks.ts';
+import { typesCommand } from './types.ts';
 import { versionOf } from './version.ts';
 
 const program = new Command('pincer')
@@ -34,6 +35,7 @@ for (const command of [
   tasksCommand(),
   nodesCommand(),
   schedulesCommand(),
+  typesCommand(),
   whyCommand(),
   storyCommand(),
   doctorCommand(),

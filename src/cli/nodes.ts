@@ -18,10 +18,13 @@ export function nodesCommand(): Command {
       .option('--wide', 'do not shorten columns')
       .action(async (options: ListOptions) => {
         await withGateway(options, async (client, output) => {
-          const items = await client.nodes();
-          output.result({ items, total: items.length }, () =>
+          const [items, { starved }] = await Promise.all([client.nodes(), client.stats()]);
+          output.result({ items, total: items.length, starved }, () =>
             items.length === 0 ? 'no nodes' : table(HEAD, items.map(rowOf), options.wide),
           );
+          for (const [name, count] of Object.entries(starved)) {
+            output.say(`starved: ${count} waiting, and none of these nodes can do them: ${plainText(name)}`);
+          }
         });
       }),
   );

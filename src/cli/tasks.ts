@@ -5,6 +5,7 @@ import { onStdout } from './colours.ts';
 import { parseList, parseWhole } from './option-values.ts';
 import { type ClientCommandOptions, withClient, withGateway } from './options.ts';
 import { duration, table, toPrettyJson } from './output.ts';
+import { retryCommand } from './retry.ts';
 
 interface ListOptions extends ClientCommandOptions {
   readonly status?: string[];
@@ -89,17 +90,7 @@ export function tasksCommand(): Command {
         });
       }),
   );
-  tasks.addCommand(
-    withClient(new Command('retry'))
-      .description('let a failed or cancelled task wait again, with fresh attempts')
-      .argument('<task>')
-      .action(async (taskId: string, options: ClientCommandOptions) => {
-        await withGateway(options, async (client, output) => {
-          const status = await client.order({ what: 'task.retry', taskId });
-          output.result({ taskId, status }, () => `${taskId} is ${status}`);
-        });
-      }),
-  );
+  tasks.addCommand(retryCommand());
   return tasks;
 }
 

@@ -92,6 +92,11 @@ export const FAILURES = {
     'only a failed or cancelled task can be retried',
     'Look at it with `pincer tasks get TASK`.',
   ),
+  TYPE_DRAINING: kind(
+    true,
+    'an operator drains the task type: no more of its tasks are taken in',
+    'Submit it later, or take the order back with `pincer types resume`.',
+  ),
   SCHEDULE_UNKNOWN: kind(false, 'no schedule with that id is known', 'Check the id with `pincer schedules ls`.'),
   SCHEDULE_INVALID: kind(
     false,

@@ -40,6 +40,8 @@ export const Order = z.discriminatedUnion('what', [
   z.strictObject({ what: z.literal('node.evict'), nodeId: Identifier }),
   /** Places no more tasks of the type, until resumed. */
   z.strictObject({ what: z.literal('type.pause'), type: TaskType }),
+  /** Takes no more tasks of the type, until resumed; those that wait are placed. */
+  z.strictObject({ what: z.literal('type.drain'), type: TaskType }),
   z.strictObject({ what: z.literal('type.resume'), type: TaskType }),
   /** A failed or cancelled task waits again, with its payload and fresh budgets. */
   z.strictObject({ what: z.literal('task.retry'), taskId: Identifier }),
@@ -96,6 +98,10 @@ export const ANSWERS = {
     status: z.string(),
     scheduler: z.string(),
     paused: z.array(TaskType),
+    /** Types of which no more tasks are taken in. */
+    draining: z.array(TaskType),
+    /** Classes of waiting tasks that no node could ever do, and how many wait; at most 100. */
+    starved: z.record(z.string(), z.number()),
     upMs: z.number(),
     tasks: z.record(z.string(), z.number()),
     nodes: z.record(z.string(), z.number()),

@@ -69,3 +69,83 @@ describe('pincer schedules', () => {
     expect(code).toBe(exit);
   });
 });
+
+describe('pincer types', () => {
+  it('pauses a type, so that why and ls say so, drains it, and resumes it', async () => {
+    expect(await answerOf('types', 'pause', 'tool-execution')).toEqual({ type: 'tool-execution', status: 'paused' });
+    const { taskId } = await answerOf<{ taskId: string }>('run', 'tool-execution', sh('echo on'), '--detach');
+    expect(await answerOf('why', taskId)).toMatchObject({
+      summary: "It waits: tasks of type 'tool-execution' are paused.",
+    });
+    expect(await answerOf('types', 'drain', 'tool-execution')).toEqual({ type: 'tool-execution', status: 'draining' });
+    const refused = await pincer('run', 'tool-execution', sh('echo no'), '--detach');
+    expect(JSON.parse(refused.stderr)).toMatchObject({
+      error: { code: 'TYPE_DRAINING', hint: expect.stringContaining('resume') },
+    });
+    expect(refused.code).toBe(9);
+    expect(await answerOf('types', 'ls')).toEqual({
+      paused: ['tool-execution'],
+      draining: ['tool-execution'],
+      starved: {},
+    });
+    expect(await answerOf('types', 'resume', 'tool-execution')).toEqual({ type: 'tool-execution', status: 'running' });
+    const status = async (): Promise<string> =>
+      (await answerOf<{ task: { status: string } }>('tasks', 'get', taskId)).task.status;
+    await expect.poll(status, { timeout: 20_000 }).toBe('completed');
+  });
+
+  it('shows with the nodes what none of them can do', async () => {
+    await answerOf('run', 'image-analysis', 'null', '--detach', '--key', 'starving');
+    const said = await processes.run(['nodes', 'ls', '--url', url]);
+    expect(said.stderr).toContain('starved: 1 waiting, and none of these nodes can do them: image-analysis vision');
+    expect((await processes.run(['types', 'ls', '--url', url])).stdout).toMatch(/image-analysis vision +starved +1/);
+    const { items } = await answerOf<{ items: { taskId: string }[] }>('tasks', 'ls', '--type', 'image-analysis');
+    await answerOf('tasks', 'cancel', items[0]?.taskId ?? '');
+  });
+});
+
+describe('the dead letters', () => {
+  it('are listed, and run again one by one or all of a kind', async () => {
+    const runs = [1, 2, 3].map((count) =>
+      pincer('run', 'tool-execution', sh(`echo ${count}`), '--attempts', '1', '--label', 'x=y', '--ttl', '200ms'),
+    );
+    for (const { code } of await Promise.all(runs)) expect(code).toBe(6);
+    const failed = ['tasks', 'ls', '--status', 'failed', '--type', 'tool-execution'];
+    const { items, total } = await answerOf<{ items: { taskId: string; error: { code: string } }[]; total: number }>(
+      ...failed,
+    );
+    expect([total, ...items.map(({ error }) => error.code)]).toEqual([
+      3,
+      'TASK_EXPIRED',
+      'TASK_EXPIRED',
+      'TASK_EXPIRED',
+    ]);
+
+    const [one = '', two = ''] = items.map(({ taskId }) => taskId);
+    expect(await answerOf('tasks', 'retry', one)).toEqual({ taskId: one, status: 'pending' });
+    const again = await pincer('tasks', 'retry', two, 'nobody');
+    expect(JSON.parse(again.stdout)).toMatchObject({
+      retried: 1,
+      items: [
+        { taskId: two, status: 'pending' },
+        { taskId: 'nobody', error: { code: 'TASK_UNKNOWN' } },
+      ],
+    });
+    expect(again.code).toBe(9);
+
+    const dead = async (): Promise<number> => (await answerOf<{ total: number }>(...failed)).total;
+    await expect.poll(dead, { timeout: 20_000 }).toBe(3);
+    const some = await answerOf<{ retried: number; left: number }>(
+      'tasks',
+      'retry',
+      '--failed',
+      '--type',
+      'tool-execution',
+      '--limit',
+      '2',
+    );
+    expect(some).toMatchObject({ retried: 2, left: 1 });
+    const wrong = await pincer('tasks', 'retry');
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('--failed')]);
+  });
+});

@@ -28,6 +28,7 @@ import { Intake } from './intake.ts';
 import { Lease } from './lease.ts';
 import { listenAt } from './listen.ts';
 import { Nodes } from './nodes.ts';
+import { ownStats } from './own-stats.ts';
 import { Ownership } from './ownership.ts';
 import { Presence } from './presence.ts';
 import { answer } from './questions.ts';
@@ -144,7 +145,12 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     },
   });
   const isServing = (): boolean => root.getSnapshot().value === 'serving';
-  const schedules = new Schedules(world, { store, isServing, onStoreFailed: storeFailed });
+  const schedules = new Schedules(world, {
+    store,
+    isServing,
+    isRefused: (type) => cluster.orders.standing.isRefused(type),
+    onStoreFailed: storeFailed,
+  });
   const reconciliation = new Reconciliation({
     store,
     tasks,
@@ -162,7 +168,11 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     others: () => cluster.directory.others(),
     schedulerStatus: () => dispatch.status,
     isPaused: (type: string) => dispatch.isPaused(type),
-    stats: ownStats,
+    stats: () =>
+      ownStats({
+        ...{ gatewayId: id, status: root.getSnapshot().value as string, upMs: clock.now() - startedAt },
+        ...{ posts: counters, dispatch, cluster, sessions, tasks },
+      }),
   };
   const ownership = new Ownership(world, {
     store,
@@ -183,6 +193,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     gatewayId: () => lease.id,
     onWaiting: (record) => cluster.relay.want(record),
     isServing,
+    isRefused: (type) => cluster.orders.standing.isRefused(type),
   });
   const switchboard: Switchboard = new Switchboard(world, { nodes, elsewhere: () => cluster.exchange });
   const cluster: Cluster = new Cluster(world, {
@@ -274,25 +285,6 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     failure = error;
     storeFailed(error);
     root.send({ type: 'store.failed' });
-  }
-
-  function ownStats(): Omit<Answer<'stats'>, 'tasks' | 'nodes'> {
-    return {
-      gatewayId: id,
-      status: root.getSnapshot().value as string,
-      scheduler: dispatch.status,
-      paused: dispatch.paused(),
-      upMs: clock.now() - startedAt,
-      counters: {
-        ...counters,
-        ...cluster.counters,
-        sessions: sessions.size,
-        liveTasks: tasks.size,
-        resultsLate: tasks.dropped.late,
-        resultsForeign: tasks.dropped.foreign,
-        ...Object.fromEntries([...sessions.faults].map(([code, count]) => [`fault.${code}`, count])),
-      },
-    };
   }
 
   async function shut(): Promise<void> {

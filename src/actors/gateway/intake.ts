@@ -22,6 +22,8 @@ export interface IntakeOptions {
   onWaiting(record: TaskRecord): void;
   /** False once the gateway drains: no more submits. */
   isServing(): boolean;
+  /** An operator drains the type: no more submits of it. */
+  isRefused(type: string): boolean;
 }
 
 export class Intake {
@@ -36,6 +38,11 @@ export class Intake {
 
   add(session: Session, message: Message<'task_submit'>): void {
     const submit = { session, message };
+    const { type } = message.payload;
+    if (this.#options.isRefused(type)) {
+      refuse(submit, new PincerError('TYPE_DRAINING', `tasks of type '${type}' are not taken in now`));
+      return;
+    }
     const { watchMax } = this.#world.limits;
     // Before it is stored: a task whose submitter cannot be told how it ends is not what was asked for.
     if (message.payload.watch !== false && this.#options.watchers.count(session) + this.#submits.length >= watchMax) {

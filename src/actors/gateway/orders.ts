@@ -38,8 +38,12 @@ export async function carryOut(
     case 'type.pause':
       await standing.put({ kind: 'pause', name: order.type });
       return { status: 'paused' };
+    case 'type.drain':
+      await standing.put({ kind: 'refuse', name: order.type });
+      return { status: 'draining' };
     case 'type.resume':
       await standing.drop({ kind: 'pause', name: order.type });
+      await standing.drop({ kind: 'refuse', name: order.type });
       return { status: 'running' };
     case 'task.retry': {
       const [verdict = 'unknown'] = await store.redrive([order.taskId]);

@@ -1,20 +1,23 @@
 /** Answers what clients ask: lists, single tasks and nodes, counts, and why a task waits. */
+import { misfit } from '../../machines/policies/fit.ts';
 import { requirementOf } from '../../machines/policies/requirement-class.ts';
 import { PincerError } from '../../protocol/failure.ts';
 import { plainText } from '../../protocol/identifier.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { NodeView } from '../../protocol/node.ts';
 import type { Clock } from '../../protocol/ports.ts';
-import type { Answer, Query, Verdict } from '../../protocol/query.ts';
+import type { Answer, Query } from '../../protocol/query.ts';
 import type { TaskStatus, TaskView } from '../../protocol/task.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import { checkup } from '../doctor/checkup.ts';
 import type { Store, TaskRecord } from '../store/store.ts';
-import { type Counted, census, verdictOn } from './census.ts';
+import { type Counted, census } from './census.ts';
 import type { RemoteNode } from './directory.ts';
 import type { Nodes } from './nodes.ts';
+import type { OwnStats } from './own-stats.ts';
 import type { Schedules } from './schedules.ts';
 import type { Tasks } from './tasks.ts';
+import { why } from './why.ts';
 
 export interface QuestionSources {
   readonly store: Store;
@@ -29,7 +32,7 @@ export interface QuestionSources {
   readonly others: () => Promise<readonly RemoteNode[]>;
   schedulerStatus(): string;
   isPaused(type: string): boolean;
-  stats(): Omit<Answer<'stats'>, 'tasks' | 'nodes'>;
+  stats(): OwnStats;
 }
 
 /**
@@ -54,7 +57,7 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
       return { task: viewOf(record, tasks), history: [...history], ...(result === null ? {} : { result }) };
     }
     case 'why':
-      return why(await known(query.taskId, store), sources);
+      return whyOf(await known(query.taskId, store), sources);
     case 'nodes': {
       const { status } = query;
       const counted = await everywhere(sources);
@@ -72,12 +75,13 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
       return { node: absent };
     }
     case 'stats': {
-      const { byStatus } = await store.stats();
+      const { byStatus, ready } = await store.stats();
+      const counted = await everywhere(sources);
       const byNodeStatus: Record<string, number> = {};
-      for (const { view } of await everywhere(sources)) {
+      for (const { view } of counted) {
         byNodeStatus[view.status] = (byNodeStatus[view.status] ?? 0) + 1;
       }
-      return { ...sources.stats(), tasks: { ...byStatus }, nodes: byNodeStatus };
+      return { ...sources.stats(), tasks: { ...byStatus }, nodes: byNodeStatus, starved: starved(ready, counted) };
     }
     case 'schedules':
       return sources.schedules.page(Math.min(query.limit ?? 100, limits.listMax), query.cursor);
@@ -134,61 +138,18 @@ function statusOf(record: TaskRecord, tasks: Tasks): TaskStatus {
   return record.status;
 }
 
-async function why(record: TaskRecord, sources: QuestionSources): Promise<Answer<'why'>> {
-  const { tasks, store } = sources;
-  const requirement = requirementOf(record.queue);
-  const status = statusOf(record, tasks);
+async function whyOf(record: TaskRecord, sources: QuestionSources): Promise<Answer<'why'>> {
   const counted = await everywhere(sources);
-  const verdicts: Verdict[] = counted.map((node) => ({ nodeId: node.view.nodeId, ...verdictOn(node, requirement) }));
-  for (const { nodeId, reason = '' } of missing(counted, sources)) verdicts.push({ nodeId, fits: false, reason });
-  verdicts.sort((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
-  const ahead = status === 'pending' ? await store.ahead(record.taskId) : null;
-  return {
-    taskId: record.taskId,
-    status,
-    summary: summaryOf(record, status, verdicts, sources, ahead),
-    needs: [...record.needs],
-    ...(ahead === null ? {} : { ahead }),
-    nodes: verdicts,
-  };
+  return why(record, statusOf(record, sources.tasks), { ...sources, counted, missing: missing(counted, sources) });
 }
 
-function summaryOf(
-  record: TaskRecord,
-  status: TaskStatus,
-  verdicts: readonly Verdict[],
-  sources: QuestionSources,
-  ahead: number | null,
-): string {
-  switch (status) {
-    case 'completed':
-      return `It completed on ${record.node ?? 'a node'}.`;
-    case 'failed':
-      return `It failed${record.error === null ? '' : `: ${record.error.code}, ${plainText(record.error.message, 500)}`}.`;
-    case 'cancelled':
-      return 'It was cancelled.';
-    case 'assigned':
-      return `It was sent to ${record.node ?? 'a node'}, which has not said that it started.`;
-    case 'running':
-      return `It runs on ${record.node ?? 'a node'}, attempt ${record.attempt}.`;
-    case 'cancelling':
-      return `Its attempt on ${record.node ?? 'a node'} was told to stop and has not ended.`;
-    case 'delayed':
-      return record.error === null
-        ? 'It waits for its time.'
-        : `It waits before its next attempt; the last one ended with ${record.error.code}.`;
-    case 'pending':
-      break;
-    default:
-      return unexpected(status);
-  }
-  const scheduler = sources.schedulerStatus();
-  if (sources.isPaused(record.type)) return `It waits: tasks of type '${record.type}' are paused.`;
-  if (scheduler === 'paused' || scheduler === 'draining') return `It waits: the scheduler is ${scheduler}.`;
-  const needs = record.needs.length === 0 ? `of type '${record.type}'` : `that needs ${record.needs.join(', ')}`;
-  if (sources.nodes.size === 0) return 'It waits: no node is connected.';
-  if (verdicts.some((verdict) => verdict.fits)) return 'A node has room: it is placed with the next turn.';
-  const able = verdicts.filter((verdict) => /^(is full|is busy|does not drain|has .* free, not)/.test(verdict.reason));
-  if (able.length > 0) return `It waits for a slot, with ${ahead ?? 0} tasks of its class before it.`;
-  return `It waits: none of ${verdicts.length} nodes can take a task ${needs} now.`;
+/** Classes with waiting tasks that no node could ever do, and how many; the largest first, if they are many. */
+function starved(ready: ReadonlyMap<string, number>, counted: readonly Counted[]): Record<string, number> {
+  const classes = [...ready].filter(([queue]) => {
+    const requirement = requirementOf(queue);
+    return counted.every(({ facts }) => misfit(facts, requirement) !== null);
+  });
+  return Object.fromEntries(classes.sort(([, one], [, other]) => other - one).slice(0, STARVED_SHOWN));
 }
+
+const STARVED_SHOWN = 100;

@@ -15,6 +15,8 @@ export interface SchedulesOptions {
   readonly store: Store;
   /** False while the gateway drains: it makes no more tasks. */
   isServing(): boolean;
+  /** An operator drains the type: its runs wait. */
+  isRefused(type: string): boolean;
   onStoreFailed(error: unknown): void;
 }
 
@@ -108,7 +110,7 @@ export class Schedules {
 
   #isDue({ record, next, dueAt }: Planned): boolean {
     const { clock } = this.#world;
-    if (next === null) return false;
+    if (next === null || this.#options.isRefused(record.task.type)) return false;
     return record.pattern === undefined ? dueAt <= clock.now() : next.runAt <= clock.wallTime();
   }
 

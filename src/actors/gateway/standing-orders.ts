@@ -1,5 +1,5 @@
 /**
- * Orders that hold on every gateway until they are taken back: paused task types, drained nodes. The store keeps them; a
+ * Orders that hold on every gateway until they are taken back: paused and drained task types, drained nodes. The store keeps them; a
  * gateway follows them from its start, at once when another one tells it of a change, and at the next look otherwise.
  */
 import type { StandingOrder, Store } from '../store/store.ts';
@@ -20,6 +20,7 @@ export class StandingOrders {
   readonly #world: World;
   readonly #options: StandingOrdersOptions;
   #drained: ReadonlySet<string> = new Set();
+  #refused: ReadonlySet<string> = new Set();
 
   constructor(world: World, options: StandingOrdersOptions) {
     this.#world = world;
@@ -48,6 +49,16 @@ export class StandingOrders {
     return wasThere;
   }
 
+  /** Whether tasks of a type are not taken in. */
+  isRefused(type: string): boolean {
+    return this.#refused.has(type);
+  }
+
+  /** The types of which no tasks are taken in. */
+  refused(): string[] {
+    return [...this.#refused].sort();
+  }
+
   /** A node has come: it may have been drained, here or elsewhere. */
   apply(node: Node): void {
     if (!this.#drained.has(node.nodeId)) return;
@@ -62,6 +73,7 @@ export class StandingOrders {
     const paused = new Set(orders.filter(({ kind }) => kind === 'pause').map(({ name }) => name));
     for (const type of dispatch.paused()) if (!paused.has(type)) dispatch.resume(type);
     for (const type of paused) dispatch.pause(type);
+    this.#refused = new Set(orders.filter(({ kind }) => kind === 'refuse').map(({ name }) => name));
     const before = this.#drained;
     this.#drained = new Set(orders.filter(({ kind }) => kind === 'drain').map(({ name }) => name));
     for (const node of nodes.all()) {

@@ -22,7 +22,8 @@ export interface NodeRecord {
 
 /** An order that holds on every gateway until it is taken back: no more tasks of a type, no more work for a node. */
 export interface StandingOrder {
-  readonly kind: 'pause' | 'drain';
+  /** `pause`: no task of the type is placed. `refuse`: none is taken in. `drain`: the node gets no new work. */
+  readonly kind: 'pause' | 'refuse' | 'drain';
   /** The task type, or the node’s id. */
   readonly name: string;
 }

@@ -435,7 +435,7 @@ export const LIMITS = {
   channelDeliveryAttempts: limit(
     10,
     'count',
-    'How often a delivery may fail; with the backoff of tasks that is about five minutes.',
+    'How often a delivery may fail; with the backoff of tasks that is two to four minutes.',
     'The delivery is a failed task: logged, counted, listed, and sent after all by `pincer tasks retry`.',
   ),
   channelDeliveredMax: limit(

@@ -174,6 +174,29 @@ describe('pincer channel webhook', () => {
     expect(cluster.turns()).toHaveLength(1);
   });
 
+  it('sends the reply though gateway and channel were both killed, where tasks are kept on disk', async () => {
+    const folder = scratchDirectory();
+    await using processes = new Processes();
+    await using receiver = await startReceiver();
+    const store = ['--store', path.join(folder, 'store')];
+    const gateway = await startGateway(processes, store);
+    const cluster = aCluster(gateway.url, processes, folder);
+    const first = await cluster.channel('hook', '--lease', '2s');
+    expect((await post(first.url, 'msg_1', { text: 'hello', callback: receiver.url })).status).toBe(202);
+    gateway.process.kill('SIGKILL');
+    first.process.kill('SIGKILL');
+    await Promise.all([gateway.process.ended, first.process.ended]);
+    const again = processes.start(['gateway', '--listen', new URL(gateway.url).host, '--json', ...store]);
+    await again.ready();
+    await cluster.agent('agent');
+    const second = await cluster.channel('hook', '--lease', '2s');
+    await expect.poll(() => receiver.received.length, patience).toBe(1);
+    expect(receiver.received[0]?.body).toMatchObject({ messageId: 'msg_1', text: 'hello: done' });
+    await endsWell(second);
+    expect(receiver.asked).toHaveLength(1);
+    expect(cluster.turns()).toHaveLength(1);
+  });
+
   it.each([
     ['a secret file that is not there', ['--secret-file', 'nowhere'], 'OPTION_INVALID'],
     ['both a topic and a type', ['--topic', 'inbox', '--type', 'x'], 'OPTION_INVALID'],

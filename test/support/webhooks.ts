@@ -75,6 +75,7 @@ export async function startReceiver(answers: readonly (number | [number, Record<
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
     received,
     asked,
+    failNext: (status: number) => void left.push(status),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -1,0 +1,73 @@
+/** The example that connects Discord, against a small Discord of ours: it keeps the contract that the built-in platforms keep. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { discord } from '../../examples/discord-channel.ts';
+import { createGateway } from '../../src/actors/gateway/gateway.ts';
+import type { Gateway } from '../../src/actors/gateway/gateway-options.ts';
+import { createNode, type Node } from '../../src/actors/node/node.ts';
+import { createChannel } from '../../src/channels/channel.ts';
+import { channelConformance } from '../conformance/channel.ts';
+import { DISCORD_TOKEN, startDiscord } from '../support/discord.ts';
+
+const patience = { timeout: 15_000, interval: 10 };
+
+channelConformance('the discord example', async () => {
+  const server = await startDiscord();
+  return {
+    platform: () => discord({ token: DISCORD_TOKEN, api: server.api }),
+    say: async (id, text) => server.say(id.replace(/\D/g, ''), text),
+    replies: () => server.posted.map(({ content }) => content),
+    // discord.js itself tries again what fails with 5xx, and would hide it.
+    failNext: () => {
+      for (let tries = 0; tries < 4; tries += 1) server.failNext(500);
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+});
+
+describe('the discord example', () => {
+  let gateway: Gateway;
+  let agent: Node;
+  beforeAll(async () => {
+    gateway = await createGateway({ listen: null });
+    agent = await createNode({ join: gateway.dial, capabilities: ['llm'] });
+    agent.handle({ type: 'agent-turn' }, async ({ input, progress }) => {
+      await progress({ delta: 'hm' });
+      return (input as { text: string }).text.replace('long', 'x'.repeat(4_500));
+    });
+  });
+  afterAll(async () => {
+    await agent.stop();
+    await gateway.stop();
+  });
+
+  const aChannel = (name: string, api: string, token = DISCORD_TOKEN) =>
+    createChannel({ join: gateway.dial, name, platform: discord({ token, api }) });
+
+  it('replies to the message, in parts, each once though an answer of Discord was lost', async () => {
+    await using server = await startDiscord();
+    await using channel = await aChannel('discord-parts', server.api);
+    for (let tries = 0; tries < 4; tries += 1) server.failNext(500, { isTaken: true });
+    server.say('5', 'long');
+    await expect.poll(() => channel.counters.delivered, patience).toBe(1);
+    expect(server.posted.map(({ content }) => content.length)).toEqual([2_000, 2_000, 500]);
+    expect(server.posted.map(({ repliesTo }) => repliesTo)).toEqual(['5', undefined, undefined]);
+    expect(channel.counters.failed).toBe(1);
+    expect(server.asked).toContain('POST /channels/77/typing');
+  });
+
+  it('gives up what Discord will never take', async () => {
+    await using server = await startDiscord();
+    await using channel = await aChannel('discord-refused', server.api);
+    server.failNext(403);
+    server.say('5', 'hi');
+    await expect.poll(() => channel.counters.dead, patience).toBe(1);
+    expect(server.posted).toEqual([]);
+  });
+
+  it('is refused with a token that Discord does not know', async () => {
+    await using server = await startDiscord();
+    await expect(aChannel('discord-wrong', server.api, 'MTIz.wrong.token')).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+    });
+  });
+});

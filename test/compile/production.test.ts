@@ -13,7 +13,7 @@ it('A compiled chart is the same as its machine with the production build of xst
     different: [],
   });
   expect(events).toBeGreaterThan(500);
-});
+}, 60_000);
 
 /** Walks every path of every chart, with an event too many and one that is none, and compares what is seen of both. */
 const PROGRAM = `

@@ -54,6 +54,8 @@ export interface Channel extends AsyncDisposable {
   readonly state: string;
   /** Where the platform can reach it, while it is open and listens. */
   readonly url: string | null;
+  /** Why it is degraded, or was before it opened again; null while it is open. */
+  readonly trouble: PincerError | null;
   readonly counters: Readonly<ChannelCounters>;
   /** Resolves when it has stopped, whoever stopped it; with the reason, if it had to. */
   readonly stopped: Promise<PincerError | null>;

@@ -46,6 +46,7 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
   let wait: Deadline | null = null;
   let failure: PincerError | null = null;
   let isInOrder = false;
+  let trouble: PincerError | null = null;
   let settleStart: () => void = () => {};
   const started = new Promise<void>((resolve) => {
     settleStart = resolve;
@@ -89,7 +90,12 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
     log.info('channel.changed', { channel: name, from: lastState, to: state() });
     lastState = state();
     if (lastState !== 'opening') settleStart();
-    options.onState?.(lastState);
+    if (lastState === 'open') trouble = null;
+    try {
+      options.onState?.(lastState);
+    } catch (error) {
+      log.error('channel.onState-threw', { channel: name, error: String(error) });
+    }
   });
   const hold = new Hold(world, {
     gateway,
@@ -120,7 +126,9 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
       }
       case 'drain.start':
         wake(limits.drainMs);
-        void drained().then(() => actor.send({ type: 'work.ended' }));
+        drained()
+          .catch((error: unknown) => log.warn('drain.failed', { channel: name, error: String(error) }))
+          .finally(() => actor.send({ type: 'work.ended' }));
         break;
       case 'channel.leave':
         void leave();
@@ -139,6 +147,9 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
     wait?.clear();
     const mine: Run = { abort: new AbortController(), platform: null };
     current = mine;
+    const late = deadlines.set(limits.channelOpenMs, () =>
+      failed(mine, new PincerError('TIMED_OUT', `'${name}' did not open within ${limits.channelOpenMs} ms`)),
+    );
     try {
       // The port, the poll, the socket of before are gone first.
       await closing;
@@ -154,6 +165,8 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
       actor.send({ type: 'platform.opened' });
     } catch (error) {
       failed(mine, error);
+    } finally {
+      late.clear();
     }
   }
 
@@ -161,6 +174,7 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
     if (current !== mine) return;
     const error =
       thrown instanceof PincerError ? thrown : new PincerError('INTERNAL', String(thrown), { cause: thrown });
+    trouble = error;
     log.warn('platform.failed', { channel: name, code: error.code, message: error.message });
     if (error.retryable) actor.send({ type: 'platform.failed' });
     else {
@@ -178,11 +192,16 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
     last.abort.abort(standby());
     const { platform: opened } = last;
     if (opened === null) return;
-    closing = closing
-      .then(() => opened.close())
-      .catch((error: unknown) => {
-        log.warn('platform.failed', { channel: name, code: 'INTERNAL', message: String(error) });
-      });
+    const closed = closing.then(() => opened.close());
+    closing = new Promise((resolve) => {
+      const late = deadlines.set(limits.channelCloseMs, () => done('it did not close in time'));
+      const done = (fault: unknown): void => {
+        late.clear();
+        if (fault !== null) log.warn('platform.unclosed', { channel: name, message: String(fault) });
+        resolve();
+      };
+      closed.then(() => done(null), done);
+    });
   }
 
   function inletOf(mine: Run): Inlet {
@@ -245,6 +264,9 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
     counters,
     get state() {
       return state();
+    },
+    get trouble() {
+      return trouble;
     },
     get url() {
       return current?.platform?.url ?? null;

@@ -152,7 +152,9 @@ export class Turns {
             },
           );
     await delivery?.accepted();
-    void this.#report(turn, handle.progress, to);
+    this.#report(turn, handle.progress, to).catch((error: unknown) => {
+      this.#world.log.warn('progress.failed', { channel: name, taskId, error: String(error) });
+    });
     const again = (): Promise<void> => this.#submit(turn, message, payload, route, resubmits + 1);
     void this.#end(turn, handle.outcome(), delivery?.outcome() ?? null, resubmits < RESUBMITS_MAX ? again : null);
   }
@@ -219,7 +221,8 @@ export class Turns {
       if (!holds) throw new PincerError('PAYLOAD_INVALID', `the message ${what}`);
     };
     check(id.length >= 1 && id.length <= 512, 'has no id of 1 to 512 characters');
-    check(conversation.length <= 128 && sender.length <= 128, 'names a conversation or sender of over 128 characters');
+    check(conversation.length >= 1 && conversation.length <= 128, 'has no conversation of 1 to 128 characters');
+    check(sender.length <= 128, 'names a sender of over 128 characters');
     const bytes = Buffer.byteLength(JSON.stringify(replyTo) ?? '');
     check(
       bytes <= channelAddressBytesMax,

@@ -2,7 +2,7 @@
 import process from 'node:process';
 import { Command, InvalidArgumentError } from 'commander';
 import { type Channel, createChannel, type Platform, type Route, telegram, webhook } from '../channels.ts';
-import { PincerError } from '../index.ts';
+import { PincerError, plainText } from '../index.ts';
 import { type FindOptions, finderOf, withFinding } from './discovery.ts';
 import { EXIT, exitCodeOfSignal } from './exit-codes.ts';
 import { collect, parseDuration, parseList } from './option-values.ts';
@@ -132,19 +132,20 @@ async function runChannel(platform: Platform, options: ChannelCommandOptions): P
       log,
       signal: giveUp.signal,
       onState: (state) => {
-        if (channel !== null) tell(state, channel.url);
+        if (channel !== null) tell(channel, state);
       },
       ...tokenOf(options),
       ...(name === undefined ? {} : { name }),
       ...(id === undefined ? {} : { id }),
       ...(lease === undefined ? {} : { leaseMs: lease }),
     });
-    const { url, state, id: nodeId } = channel;
     stop = () => {
       output.say('draining: takes nothing new; a second signal stops at once');
       void channel?.drain();
     };
-    output.result({ event: 'ready', channel: channel.name, nodeId, state, url }, () => wordsOf(state, url));
+    const { state, name: channelName, id: nodeId } = channel;
+    const ready = { event: 'ready', channel: channelName, nodeId, ...factsOf(channel, state) };
+    output.result(ready, () => wordsOf(ready));
     const refusal = await channel.stopped;
     if (output.isJson) output.result({ event: 'stopped', counters: channel.counters }, () => '');
     if (refusal !== null) throw refusal;
@@ -156,14 +157,26 @@ async function runChannel(platform: Platform, options: ChannelCommandOptions): P
     await finder?.stop();
   }
 
-  function tell(state: string, url: string | null): void {
-    if (output.isJson) output.result({ event: 'state', state, url }, () => '');
-    else output.say(wordsOf(state, url));
+  function tell(of: Channel, now: string): void {
+    const facts = factsOf(of, now);
+    if (output.isJson) output.result({ event: 'state', ...facts }, () => '');
+    else output.say(wordsOf(facts));
   }
 }
 
-function wordsOf(state: string, url: string | null): string {
+interface Facts {
+  readonly state: string;
+  readonly url: string | null;
+  readonly reason?: string;
+}
+
+function factsOf({ url, trouble }: Channel, state: string): Facts {
+  return { state, url, ...(state === 'degraded' && trouble !== null ? { reason: trouble.message } : {}) };
+}
+
+function wordsOf({ state, url, reason }: Facts): string {
   if (state === 'standby') return 'standing by: another instance has the channel';
+  if (reason !== undefined) return `the channel is ${state}, and tries again: ${plainText(reason, 500)}`;
   return `the channel is ${state}${url === null ? '' : ` at ${url}`}`;
 }
 

@@ -407,6 +407,18 @@ export const LIMITS = {
     '–',
   ),
   channelReopenMaxMs: limit(60_000, 'ms', 'Longest wait before a platform that failed is opened again.', '–'),
+  channelOpenMs: limit(
+    60_000,
+    'ms',
+    'How long a platform may take to open.',
+    'It counts as failed, and is opened again after a backoff.',
+  ),
+  channelCloseMs: limit(
+    10_000,
+    'ms',
+    'How long a platform may take to close.',
+    'The log says so, and the lease is freed all the same.',
+  ),
   channelTurnsMax: limit(
     1_000,
     'count',

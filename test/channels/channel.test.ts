@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createChannel } from '../../src/channels/channel.ts';
 import type { Channel, ChannelOptions } from '../../src/channels/channel-options.ts';
 import { type MemoryPlatform, memoryPlatform } from '../../src/channels/memory.ts';
+import type { Platform } from '../../src/channels/platform.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
 
@@ -205,6 +206,8 @@ describe('a message that comes in', () => {
     ['no id', { id: '' }],
     ['an id too long', { id: 'x'.repeat(513) }],
     ['a conversation too long', { conversation: 'x'.repeat(129) }],
+    ['no conversation', { conversation: '' }],
+    ['a sender too long', { sender: 'x'.repeat(129) }],
     ['a reply address too large', { replyTo: 'x'.repeat(5_000) }],
   ])('is refused for good with %s', async (_, message) => {
     await using scene = await aScene();
@@ -369,6 +372,56 @@ describe('an instance of a channel', () => {
     expect(states.slice(0, 4)).toEqual(['opening', 'open', 'degraded', 'opening']);
     await scene.cluster.until(() => one.state === 'open');
     expect(scene.platform.openMax).toBe(1);
+  });
+
+  it('is degraded, and says why, while the platform neither opens nor refuses; and ends though it does not close', async () => {
+    await using scene = await aScene();
+    let opens = 0;
+    const stuck = {
+      kind: 'stuck',
+      open: async () => {
+        opens += 1;
+        if (opens === 1) return await new Promise<never>(() => {});
+        return { deliver: async () => {}, pause: async () => {}, close: () => new Promise<never>(() => {}) };
+      },
+    };
+    const told: unknown[] = [];
+    const warn = (event: string, fields: object = {}): void => void told.push(event, 'code' in fields && fields.code);
+    const log = { debug() {}, info() {}, error() {}, warn };
+    const states: string[] = [];
+    const onState = (state: string): void => void states.push(state);
+    const one = await scene.channel('one', { platform: stuck, log, onState });
+    await scene.cluster.until(() => one.state === 'open');
+    expect(states).toEqual(['opening', 'degraded', 'opening', 'open']);
+    expect(told).toEqual(['platform.failed', 'TIMED_OUT']);
+    expect([opens, one.trouble]).toEqual([2, null]);
+    expect(await scene.cluster.until(one.stop().then(() => one.state))).toBe('stopped');
+  });
+
+  it('survives what its platform and its owner throw where nothing may be thrown', async () => {
+    await using scene = await aScene();
+    const { release } = await anAgent(scene);
+    const platform = memoryPlatform();
+    const rude: Platform = {
+      kind: 'rude',
+      open: async (...given) => ({
+        ...(await platform.open(...given)),
+        progress: () => {
+          throw new Error('no');
+        },
+        pause: () => Promise.reject(new Error('no')),
+        close: () => Promise.reject(new Error('no')),
+      }),
+    };
+    const onState = (): void => {
+      throw new Error('no');
+    };
+    const one = await scene.channel('one', { platform: rude, onState });
+    await scene.cluster.until(platform.say({ id: 'm1', text: 'wait' }));
+    release();
+    await scene.cluster.until(() => platform.sent.length === 1);
+    await scene.cluster.until(one.drain());
+    expect(one.state).toBe('stopped');
   });
 
   it('ends, and says why, when the platform refuses it for good', async () => {

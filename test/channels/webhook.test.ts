@@ -320,6 +320,21 @@ describe('a webhook channel that drains', () => {
   });
 });
 
+describe('a webhook channel whose address is taken', () => {
+  it('is degraded, says so, and opens once it is free', async () => {
+    const first = await aChannel();
+    const url = first.url ?? '';
+    await using second = await aChannel(
+      { listen: new URL(url).host },
+      { channelReopenMinMs: 20, channelReopenMaxMs: 20 },
+    );
+    expect(second.trouble?.message).toContain('EADDRINUSE');
+    await first.stop();
+    await expect.poll(() => second.state).toBe('open');
+    expect(second.url).toBe(url);
+  });
+});
+
 describe('the secrets of a webhook channel', () => {
   it.each([
     ['nothing', ''],

@@ -32,7 +32,7 @@ export class Poller {
     this.#api = api;
     this.#world = world;
     this.#options = options;
-    this.#ended = this.#run();
+    this.#ended = this.#run().catch((error: unknown) => options.inlet.failed(explain(error)));
   }
 
   /** Fetches no more; resolves when what was fetched has been taken or left. Idempotent. */

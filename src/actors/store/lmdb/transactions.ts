@@ -58,7 +58,7 @@ export class Transactions {
   change<Answer>(verb: Verb<Answer>): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ verb, resolve: resolve as Job['resolve'], reject });
-      this.#running ??= this.#run();
+      if (this.#running === null) this.#start();
     });
   }
 
@@ -75,13 +75,19 @@ export class Transactions {
     while (this.#running !== null) await this.#running;
   }
 
+  #start(): void {
+    this.#running = this.#run().then(() => {
+      this.#running = null;
+      if (this.#waiting.length > 0) this.#start();
+    });
+  }
+
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const failure = this.#pause();
       if (failure === null) await this.#commit(this.#waiting, VERBS_MAX);
       else for (const { reject } of this.#waiting.splice(0)) reject(failure);
     }
-    this.#running = null;
   }
 
   /** One transaction with the first of these jobs, which are taken off when it begins. */

@@ -11,6 +11,7 @@ import { unexpected } from '../../protocol/unexpected.ts';
 import { startActor } from '../start-actor.ts';
 import type { Claimed, Store, Want } from '../store/store.ts';
 import type { World } from '../world.ts';
+import { candidateOf, type Kind, othersThan, wish } from './candidates.ts';
 import type { Node, Nodes } from './nodes.ts';
 
 export interface DispatchOwner {
@@ -224,34 +225,56 @@ export class Dispatch {
   /** The most constrained tasks first, so that what can go anywhere does not take the only place of what cannot. */
   #place(claimed: readonly Claimed[]): void {
     const homeless: Claimed[] = [];
-    const byFit = claimed.map((task) => ({
-      task,
-      requirement: requirementOf(task.record.queue),
-      fitting: this.fitting(task.record.queue),
-    }));
+    const kinds = new Map<string, Kind>();
+    const byFit = claimed.map((task) => ({ task, kind: this.#kindOf(task.record.queue, kinds) }));
     // Of equals those first that have a node in mind, or its room would go to what could go anywhere.
-    byFit.sort((one, other) => one.fitting.length - other.fitting.length || wish(one.task) - wish(other.task));
-    for (const { task, requirement, fitting } of byFit) {
-      const candidates: Candidate[] = [];
-      for (const node of fitting) {
-        if (this.#nodes.roomFor(node, requirement) > 0) candidates.push(candidateOf(node));
+    if (kinds.size > 1 || claimed.some((task) => wish(task) === 0)) {
+      byFit.sort(
+        (one, other) => one.kind.fitting.length - other.kind.fitting.length || wish(one.task) - wish(other.task),
+      );
+    }
+    // Kept for as long as tasks of one class follow one another: only the node that was chosen has changed since.
+    let candidates: Candidate[] = [];
+    let candidatesFor: Kind | null = null;
+    for (const { task, kind } of byFit) {
+      if (kind !== candidatesFor) {
+        candidates = this.#candidates(kind);
+        candidatesFor = kind;
       }
-      // Another node than the one that failed it, where there is one.
-      const others = candidates.filter((candidate) => candidate.nodeId !== task.record.lastNode);
-      const nodeId = this.#choose(task, others.length > 0 ? others : candidates);
+      const nodeId = this.#choose(task, othersThan(task.record.lastNode, candidates));
       const node = nodeId === undefined ? undefined : this.#nodes.get(nodeId);
       if (node === undefined) homeless.push(task);
       else {
-        const { taskId, attempt } = task.record;
-        this.#nodes.take(node, { taskId, attempt }, requirement.resources);
-        this.#turn += 1;
-        node.lastTurn = this.#turn;
-        node.placedSinceReport += 1;
-        this.#owner.place(task, node.nodeId);
+        this.#placeOn(node, task, kind.requirement);
+        const at = candidates.findIndex((candidate) => candidate.nodeId === nodeId);
+        if (this.#nodes.roomFor(node, kind.requirement) > 0) candidates[at] = candidateOf(node);
+        else candidates.splice(at, 1);
       }
     }
     this.#nodes.tellSlots();
     if (homeless.length > 0) this.#giveBack(homeless);
+  }
+
+  #kindOf(queue: string, kinds: Map<string, Kind>): Kind {
+    let kind = kinds.get(queue);
+    if (kind === undefined) {
+      kind = { requirement: requirementOf(queue), fitting: this.fitting(queue) };
+      kinds.set(queue, kind);
+    }
+    return kind;
+  }
+
+  #candidates({ requirement, fitting }: Kind): Candidate[] {
+    return fitting.filter((node) => this.#nodes.roomFor(node, requirement) > 0).map(candidateOf);
+  }
+
+  #placeOn(node: Node, task: Claimed, { resources }: Requirement): void {
+    const { taskId, attempt } = task.record;
+    this.#nodes.take(node, { taskId, attempt }, resources);
+    this.#turn += 1;
+    node.lastTurn = this.#turn;
+    node.placedSinceReport += 1;
+    this.#owner.place(task, node.nodeId);
   }
 
   /** The preferred node if it is among them, else what the strategy says. */
@@ -271,23 +294,4 @@ export class Dispatch {
     }));
     this.#store.release(this.#gatewayId(), releases).catch((error: unknown) => this.#owner.onStoreFailed(error));
   }
-}
-
-/** 0 for a task that prefers a node, 1 for one that does not: a part of an order. */
-function wish({ record }: Claimed): number {
-  return record.prefer === null ? 1 : 0;
-}
-
-function candidateOf(node: Node): Candidate {
-  const { nodeId, slots, maxTasks, capabilities, load, placedSinceReport, lastTurn } = node;
-  return {
-    nodeId,
-    running: slots.size,
-    slots: maxTasks,
-    capabilities: capabilities.size,
-    cpu: load?.cpu ?? 0,
-    memory: load?.memory ?? 0,
-    placedSinceReport,
-    lastTurn,
-  };
 }

@@ -61,6 +61,8 @@ export interface Node extends NodeFacts {
   absence: Deadline | null;
 }
 
+const NO_RESOURCES: Readonly<Record<string, number>> = Object.freeze({});
+
 export interface NodesOwner {
   /** A node has come, gone, or changed what it can do: placements are to be thought over. */
   onChanged(): void;
@@ -74,7 +76,7 @@ export class Nodes {
   readonly #host: Host<typeof nodeMachine>;
   readonly #nodes = new Map<string, Node>();
   readonly #slotsChanged = new Set<Node>();
-  /** Raised whenever who can do what may have changed. */
+  /** Raised whenever who could ever do what may have changed: with what nodes are and have, not with how they fare. */
   version = 0;
 
   constructor(world: World, options: { parent: AnyActorRef; owner: NodesOwner }) {
@@ -151,6 +153,7 @@ export class Nodes {
     this.#slotsChanged.add(node);
     node.labels = claim.labels ?? {};
     node.resources = claim.resources ?? {};
+    this.version += 1;
     this.#nodes.set(nodeId, node);
     if (known === undefined) this.#host.spawn(nodeId, { nodeId });
     this.update(node, claim, granted);
@@ -193,7 +196,6 @@ export class Nodes {
     if (status === node.status) return;
     this.#world.log.info('node.changed', { nodeId: node.nodeId, from: node.status, to: status, reason: node.reason });
     node.status = status;
-    this.version += 1;
     this.#owner.onChanged();
   }
 
@@ -209,9 +211,10 @@ export class Nodes {
     return roomFor(requirement, this.freeSlots(node), node.resources, node.taken);
   }
 
-  take(node: Node, ref: AttemptRef, resources: Readonly<Record<string, number>> = {}): void {
+  take(node: Node, ref: AttemptRef, resources: Readonly<Record<string, number>> = NO_RESOURCES): void {
     node.slots.set(keyOf(ref), { ref, isOverdue: false, resources });
-    for (const [name, amount] of Object.entries(resources)) node.taken[name] = (node.taken[name] ?? 0) + amount;
+    if (resources !== NO_RESOURCES)
+      for (const [name, amount] of Object.entries(resources)) node.taken[name] = (node.taken[name] ?? 0) + amount;
     node.breaker.take(ref);
     this.#slotsChanged.add(node);
   }
@@ -223,7 +226,8 @@ export class Nodes {
     if (slot === undefined) return false;
     node.slots.delete(key);
     node.breaker.free(ref);
-    for (const [name, amount] of Object.entries(slot.resources)) node.taken[name] = (node.taken[name] ?? 0) - amount;
+    if (slot.resources !== NO_RESOURCES)
+      for (const [name, amount] of Object.entries(slot.resources)) node.taken[name] = (node.taken[name] ?? 0) - amount;
     this.#slotsChanged.add(node);
     return true;
   }
@@ -252,7 +256,6 @@ export class Nodes {
     switch (command.type) {
       case 'node.available':
       case 'node.withheld':
-        this.version += 1;
         this.#owner.onChanged();
         break;
       case 'node.lost': {

@@ -70,6 +70,7 @@ export class ColdTask implements Place {
 /** Makes cold tasks of rows, and knows their kinds. */
 export class Cooler {
   readonly #kinds = new Map<string, Kind>();
+  #last: Kind | null = null;
 
   /** The row as a cold task; null if there is more to it than a cold task can say. */
   cooled(row: MemoryRow): ColdTask | null {
@@ -80,7 +81,13 @@ export class Cooler {
     return new ColdTask(row, this.#kindOf(row), toldAfterMs);
   }
 
-  #kindOf({ type, queue, needs, priority, timeoutMs, attemptsMax, origin }: MemoryRow): Kind {
+  #kindOf(row: MemoryRow): Kind {
+    // Tasks of one kind come one after another.
+    if (this.#last === null || !isOf(this.#last, row)) this.#last = this.#sharedKindOf(row);
+    return this.#last;
+  }
+
+  #sharedKindOf({ type, queue, needs, priority, timeoutMs, attemptsMax, origin }: MemoryRow): Kind {
     const name = `${priority} ${timeoutMs} ${attemptsMax} ${origin ?? ''} ${type} ${needs.join('+')} ${queue}`;
     let kind = this.#kinds.get(name);
     if (kind === undefined) {
@@ -94,6 +101,12 @@ export class Cooler {
 }
 
 const KINDS_MAX = 10_000;
+
+function isOf(kind: Kind, { type, queue, needs, priority, timeoutMs, attemptsMax, origin }: MemoryRow): boolean {
+  if (kind.queue !== queue || kind.type !== type || kind.priority !== priority) return false;
+  if (kind.timeoutMs !== timeoutMs || kind.attemptsMax !== attemptsMax || kind.origin !== origin) return false;
+  return kind.needs.length === needs.length && kind.needs.every((need, index) => need === needs[index]);
+}
 
 /** Nothing has happened to it but its submit. */
 function isFresh(row: MemoryRow): boolean {

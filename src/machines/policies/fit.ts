@@ -45,8 +45,10 @@ export function roomFor(
   resources: Readonly<Record<string, number>>,
   taken: Readonly<Record<string, number>>,
 ): number {
+  // Most classes take nothing but a slot, and this is asked for each node.
+  if (requirement.resources === undefined) return freeSlots;
   let room = freeSlots;
-  for (const [resource, wanted] of Object.entries(requirement.resources ?? {})) {
+  for (const [resource, wanted] of Object.entries(requirement.resources)) {
     if (wanted <= 0) continue;
     const free = (ownValue(resources, resource) ?? 0) - (ownValue(taken, resource) ?? 0);
     // Amounts may be fractions; a hair of rounding must not cost a whole attempt.

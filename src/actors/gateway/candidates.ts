@@ -1,0 +1,39 @@
+/** What a placement is made of: the nodes of a class as a strategy sees them, and which task goes first. */
+import type { Candidate } from '../../machines/policies/placement/placement.ts';
+import type { Requirement } from '../../machines/policies/requirement-class.ts';
+import type { Claimed } from '../store/store.ts';
+import type { Node } from './nodes.ts';
+
+/** A class, for the time of one claim. */
+export interface Kind {
+  readonly requirement: Requirement;
+  /** Nodes that could ever do it. */
+  readonly fitting: readonly Node[];
+}
+
+/** Another node than the one that failed the task, where there is one. */
+export function othersThan(lastNode: string | null, candidates: readonly Candidate[]): readonly Candidate[] {
+  if (lastNode === null) return candidates;
+  const others = candidates.filter((candidate) => candidate.nodeId !== lastNode);
+  return others.length > 0 ? others : candidates;
+}
+
+/** 0 for a task that prefers a node, 1 for one that does not: a part of an order. */
+export function wish({ record }: Claimed): number {
+  return record.prefer === null ? 1 : 0;
+}
+
+/** What a strategy is told of a node. */
+export function candidateOf(node: Node): Candidate {
+  const { nodeId, slots, maxTasks, capabilities, load, placedSinceReport, lastTurn } = node;
+  return {
+    nodeId,
+    running: slots.size,
+    slots: maxTasks,
+    capabilities: capabilities.size,
+    cpu: load?.cpu ?? 0,
+    memory: load?.memory ?? 0,
+    placedSinceReport,
+    lastTurn,
+  };
+}

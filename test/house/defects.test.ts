@@ -6,6 +6,8 @@ import { exists, sources, testsOf } from './tree.ts';
 
 const DEFECTS_MAX = 82;
 const SUMMARY_MAX = 90;
+/** The only ones that may still say `later`. A number that has left this list does not come back. */
+const OPEN: readonly number[] = [13, 18, 28, 30, 40, 44, 50];
 const entries = Object.entries(DEFECTS).map(([number, defect]) => ({ number: Number(number), ...defect }));
 
 describe('the table of defects', () => {
@@ -18,9 +20,9 @@ describe('the table of defects', () => {
     expect(new Set(entries.map(({ summary }) => summary)).size).toBe(entries.length);
   });
 
-  it('names a test that exists, or says when it comes', () => {
+  it('names a test that exists, but for those that are still open', () => {
     const wrong = entries.flatMap(({ number, test }) => {
-      if (/^later: \S/.test(test)) return [];
+      if (/^later: \S/.test(test) && OPEN.includes(number)) return [];
       const [file = '', title = ''] = test.split(' › ');
       const isFound =
         file.startsWith('test/') &&

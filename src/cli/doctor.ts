@@ -1,25 +1,16 @@
 /** `pincer doctor`: what is wrong with a cluster, and what to do about it. Ends with 10 when something is. */
-import process from 'node:process';
 import { Command } from 'commander';
-import { CHECKS, type CheckName, type Client, type Finding, plainText, VERSION } from '../index.ts';
-import { onStdout } from './colours.ts';
-import { EXIT } from './exit-codes.ts';
+import { type CheckName, type Client, type Finding, VERSION } from '../index.ts';
+import { type Diagnosis, tell } from './diagnosis.ts';
+import { examineStore } from './doctor-store.ts';
 import { parseWhole } from './option-values.ts';
-import { type ClientCommandOptions, withClient, withGateway } from './options.ts';
-import { duration, type Output } from './output.ts';
+import { type ClientCommandOptions, DEFAULT_ADDRESS, withClient, withGateway } from './options.ts';
+import { createOutput, duration } from './output.ts';
+import { storeDir } from './store-place.ts';
 
 interface DoctorOptions extends ClientCommandOptions {
   readonly limit: number;
-}
-
-/** What was asked, and what came of it. */
-interface Diagnosis {
-  readonly checks: readonly CheckName[];
-  readonly findings: readonly Finding[];
-  /** Findings that there was no room for. */
-  readonly left: number;
-  readonly looked: number;
-  readonly total: number;
+  readonly store?: string;
 }
 
 /** What a checkup over a gateway asks. */
@@ -35,8 +26,13 @@ export function doctorCommand(): Command {
   return withClient(new Command('doctor'))
     .description('look for what is wrong with a cluster, and say what to do')
     .option('--limit <n>', 'look at so many tasks at most, newest first', parseWhole(1, 10_000_000), 10_000)
-    .addHelpText('after', '\nExits with 10 when something is wrong.')
+    .option('--store <dir>', 'look at all of the store in this directory instead, with or without a gateway')
+    .addHelpText('after', '\nReads only. Exits with 10 when something is wrong.')
     .action(async (options: DoctorOptions) => {
+      if (options.store !== undefined) {
+        tell(await examineStore(storeDir(options.store, DEFAULT_ADDRESS)), createOutput(options));
+        return;
+      }
       await withGateway(options, async (client, output) => tell(await examine(client, options.limit), output));
     });
 }
@@ -73,28 +69,4 @@ function strangersIn(page: { at: number; version: string }, askedAt: number, ans
     found.push({ check: 'version', severity: 'warn', says, mend });
   }
   return found;
-}
-
-function tell({ checks, findings, left, looked, total }: Diagnosis, output: Output): void {
-  const rows = checks.map((id) => {
-    const found = findings.filter(({ check }) => check === id);
-    const worst = found.some(({ severity }) => severity === 'bad') ? 'bad' : 'warn';
-    return { id, asks: CHECKS[id], status: found.length === 0 ? 'ok' : worst, findings: found };
-  });
-  const isWell = findings.length === 0;
-  output.result({ ok: isWell, looked, total, left, checks: rows }, () => {
-    const { green, red, yellow, dim } = onStdout;
-    const mark = { ok: green('✓'), warn: yellow('!'), bad: red('✗') };
-    const lines = rows.flatMap(({ asks, status, findings: found }) => [
-      `${mark[status as keyof typeof mark]} ${asks}`,
-      ...found.flatMap(({ about, says, mend }) => [
-        `    ${about === undefined ? '' : `${plainText(about)}: `}${plainText(says, 500)}`,
-        `    ${dim('→')} ${plainText(mend, 500)}`,
-      ]),
-    ]);
-    if (left > 0) lines.push(`… and ${left} more`);
-    lines.push('', `${isWell ? green('All well.') : red('Not well.')} ${looked} of ${total} tasks looked at.`);
-    return lines.join('\n');
-  });
-  if (!isWell) process.exitCode = EXIT.degraded;
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { seededRandom } from '../../src/actors/seeded-random.ts';
-import { drawFault, type Fault } from './faults.ts';
+import { type Fault, FaultDeck } from './faults.ts';
 import { Fleet } from './fleet.ts';
 import { judge, type Terms, type Verdict } from './judge.ts';
 import { Ledger, type Line, readLedgers } from './ledger.ts';
@@ -91,12 +91,12 @@ async function strike(
   ledger: Ledger,
   { seconds, seed, everyMs, inMemory, say = () => {} }: ChaosOptions,
 ): Promise<void> {
-  const dice = seededRandom(seed);
+  const deck = new FaultDeck(fleet, seededRandom(seed), { killsGateways: !inMemory });
   const until = performance.now() + seconds * 1_000;
   const struck = new Map<string, Promise<void>>();
   while (performance.now() < until) {
     await pause(everyMs * (0.5 + dice()));
-    const fault = drawFault(fleet, dice, new Set(struck.keys()), { killsGateways: !inMemory });
+    const fault = deck.deal(new Set(struck.keys()));
     if (fault === null) continue;
     ledger.write({ kind: 'fault', at: Date.now(), fault: fault.name, victim: fault.victim });
     say(`${fault.name}: ${fault.victim}${fault.lastsMs > 0 ? ` for ${fault.lastsMs} ms` : ''}`);

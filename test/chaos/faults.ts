@@ -27,44 +27,76 @@ const WEATHERS: readonly (readonly [name: string, weather: Partial<Weather>, las
   ['link slow', { delayMs: 300 }, 3_000],
 ];
 
-/** The next fault, or null if everybody who may be struck already is. */
-export function drawFault(
-  fleet: Fleet,
-  dice: Random,
-  struck: ReadonlySet<string>,
-  options: FaultOptions,
-): Fault | null {
-  const below = (limit: number): number => Math.floor(dice() * limit);
-  const between = (least: number, most: number): number => Math.round(least + dice() * (most - least));
-  const oneOf = <Item>(items: readonly Item[]): Item | undefined => items[below(items.length)];
-  const free = (members: readonly Member[], leftMin: number): Member[] => {
-    const well = members.filter(({ name, isUp }) => isUp && !struck.has(name));
-    return well.length > leftMin ? well : [];
-  };
-  // One that is alone may be struck, too: then everybody waits for it.
-  const leftMin = fleet.gateways.length > 1 ? 1 : 0;
-  const draws: (() => Fault | null)[] = [
-    () => killed(oneOf(free(fleet.nodes, 1)), between(100, 2_000)),
-    () => stopped(oneOf(free(fleet.nodes, 1)), between(500, 4_000)),
-    () => cut(fleet, oneOf([...fleet.wires.keys()])),
-    () => {
-      const name = oneOf([...fleet.wires.keys()].filter((each) => !struck.has(each)));
-      const [what, weather, lastsMsMax] = oneOf(WEATHERS) ?? ['link slow', {}, 1_000];
-      return name === undefined
-        ? null
-        : weathered(what, name, fleet.wires.get(name) ?? [], weather, between(500, lastsMsMax));
-    },
-    () => (options.killsGateways ? killed(oneOf(free(fleet.gateways, leftMin)), between(100, 2_000)) : null),
-    // Longer than a lease, so that it comes back as one that was given up.
-    () =>
-      stopped(oneOf(free(fleet.gateways, leftMin)), options.killsGateways ? between(500, 5_000) : between(200, 1_500)),
-  ];
-  const first = below(draws.length);
-  for (let turn = 0; turn < draws.length; turn += 1) {
-    const fault = draws[(first + turn) % draws.length]?.() ?? null;
-    if (fault !== null) return fault;
+/** The kinds of faults as a deck of cards: each is dealt once before any comes again. */
+export class FaultDeck {
+  readonly #fleet: Fleet;
+  readonly #dice: Random;
+  readonly #killsGateways: boolean;
+  #cards: (() => Fault | null)[] = [];
+  #struck: ReadonlySet<string> = new Set();
+
+  constructor(fleet: Fleet, dice: Random, { killsGateways }: FaultOptions) {
+    this.#fleet = fleet;
+    this.#dice = dice;
+    this.#killsGateways = killsGateways;
   }
-  return null;
+
+  /** The next fault that strikes nobody who is struck already, or null if there is none now. */
+  deal(struck: ReadonlySet<string>): Fault | null {
+    this.#struck = struck;
+    if (this.#cards.length === 0) this.#cards = this.#shuffled();
+    for (let turn = this.#cards.length; turn > 0; turn -= 1) {
+      const card = this.#cards.shift();
+      const fault = card?.() ?? null;
+      if (fault !== null) return fault;
+      if (card !== undefined) this.#cards.push(card);
+    }
+    return null;
+  }
+
+  #shuffled(): (() => Fault | null)[] {
+    const { gateways, nodes } = this.#fleet;
+    // One that is alone may be struck, too: then everybody waits for it.
+    const leftMin = gateways.length > 1 ? 1 : 0;
+    const cards: (() => Fault | null)[] = [
+      () => killed(this.#oneFree(nodes, 1), this.#between(100, 2_000)),
+      () => stopped(this.#oneFree(nodes, 1), this.#between(500, 4_000)),
+      () => cut(this.#fleet, this.#oneOf([...this.#fleet.wires.keys()])),
+      () => this.#weather(),
+      // A second one, as there are several kinds of weather.
+      () => this.#weather(),
+      // Longer than a lease, so that it comes back as one that was given up.
+      () =>
+        stopped(
+          this.#oneFree(gateways, leftMin),
+          this.#killsGateways ? this.#between(500, 5_000) : this.#between(200, 1_500),
+        ),
+    ];
+    if (this.#killsGateways) cards.push(() => killed(this.#oneFree(gateways, leftMin), this.#between(100, 2_000)));
+    const keyed = cards.map((card) => ({ card, key: this.#dice() }));
+    return keyed.sort((one, other) => one.key - other.key).map(({ card }) => card);
+  }
+
+  #weather(): Fault | null {
+    const { wires } = this.#fleet;
+    const name = this.#oneOf([...wires.keys()].filter((each) => !this.#struck.has(each)));
+    const [what, weather, lastsMsMax] = this.#oneOf(WEATHERS) ?? ['link slow', {}, 1_000];
+    if (name === undefined) return null;
+    return weathered(what, name, wires.get(name) ?? [], weather, this.#between(500, lastsMsMax));
+  }
+
+  #oneFree(members: readonly Member[], leftMin: number): Member | undefined {
+    const well = members.filter(({ name, isUp }) => isUp && !this.#struck.has(name));
+    return well.length > leftMin ? this.#oneOf(well) : undefined;
+  }
+
+  #oneOf<Item>(items: readonly Item[]): Item | undefined {
+    return items[Math.floor(this.#dice() * items.length)];
+  }
+
+  #between(least: number, most: number): number {
+    return Math.round(least + this.#dice() * (most - least));
+  }
 }
 
 function killed(member: Member | undefined, lastsMs: number): Fault | null {

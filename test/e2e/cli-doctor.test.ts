@@ -1,5 +1,8 @@
-/** `pincer doctor` over a real gateway: well, and not well. */
+/** `pincer doctor` over a real gateway and over a real store: well, and not well. */
+import path from 'node:path';
+import { open } from 'lmdb';
 import { describe, expect, it } from 'vitest';
+import { scratchDirectory } from '../handlers/tool-runner.ts';
 import { Processes, startGateway, startNode } from '../support/processes.ts';
 
 interface Diagnosis {
@@ -33,5 +36,35 @@ describe('doctor', () => {
     expect(said.stdout).toMatch(/✓ every task is where its history says/);
     expect(said.stdout).toMatch(/! somebody can run every task that waits\n.*1 task waits for a node/);
     expect(said.stdout).toContain('Not well. 2 of 2 tasks looked at.');
+  });
+
+  it('looks at a store on disk with and without its gateway, and finds what was changed behind its back', async () => {
+    await using processes = new Processes();
+    const scratch = scratchDirectory();
+    const store = path.join(scratch, 'store');
+    const { url, process: gateway } = await startGateway(processes, ['--store', store]);
+    await startNode(processes, url, 'n1', ['--allow', 'sleep']);
+    await processes.run(['run', 'tool-execution', '{"command":"sleep","args":["0"]}', '--url', url]);
+    expect((await processes.run(['doctor', '--store', store, '--json'])).code).toBe(0);
+    gateway.kill('SIGKILL');
+    await gateway.ended;
+    expect((await processes.run(['doctor', '--store', store])).stdout).toContain('1 of 1 tasks looked at');
+
+    const root = open({ path: path.join(store, 'pincer.mdb'), maxDbs: 32 });
+    const events = root.openDB<unknown, [string, number]>('event', {
+      encoding: 'msgpack',
+      useRecords: false,
+    } as object);
+    const claimed = Array.from(events.getKeys({ limit: 2 }))[1];
+    if (claimed === undefined) throw new Error('the store has no history');
+    await events.remove(claimed);
+    await root.close();
+    const { code, stdout } = await processes.run(['doctor', '--store', store, '--json']);
+    const { checks } = JSON.parse(stdout) as Diagnosis;
+    expect(checks.find(({ id }) => id === 'tasks.history')).toMatchObject({ status: 'bad' });
+    expect(code).toBe(10);
+    expect((await processes.run(['doctor', '--store', path.join(scratch, 'nothing')])).stderr).toContain(
+      'there is no store',
+    );
   });
 });

@@ -53,11 +53,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   try {
     await using fleet = await Fleet.start({ gateways, nodes, slots: SLOTS, ledger: directory, store });
     say(`${gateways} gateways and ${nodes} nodes are up; seed ${seed}, ${rate} tasks a second`);
-    const load = new Load({ urls: fleet.urls, ledger, dice: seededRandom(seed * 31 + 1) });
+    await using load = new Load({ urls: fleet.urls, ledger, dice: seededRandom(seed * 31 + 1) });
     await load.ready();
-    const stopLoad = load.start(rate);
+    load.start(rate);
     await strike(fleet, ledger, options);
-    stopLoad();
+    load.pause();
     await fleet.heal();
     ledger.write({ kind: 'healed', at: Date.now() });
     say(`healed; ${load.settled} of ${load.acknowledged.size} have settled`);
@@ -91,7 +91,8 @@ async function strike(
   ledger: Ledger,
   { seconds, seed, everyMs, inMemory, say = () => {} }: ChaosOptions,
 ): Promise<void> {
-  const deck = new FaultDeck(fleet, seededRandom(seed), { killsGateways: !inMemory });
+  const dice = seededRandom(seed);
+  const deck = new FaultDeck(fleet, dice, { killsGateways: !inMemory });
   const until = performance.now() + seconds * 1_000;
   const struck = new Map<string, Promise<void>>();
   while (performance.now() < until) {

@@ -11,13 +11,14 @@ const TICK_MS = 20;
 /** Questions under way at once when everything is over. */
 const QUESTIONS = 32;
 
-export class Load {
+export class Load implements AsyncDisposable {
   readonly #client: ReturnType<typeof createClient>;
   readonly #ledger: Ledger;
   readonly #dice: Random;
   readonly #ends: Promise<void>[] = [];
   readonly acknowledged = new Set<string>();
   #settled = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor({ urls, ledger, dice }: { urls: readonly string[]; ledger: Ledger; dice: Random }) {
     const [only] = urls;
@@ -39,15 +40,19 @@ export class Load {
     await this.#client.ready(20_000);
   }
 
-  /** Submits so many a second until told to stop. */
-  start(perSecond: number): () => void {
+  /** Submits so many a second until it is paused. */
+  start(perSecond: number): void {
     const startedAt = performance.now();
     let submitted = 0;
-    const timer = setInterval(() => {
+    this.#timer = setInterval(() => {
       const due = ((performance.now() - startedAt) / 1_000) * perSecond;
       for (; submitted < due; submitted += 1) this.#submit();
     }, TICK_MS);
-    return () => clearInterval(timer);
+  }
+
+  /** Submits nothing more. */
+  pause(): void {
+    clearInterval(this.#timer);
   }
 
   /** Resolves when all that was submitted has ended, when nothing has for a while, or when it takes too long altogether. */
@@ -71,6 +76,12 @@ export class Load {
     await Promise.all(Array.from({ length: QUESTIONS }, worker));
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.pause();
+    await this.stop();
+  }
+
+  /** Hangs up; what has not ended will not. */
   async stop(): Promise<void> {
     await this.#client.stop();
     await Promise.all(this.#ends);

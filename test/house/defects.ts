@@ -60,7 +60,10 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
     summary: 'Heartbeats update slots and capabilities; slots come from configuration',
     test: 'test/scenarios/liveness.test.ts › can change its slots and handlers with a heartbeat, and the work follows (#12)',
   },
-  13: { summary: 'Liveness changes by events of its own, never by being read', test: 'later: nodes' },
+  13: {
+    summary: 'Liveness changes by events of its own, never by being read',
+    test: 'test/scenarios/scheduling.test.ts › #13 is placed again after offlineAfterMs when the node fell silent, though nobody reads its state',
+  },
   14: {
     summary: 'A node that goes away has its tasks placed elsewhere at once',
     test: 'test/scenarios/lost-nodes.test.ts › and that was killed is lost when the window has passed; its task runs elsewhere (#14 #29)',
@@ -117,12 +120,18 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
     summary: 'The cloud registry is asked with timeouts, retries, leases and validation',
     test: 'test/transport/discovery/registry-client.test.ts › registers, keeps its lease, registers again when it was lost, and takes leave (#27)',
   },
-  28: { summary: 'A task taken from the queue is marked as started', test: 'later: scheduler' },
+  28: {
+    summary: 'A task taken from the queue is marked as started',
+    test: 'test/scenarios/scheduling.test.ts › #28 is marked as started once its node says so, and not before',
+  },
   29: {
     summary: 'A crash between assignment and start loses no task',
     test: 'test/scenarios/lost-nodes.test.ts › and that was killed is lost when the window has passed; its task runs elsewhere (#14 #29)',
   },
-  30: { summary: 'An assignment that fails puts its task back into the queue', test: 'later: task' },
+  30: {
+    summary: 'An assignment that fails puts its task back into the queue',
+    test: 'test/scenarios/scheduling.test.ts › #30 is back in the queue when its node does not take it, at no cost, and runs elsewhere',
+  },
   31: {
     summary: 'One node runs several tasks, and each of them completes',
     test: 'test/scenarios/journey.test.ts › runs beside others on one node, and each completes (#31)',
@@ -159,7 +168,10 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
     summary: 'The queue is bounded; beyond it submits are refused with a time to come back',
     test: 'test/scenarios/journey.test.ts › beyond what may wait is refused with a time to come back (#39)',
   },
-  40: { summary: 'Low priorities age, so none starves; priorities out of range are refused', test: 'later: scheduler' },
+  40: {
+    summary: 'Low priorities age, so none starves; priorities out of range are refused',
+    test: 'test/scenarios/scheduling.test.ts › #40 lets low priorities age: the last runs although first ones keep coming',
+  },
   41: {
     summary: 'A task goes only to nodes that have a handler for its type',
     test: 'test/scenarios/journey.test.ts › gives agent work to agents that have a handler for it, and to nobody else (#41 #42)',
@@ -172,7 +184,10 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
     summary: 'A task that nobody can run ends when its deadline passes',
     test: 'test/actors/node.test.ts › passes without any node: what is never placed ends when its time is over (#43 #49)',
   },
-  44: { summary: 'Delay, idempotency, cancel, progress, drain and retention are there', test: 'later: batteries' },
+  44: {
+    summary: 'Delay, idempotency, cancel, progress, drain and retention are there',
+    test: 'test/scenarios/scheduling.test.ts › #44 is there: delay, key, dependencies, progress, cancel, pause, dead letters, retention, drain',
+  },
   45: {
     summary: 'A result from a node that does not hold the task is refused; errors keep their code',
     test: 'test/scenarios/lost-nodes.test.ts › that is late, said twice, or from somebody else changes nothing and is counted (#34 #35 #45)',
@@ -195,7 +210,7 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
   },
   50: {
     summary: 'Every strategy, retry and discovery source can be switched on by an option',
-    test: 'later: placement',
+    test: 'test/scenarios/scheduling.test.ts › #50 #76 is chosen by an option, for all types or for one, an app’s own among them; one there is not is refused',
   },
   51: {
     summary: 'Versatile nodes stay free for what only they can do',

@@ -1,4 +1,4 @@
-/** Two stores on one directory, as two gateways of one machine have them. Across processes: test/e2e/shared-store.test.ts. */
+/** Two stores on one directory, as two gateways of one machine have them. Across processes: test/e2e/store-shared.test.ts. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

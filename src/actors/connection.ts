@@ -40,6 +40,8 @@ export interface Connection {
   send<Type extends MessageType>(type: Type, payload: Payload<Type>, options?: SendOptions): number;
   /** Resolves when the peer can take more. */
   whenRoom(): Promise<void>;
+  /** Leaves the present gateway for another one, which begins a new session. False: no other is known. */
+  moveOn(): boolean;
   /** Says what is left to say, hangs up, and resolves when the link is closed. Idempotent. */
   stop(): Promise<void>;
 }
@@ -49,8 +51,10 @@ export function connect(
   options: { dials: readonly Dial[]; owner: ConnectionOwner; parent?: AnyActorRef },
 ): Connection {
   const { clock, random, limits, deadlines, log } = world;
-  const { dials, owner, parent } = options;
-  let turn = Math.floor(random() * dials.length);
+  const { owner, parent } = options;
+  // In an order of its own, so that those whom one gateway loses spread over all the others.
+  const dials = shuffled(options.dials, random);
+  let turn = 0;
   let post: Post | null = null;
   let session: { readonly id: string; readonly delivery: Delivery } | null = null;
   let welcome: Payload<'welcome'> | null = null;
@@ -323,6 +327,11 @@ export function connect(
       if (post === null || !post.isFull) return Promise.resolve();
       return new Promise((resolve) => roomWaiters.push(resolve));
     },
+    moveOn() {
+      if (dials.length < 2) return false;
+      post?.end();
+      return true;
+    },
     async stop() {
       const closing = post;
       const closed = closing === null ? null : new Promise<void>((resolve) => closeWaiters.push(resolve));
@@ -332,4 +341,9 @@ export function connect(
       closeWaiters = [];
     },
   };
+}
+
+function shuffled(dials: readonly Dial[], random: World['random']): readonly Dial[] {
+  const left = [...dials];
+  return dials.flatMap(() => left.splice(Math.floor(random() * left.length), 1));
 }

@@ -47,8 +47,14 @@ export class Requests {
     const request = message.re === undefined ? undefined : this.#sent.get(message.re);
     if (request === undefined || message.re === undefined) return false;
     this.#sent.delete(message.re);
-    if (message.type === 'error') request.onError(PincerError.from(message.payload));
-    else request.onAnswer(message);
+    if (message.type !== 'error') request.onAnswer(message);
+    else {
+      const error = PincerError.from(message.payload);
+      // The gateway is about to stop: another one is asked, if there is any.
+      const isAskedElsewhere = error.code === 'GATEWAY_DRAINING' && request.isRepeatable && this.#connection().moveOn();
+      if (isAskedElsewhere) this.#unsent.push(request);
+      else request.onError(error);
+    }
     return true;
   }
 

@@ -8,7 +8,7 @@ import { EXIT, exitCodeOfSignal } from './exit-codes.ts';
 import { collect, parseDuration, parseList } from './option-values.ts';
 import {
   DEFAULT_ADDRESS,
-  gatewayUrlOf,
+  gatewayUrlsOf,
   linkLog,
   logOf,
   type SharedOptions,
@@ -128,7 +128,7 @@ async function runChannel(platform: Platform, options: ChannelCommandOptions): P
     channel = await createChannel({
       platform,
       route,
-      join: finder?.dial ?? options.join ?? [gatewayUrlOf(undefined)],
+      join: finder?.dial ?? gatewayUrlsOf(options.join),
       log,
       signal: giveUp.signal,
       onState: (state) => {

@@ -20,7 +20,7 @@ import { collect, collectAmount, collectLimit, collectPair, parseList, parseWhol
 import {
   chartsOf,
   DEFAULT_ADDRESS,
-  gatewayUrlOf,
+  gatewayUrlsOf,
   linkLog,
   logOf,
   type SharedOptions,
@@ -54,7 +54,7 @@ export function nodeCommand(): Command {
     .argument('[modules...]', 'modules that export handlers made with defineHandler')
     .option(
       '--join <url>',
-      `the gateway, several for one store (or set PINCER_URL; default ws://${DEFAULT_ADDRESS})`,
+      `the gateway, or several of one store (or set PINCER_URL; default ws://${DEFAULT_ADDRESS})`,
       collect,
     )
     .option('--id <id>', 'the name of this node; the newest process with a name replaces the older')
@@ -104,7 +104,7 @@ export function nodeCommand(): Command {
         });
       }
       const finder = finderOf(options, { ...tokenOf(options), log, limits: limit });
-      const join = options.join ?? [gatewayUrlOf(undefined)];
+      const join = gatewayUrlsOf(options.join);
       const giveUp = new AbortController();
       let stop = (signal: 'SIGINT' | 'SIGTERM'): void => {
         output.say('stopping; it had not joined');

@@ -3,7 +3,7 @@ import process from 'node:process';
 import type { Command } from 'commander';
 import { type Client, createClient, type Log, PincerError, plainText } from '../index.ts';
 import { type FindOptions, finderOf, withFinding } from './discovery.ts';
-import { parseDuration } from './option-values.ts';
+import { collect, parseDuration } from './option-values.ts';
 import { createOutput, type Output, toJson } from './output.ts';
 import { secretIn } from './secret-file.ts';
 
@@ -18,7 +18,7 @@ export interface SharedOptions {
 }
 
 export interface ClientCommandOptions extends SharedOptions, FindOptions {
-  readonly url?: string;
+  readonly url?: readonly string[];
   readonly connectTimeout: number;
 }
 
@@ -32,7 +32,11 @@ export function withToken(command: Command): Command {
 
 export function withClient(command: Command): Command {
   return withFinding(withToken(withOutput(command)))
-    .option('--url <url>', `the gateway (or set PINCER_URL; default ws://${DEFAULT_ADDRESS})`)
+    .option(
+      '--url <url>',
+      `the gateway, or several of one store (or set PINCER_URL; default ws://${DEFAULT_ADDRESS})`,
+      collect,
+    )
     .option('--connect-timeout <duration>', 'give up connecting after this long', parseDuration, 10_000);
 }
 
@@ -53,10 +57,14 @@ export function chartsOf(environment = process.env): { charts?: 'compiled' | 'in
   return charts === '' ? {} : { charts: charts as 'interpreted' };
 }
 
-/** The gateway of `--url` or `--join`, else of PINCER_URL, else the one on this machine. A variable that is empty is not set. */
-export function gatewayUrlOf(url: string | undefined, environment = process.env): string {
+/**
+ * The gateways of `--url` or `--join`, else of PINCER_URL, else the one on this machine. Several, of one store, are said
+ * with commas between them, or by repeating the option. A variable that is empty is not set.
+ */
+export function gatewayUrlsOf(urls: readonly string[] | undefined, environment = process.env): string[] {
   const ofEnvironment = environment['PINCER_URL'] ?? '';
-  return url ?? (ofEnvironment === '' ? `ws://${DEFAULT_ADDRESS}` : ofEnvironment);
+  const said = urls ?? [ofEnvironment === '' ? `ws://${DEFAULT_ADDRESS}` : ofEnvironment];
+  return said.flatMap((text) => text.split(',')).flatMap((text) => (text.trim() === '' ? [] : [text.trim()]));
 }
 
 /** Runs a client command: connects, does the work, hangs up. */
@@ -71,7 +79,7 @@ export async function withGateway(
   }
   const finder = finderOf(options, tokenOf(options));
   const client = createClient({
-    url: finder?.dial ?? gatewayUrlOf(options.url),
+    url: finder?.dial ?? gatewayUrlsOf(options.url),
     log,
     ...tokenOf(options),
     ...chartsOf(),

@@ -359,6 +359,12 @@ export const LIMITS = {
     'How long a gateway’s claim on its tasks lasts without a renewal.',
     'Another gateway may take its tasks over.',
   ),
+  fenceMs: limit(
+    7_000,
+    'ms',
+    'How long after its last good renewal a gateway still trusts its claim, by its own clock; less than leaseMs.',
+    'It claims and places nothing until it has renewed; what runs goes on.',
+  ),
   leaseRenewMs: limit(3_000, 'ms', 'How often a gateway renews its claim.', '–'),
   sweepMs: limit(1_000, 'ms', 'How often a gateway looks for due delays and dead gateways.', '–'),
   directoryMs: limit(

@@ -5,7 +5,7 @@ import { InvalidArgumentError } from 'commander';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { invocationOf } from '../../src/cli/demo.ts';
 import { collectAmount, collectPair, parseDuration, parseList, parseWhole } from '../../src/cli/option-values.ts';
-import { chartsOf, gatewayUrlOf, linkLog, tokenOf } from '../../src/cli/options.ts';
+import { chartsOf, gatewayUrlsOf, linkLog, tokenOf } from '../../src/cli/options.ts';
 import type { Output } from '../../src/cli/output.ts';
 import { scratchDirectory } from '../handlers/tool-runner.ts';
 
@@ -43,10 +43,15 @@ describe('a value on the command line', () => {
 
 describe('the gateway of a command', () => {
   it('is what was said, else PINCER_URL, else the one on this machine', () => {
-    expect(gatewayUrlOf('ws://a:1', { PINCER_URL: 'ws://b:2' })).toBe('ws://a:1');
-    expect(gatewayUrlOf(undefined, { PINCER_URL: 'ws://b:2' })).toBe('ws://b:2');
-    expect(gatewayUrlOf(undefined, { PINCER_URL: '' })).toBe('ws://127.0.0.1:7443');
-    expect(gatewayUrlOf(undefined, {})).toBe('ws://127.0.0.1:7443');
+    expect(gatewayUrlsOf(['ws://a:1'], { PINCER_URL: 'ws://b:2' })).toEqual(['ws://a:1']);
+    expect(gatewayUrlsOf(undefined, { PINCER_URL: 'ws://b:2' })).toEqual(['ws://b:2']);
+    expect(gatewayUrlsOf(undefined, { PINCER_URL: '' })).toEqual(['ws://127.0.0.1:7443']);
+    expect(gatewayUrlsOf(undefined, {})).toEqual(['ws://127.0.0.1:7443']);
+  });
+
+  it('may be several: repeated, or with commas between them', () => {
+    expect(gatewayUrlsOf(['ws://a:1,ws://b:2', 'ws://c:3'])).toEqual(['ws://a:1', 'ws://b:2', 'ws://c:3']);
+    expect(gatewayUrlsOf(undefined, { PINCER_URL: 'ws://a:1, ws://b:2,' })).toEqual(['ws://a:1', 'ws://b:2']);
   });
 });
 

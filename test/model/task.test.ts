@@ -178,6 +178,17 @@ class TaskSystem implements AsyncDisposable {
     this.#model.pass(this.#model.limits.resumeWindowMs);
   }
 
+  /** The node is gone from this gateway, which need not see it as unhealthy first: another one has it. */
+  async #forsake(link: RawPeer): Promise<void> {
+    this.#node = null;
+    link.cut();
+    // Let go, or on its way into the store, which will refuse it.
+    await eventually(async () => {
+      this.#model.pass(this.#model.limits.sweepMs);
+      return this.#model.held.size > 0 || (await this.#model.counter('liveTasks')) === 0;
+    }).toBe(true);
+  }
+
   /** Another gateway gets hold of the task, by way of the node that runs it or by claiming it. */
   async #supersede(): Promise<void> {
     const node = this.#node;
@@ -193,7 +204,7 @@ class TaskSystem implements AsyncDisposable {
       this.#rival = (await this.#join(url, { nodeId, running: [this.#ref] })).link;
       if (this.#isCancelled) await this.#rival.next('task_cancel');
       // What is being stored will be refused; what is still held is let go with the node.
-      if (this.#model.held.size === 0) await this.#lose();
+      if (this.#model.held.size === 0) await this.#forsake(node.link);
     }
     if (this.#model.held.size === 0) return;
     await this.#rivalFinishes();

@@ -66,6 +66,7 @@ export class Cluster {
     this.relay.watch();
     this.orders.standing.watch();
     this.#lookAround();
+    this.#lookForWork();
   }
 
   /** The gateway has joined anew, under another id. */
@@ -92,6 +93,17 @@ export class Cluster {
       busUnanswered: bus.unanswered,
       progressNotRelayed: relay.progressDropped,
     };
+  }
+
+  /** Hints of other gateways may be lost, also those that there is work: so it is looked for now and then. */
+  #lookForWork(): void {
+    const { deadlines, limits } = this.#world;
+    const { store, dispatch, onStoreFailed } = this.#options;
+    deadlines.set(limits.sweepMs, () => {
+      const isAlone = this.bus.others.size === 0;
+      const looked = isAlone ? Promise.resolve() : store.stats().then(({ ready }) => dispatch.hear([...ready.keys()]));
+      looked.catch(onStoreFailed).finally(() => this.#lookForWork());
+    });
   }
 
   #lookAround(): void {

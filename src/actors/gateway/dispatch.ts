@@ -16,6 +16,8 @@ import type { Node, Nodes } from './nodes.ts';
 
 export interface DispatchOwner {
   place(claimed: Claimed, nodeId: string): void;
+  /** False while the gateway cannot be sure of its claim on work. */
+  mayClaim(): boolean;
   /** The gateway’s claim has lapsed. */
   onFenced(): void;
   onStoreFailed(error: unknown): void;
@@ -160,6 +162,10 @@ export class Dispatch {
   }
 
   async #claim(): Promise<void> {
+    if (!this.#owner.mayClaim()) {
+      this.#failed();
+      return;
+    }
     const { wants, room } = this.#plan();
     this.#heardSince.clear();
     if (wants.length === 0) {
@@ -178,15 +184,25 @@ export class Dispatch {
         this.#actor.send({ type: 'claim.failed' });
         return;
       }
+      if (!this.#owner.mayClaim()) {
+        // The answer took so long that others may take this gateway for dead.
+        if (claimed.length > 0) this.#giveBack(claimed);
+        this.#failed();
+        return;
+      }
       this.#forgetDry(wants, room, claimed);
       this.#place(claimed);
       this.#actor.send({ type: 'claim.returned', leftover: this.#leftover() });
     } catch (error) {
       this.#owner.onStoreFailed(error);
-      this.#actor.send({ type: 'claim.failed' });
-      // Nothing else may happen that would ask again.
-      this.#world.deadlines.set(this.#world.limits.sweepMs, () => this.roomChanged());
+      this.#failed();
     }
+  }
+
+  #failed(): void {
+    this.#actor.send({ type: 'claim.failed' });
+    // Nothing else may happen that would ask again.
+    this.#world.deadlines.set(this.#world.limits.sweepMs, () => this.roomChanged());
   }
 
   /** What to ask for: of each class as much as the nodes that can do it have room for. */

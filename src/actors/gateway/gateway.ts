@@ -22,6 +22,7 @@ import { Cluster } from './cluster.ts';
 import { Dispatch } from './dispatch.ts';
 import type { Gateway, GatewayOptions } from './gateway-options.ts';
 import { Granting } from './granting.ts';
+import { Handover } from './handover.ts';
 import { Holdings } from './holdings.ts';
 import { Inbox } from './inbox.ts';
 import { Intake } from './intake.ts';
@@ -91,6 +92,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         await cluster.reopen();
         dispatch.roomChanged();
       },
+      onHeldAgain: () => dispatch.roomChanged(),
       onStoreFailed: storeFailed,
     },
   });
@@ -140,6 +142,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     gatewayId: () => lease.id,
     owner: {
       place: (claimed, nodeId) => tasks.place(claimed, nodeId),
+      mayClaim: () => lease.isHeld,
       onFenced: () => void lease.rejoin().catch(storeFailed),
       onStoreFailed: storeFailed,
     },
@@ -153,6 +156,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   });
   const reconciliation = new Reconciliation({
     store,
+    rejoin: () => lease.rejoin(),
     tasks,
     gatewayId: () => lease.id,
     onMissed: (nodeId, failure, taskIds) => nodes.get(nodeId)?.breaker.fault(failure, taskIds),
@@ -215,6 +219,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     granting,
   });
   const sessions = new Sessions(world, { parent: root, gatewayId: id, counters, owner: presence });
+  const handover = new Handover(world, {
+    ...{ store, tasks, sessions, bus: cluster.bus },
+    gatewayId: () => lease.id,
+  });
   const inbox: Inbox = new Inbox(world, {
     store,
     intake,
@@ -250,7 +258,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       case 'drain.start':
         dispatch.drain();
         drainDeadline = deadlines.set(limits.drainMs, () => root.send({ type: 'deadline.passed' }));
-        void tasks.whenIdle().then(() => root.send({ type: 'attempts.ended' }));
+        handover.start().then(() => root.send({ type: 'attempts.ended' }), storeFailed);
         break;
       case 'gateway.shut':
         void shut();
@@ -304,6 +312,11 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     ended.open();
   }
 
+  function end(type: 'gateway.drain' | 'gateway.stop'): Promise<void> {
+    root.send({ type });
+    return stopped;
+  }
+
   await serving.passed;
   if (failure !== null) {
     await stopped;
@@ -330,17 +343,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       for (const session of presence.grantAgain()) sessions.tell(session, { type: 'session.evict' });
     },
     stats: async () => (await answer({ what: 'stats' }, questions)) as Answer<'stats'>,
-    drain() {
-      root.send({ type: 'gateway.drain' });
-      return stopped;
-    },
-    stop() {
-      root.send({ type: 'gateway.stop' });
-      return stopped;
-    },
-    [Symbol.asyncDispose]() {
-      root.send({ type: 'gateway.stop' });
-      return stopped;
-    },
+    drain: () => end('gateway.drain'),
+    stop: () => end('gateway.stop'),
+    [Symbol.asyncDispose]: () => end('gateway.stop'),
   };
 }

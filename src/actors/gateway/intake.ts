@@ -63,8 +63,9 @@ export class Intake {
     try {
       if (!this.#options.isServing()) throw new PincerError('GATEWAY_DRAINING', 'the gateway takes no more tasks');
       const createdAt = this.#world.clock.wallTime();
+      const origin = this.#options.gatewayId();
       const verdicts = await this.#options.store.submit(
-        batch.map(({ message }) => newTaskOf(message.payload, createdAt, this.#world.limits)),
+        batch.map(({ message }) => ({ ...newTaskOf(message.payload, createdAt, this.#world.limits), origin })),
       );
       for (const [index, submit] of batch.entries()) {
         const verdict = verdicts[index];

@@ -5,6 +5,8 @@ import type { World } from '../world.ts';
 export interface LeaseOwner {
   /** The claim has lapsed and a new one was made: what is running is to be adopted under it. */
   onRenewed(): Promise<void>;
+  /** Nobody has swept the claim while it could not be trusted. */
+  onHeldAgain(): void;
   onStoreFailed(error: unknown): void;
 }
 
@@ -15,6 +17,8 @@ export class Lease {
   readonly #owner: LeaseOwner;
   #id = '';
   #isLeft = false;
+  /** When the last renewal was asked for that was granted. */
+  #goodAt = Number.NEGATIVE_INFINITY;
   #rejoining: Promise<void> | null = null;
 
   constructor(world: World, options: { store: Store; name: string; owner: LeaseOwner }) {
@@ -29,10 +33,24 @@ export class Lease {
     return this.#id;
   }
 
+  /**
+   * Whether the claim can be trusted: by the gateway’s own monotonic clock, and early enough that no other gateway may
+   * have swept it. Without it nothing is claimed and nothing placed.
+   */
+  get isHeld(): boolean {
+    return this.#world.clock.now() - this.#goodAt < this.#world.limits.fenceMs;
+  }
+
   async join(): Promise<void> {
-    this.#id = await this.#store.join(this.#name, this.#world.limits.leaseMs);
+    await this.#join();
     this.#keep();
     this.#sweep();
+  }
+
+  async #join(): Promise<void> {
+    const askedAt = this.#world.clock.now();
+    this.#id = await this.#store.join(this.#name, this.#world.limits.leaseMs);
+    this.#goodAt = askedAt;
   }
 
   /** The claim has lapsed. */
@@ -50,7 +68,7 @@ export class Lease {
 
   async #rejoin(): Promise<void> {
     this.#world.log.warn('gateway.fenced', { gateway: this.#name });
-    this.#id = await this.#store.join(this.#name, this.#world.limits.leaseMs);
+    await this.#join();
     await this.#owner.onRenewed();
   }
 
@@ -58,12 +76,21 @@ export class Lease {
     const { deadlines, limits } = this.#world;
     deadlines.set(limits.leaseRenewMs, () => {
       if (this.#isLeft) return;
-      this.#store
-        .renew(this.#id, limits.leaseMs)
-        .then((isHeld) => (isHeld ? undefined : this.rejoin()))
+      this.#renew()
         .catch((error: unknown) => this.#owner.onStoreFailed(error))
         .finally(() => this.#keep());
     });
+  }
+
+  async #renew(): Promise<void> {
+    const wasHeld = this.isHeld;
+    const askedAt = this.#world.clock.now();
+    if (!(await this.#store.renew(this.#id, this.#world.limits.leaseMs))) {
+      await this.rejoin();
+      return;
+    }
+    this.#goodAt = askedAt;
+    if (!wasHeld) this.#owner.onHeldAgain();
   }
 
   /** Looks for due delays and dead gateways, a little out of step with the others. */

@@ -32,6 +32,8 @@ export function ownStats({ posts, dispatch, cluster, sessions, tasks, ...own }: 
       liveTasks: tasks.size,
       resultsLate: tasks.dropped.late,
       resultsForeign: tasks.dropped.foreign,
+      resultsDuplicate: tasks.dropped.duplicate,
+      resultsStale: tasks.dropped.stale,
       ...Object.fromEntries([...sessions.faults].map(([code, count]) => [`fault.${code}`, count])),
     },
   };

@@ -12,6 +12,14 @@ export interface ReconciliationOptions {
   onMissed(nodeId: string, failure: Failure, taskIds: readonly string[]): void;
 }
 
+export interface ReconciliationOptions {
+  readonly store: Store;
+  readonly tasks: Tasks;
+  readonly gatewayId: () => string;
+  /** Makes a new claim on work; the old one has lapsed. */
+  rejoin(): Promise<void>;
+}
+
 export class Reconciliation {
   readonly #options: ReconciliationOptions;
 
@@ -24,7 +32,8 @@ export class Reconciliation {
     const { tasks } = this.#options;
     const held = tasks.heldBy(nodeId);
     const others = running.filter((ref) => !includes(held, ref));
-    const adopted = await this.adopt(nodeId, others);
+    // Fenced without knowing it yet: what the node runs is nobody’s, and need not be lost.
+    const adopted = (await this.#adopt(nodeId, others)) ?? (await this.#adoptAfterRejoining(nodeId, others));
     const isRunning = (ref: AttemptRef): boolean => includes(running, ref);
     const missed = held.filter((ref) => !isRunning(ref)).map((ref) => ref.taskId);
     const undelivered = new PincerError('UNDELIVERED', `the assignment never reached node ${nodeId}`).toFailure();
@@ -39,9 +48,20 @@ export class Reconciliation {
 
   /** Takes over attempts that a node is running. Returns those that are its own to finish. */
   async adopt(nodeId: string, refs: readonly AttemptRef[]): Promise<AttemptRef[]> {
+    return (await this.#adopt(nodeId, refs)) ?? [];
+  }
+
+  async #adoptAfterRejoining(nodeId: string, refs: readonly AttemptRef[]): Promise<AttemptRef[]> {
+    await this.#options.rejoin();
+    return this.adopt(nodeId, refs);
+  }
+
+  /** Null: the gateway is fenced. */
+  async #adopt(nodeId: string, refs: readonly AttemptRef[]): Promise<AttemptRef[] | null> {
     if (refs.length === 0) return [];
     const { store, tasks, gatewayId } = this.#options;
-    const verdicts = (await store.adopt(gatewayId(), nodeId, refs)) ?? [];
+    const verdicts = await store.adopt(gatewayId(), nodeId, refs);
+    if (verdicts === null) return null;
     const adopted = refs.filter((_, index) => verdicts[index] === true);
     for (const ref of adopted) {
       const record = await store.get(ref.taskId);

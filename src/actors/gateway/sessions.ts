@@ -119,13 +119,18 @@ export class Sessions {
     this.#host.tell(session.id, event);
   }
 
+  /** Ends every session: those who know another gateway move there, the others come back. */
+  sendAway(): void {
+    for (const session of [...this.#sessions.values()]) this.tell(session, { type: 'session.stop' });
+  }
+
   /** Ends every session and takes no more. Resolves when all have been told, and their links are closed. */
   stop(): Promise<void> {
     this.#isClosing = true;
     const closed = new Promise<void>((resolve) => {
       this.#whenClosed = resolve;
     });
-    for (const session of [...this.#sessions.values()]) this.tell(session, { type: 'session.stop' });
+    this.sendAway();
     if (this.#open.size === 0) this.#whenClosed();
     return closed;
   }

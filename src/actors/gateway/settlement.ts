@@ -28,6 +28,7 @@ export interface SettlementOwner<Attempt extends Ended> {
 
 export class Settlement<Attempt extends Ended> {
   readonly #world: World;
+  readonly #gatewayId: () => string;
   readonly #completions: Batch<{ attempt: Attempt; completion: Completion }>;
   readonly #releases: Batch<{ attempt: Attempt; release: Release }>;
 
@@ -35,6 +36,7 @@ export class Settlement<Attempt extends Ended> {
     const { clock, deadlines, limits } = world;
     const { store, gatewayId, owner } = options;
     this.#world = world;
+    this.#gatewayId = gatewayId;
     const shared = {
       clock,
       deadlines,
@@ -80,6 +82,9 @@ export class Settlement<Attempt extends Ended> {
       attempt: end.attempt,
       status,
       runMs,
+      // What a node achieved counts whoever has the task now. That the task is over without a result is this gateway’s
+      // decision, and another one may have adopted the attempt since.
+      ...(status === 'completed' ? {} : { owner: this.#gatewayId() }),
       ...(result === null ? {} : { result }),
       ...(failure === null ? {} : { error: failure }),
       ...(nodeId === null ? {} : { node: nodeId }),

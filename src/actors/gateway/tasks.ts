@@ -51,7 +51,7 @@ export class Tasks {
   readonly #settlement: Settlement<LiveTask>;
   #whenIdle: (() => void)[] = [];
   /** Late, duplicate and foreign reports that changed nothing. */
-  readonly dropped = { late: 0, foreign: 0 };
+  readonly dropped = { late: 0, foreign: 0, duplicate: 0, stale: 0 };
 
   constructor(
     world: World,
@@ -300,7 +300,7 @@ export class Tasks {
 
   #completed(live: LiveTask, verdict: CompletionVerdict): void {
     const { taskId } = live.record;
-    if (verdict !== 'accepted') this.dropped.late += 1;
+    if (verdict !== 'accepted') this.dropped[verdict === 'duplicate' ? 'duplicate' : 'stale'] += 1;
     const present = this.#live.get(taskId);
     if (present === live) {
       this.#host.tell(taskId, { type: verdict === 'accepted' ? 'outcome.stored' : 'task.superseded' });

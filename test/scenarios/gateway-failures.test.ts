@@ -1,0 +1,373 @@
+/**
+ * Gateways of one store that die, stall, drain or lose the store. The five holes that chaos found in a prototype each
+ * have a test of their name.
+ */
+import { describe, expect, it } from 'vitest';
+import type { Store } from '../../src/actors/store/store.ts';
+import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
+import { MemoryPeer } from '../support/memory-peer.ts';
+import { Puppets } from '../support/puppets.ts';
+
+async function counter(cluster: TestCluster, gateway: number, name: string): Promise<number> {
+  return (await cluster.until(cluster.gatewayAt(gateway).stats())).counters[name] ?? 0;
+}
+
+/** A store that a test can get between: `around` may replace any verb. */
+function tampered(cluster: { store: Store }, around: Partial<Store>): () => void {
+  const before = Object.fromEntries(Object.keys(around).map((verb) => [verb, Reflect.get(cluster.store, verb)]));
+  Object.assign(cluster.store, around);
+  return () => Object.assign(cluster.store, before);
+}
+
+/** Two gateways, a node that knows both, and a task that runs on it. */
+async function running(options: { limits?: object; crashes?: number } = {}) {
+  const cluster = await createTestCluster({ gateways: 2, limits: options.limits ?? {} });
+  const puppets = new Puppets();
+  // Whichever it dials first, in the end it is at the first gateway.
+  const node = await cluster.node('node-1', { via: [1, 2], maxTasks: 1, handlers: [puppets.on('node-1')] });
+  const client = await cluster.client('client-1');
+  const handle = client.submit(puppets.task, 'input');
+  await cluster.until(() => puppets.runs.length === 1, 5_000);
+  const home = (await counter(cluster, 1, 'liveTasks')) === 1 ? 1 : 2;
+  return { cluster, puppets, node, client, handle, run: puppets.only, home, other: 3 - home };
+}
+
+describe('a gateway that is killed', () => {
+  it('leaves its nodes to another one, which adopts what they run: nothing is run again', async () => {
+    const { cluster, puppets, handle, run, home, other } = await running();
+    await using _ = cluster;
+    const killedAt = cluster.clock.now();
+    cluster.killGateway(home);
+    await cluster.until(async () => (await counter(cluster, other, 'liveTasks')) === 1, 2_000);
+    expect(cluster.clock.now() - killedAt).toBeLessThan(2_000);
+    // Long after the dead gateway was swept, too.
+    await cluster.advance(30_000);
+    run.finish('adopted');
+    expect(await cluster.until(handle.outcome(), 10_000)).toMatchObject({ result: 'adopted', attempts: 1 });
+    expect(puppets.runs).toHaveLength(1);
+  });
+
+  it('with all its nodes costs their tasks one crash, and they run elsewhere within the lease', async () => {
+    const { cluster, puppets, client, handle, home, other } = await running();
+    await using _ = cluster;
+    await cluster.node('node-2', { via: [other], handlers: [puppets.on('node-2')] });
+    const waiting = client.submit(puppets.task, 'second');
+    await cluster.until(() => puppets.runs.length === 2);
+    const diedAt = cluster.clock.now();
+    cluster.kill('node-1');
+    cluster.killGateway(home);
+    await cluster.until(() => puppets.runs.length === 3, 20_000);
+    expect(cluster.clock.now() - diedAt).toBeLessThan(11_500);
+    expect(puppets.runs[2]).toMatchObject({ node: 'node-2', attempt: 2, input: 'input' });
+    for (const run of puppets.running) run.finish('again');
+    expect(await cluster.until(handle.outcome(), 10_000)).toMatchObject({ result: 'again', attempts: 2 });
+    await cluster.until(waiting.result(), 10_000);
+  });
+
+  it('after a result was reported and before it was acknowledged: the other one gets it, once', async () => {
+    const { cluster, puppets, handle, run, home } = await running();
+    await using _ = cluster;
+    const untamper = tampered(cluster, { complete: () => new Promise(() => {}) });
+    run.finish('said again');
+    await cluster.advance(100);
+    untamper();
+    cluster.killGateway(home);
+    expect(await cluster.until(handle.outcome(), 10_000)).toMatchObject({ result: 'said again', attempts: 1 });
+    expect(puppets.runs).toHaveLength(1);
+  });
+
+  it('takes no submit with it: what was not acknowledged is submitted to another one', async () => {
+    const cluster = await createTestCluster({ gateways: 2 });
+    await using _ = cluster;
+    const puppets = new Puppets();
+    await cluster.node('node-1', { maxTasks: 1_000, handlers: [puppets.on('node-1')] });
+    const client = await cluster.client('client-1');
+    const handles = Array.from({ length: 300 }, (_, index) => client.submit(puppets.task, index));
+    await cluster.settle();
+    cluster.killGateway(1);
+    const accepted = await cluster.until(Promise.all(handles.map((handle) => handle.accepted())), 20_000);
+    expect(new Set(accepted.map(({ taskId }) => taskId)).size).toBe(300);
+    await cluster.until(() => puppets.runs.length === 300, 30_000);
+    for (const run of puppets.running) run.finish(run.input);
+    expect(await cluster.until(Promise.all(handles.map((handle) => handle.result())), 30_000)).toEqual(
+      handles.map((_, index) => index),
+    );
+  });
+});
+
+describe('a gateway that cannot renew its claim', () => {
+  it('claims and places nothing from 7 s on, by its own clock, and goes on once it has renewed', async () => {
+    const cluster = await createTestCluster();
+    await using _ = cluster;
+    const puppets = new Puppets();
+    await cluster.node('node-1', { handlers: [puppets.on('node-1')] });
+    const client = await cluster.client();
+    const untamper = tampered(cluster, { renew: () => new Promise(() => {}) });
+    const claim = cluster.store.claim.bind(cluster.store);
+    let claims = 0;
+    Object.assign(cluster.store, {
+      claim: (...given: Parameters<Store['claim']>) => {
+        claims += 1;
+        return claim(...given);
+      },
+    });
+    await cluster.advance(7_100);
+    client.submit(puppets.task, null);
+    await cluster.advance(5_000);
+    expect(puppets.runs).toEqual([]);
+    expect(claims).toBe(0);
+    untamper();
+    await cluster.restartGateway();
+    await cluster.until(() => puppets.runs.length === 1, 10_000);
+  });
+
+  it('does not place what a claim gave it too late: others may have it by then', async () => {
+    const cluster = await createTestCluster();
+    await using _ = cluster;
+    const puppets = new Puppets();
+    await cluster.node('node-1', { handlers: [puppets.on('node-1')] });
+    const client = await cluster.client();
+    const { store } = cluster;
+    const claim = store.claim.bind(store);
+    const renew = store.renew.bind(store);
+    const untamper = tampered(cluster, {
+      renew: () => Promise.reject(new Error('the store is away')),
+      claim: async (...given) => {
+        const claimed = await claim(...given);
+        await new Promise<void>((resolve) => void cluster.clock.schedule(8_000, resolve));
+        return claimed;
+      },
+    });
+    const handle = client.submit(puppets.task, null);
+    await cluster.advance(8_500);
+    expect(puppets.runs).toEqual([]);
+    untamper();
+    Object.assign(store, { renew, claim });
+    await cluster.until(() => puppets.runs.length === 1, 10_000);
+    puppets.only.finish();
+    expect(await cluster.until(handle.outcome())).toMatchObject({ status: 'completed', attempts: 1 });
+  });
+});
+
+describe('an attempt that another gateway has adopted', () => {
+  it('is not failed by the gateway that lost its node once too often (an owner is asked)', async () => {
+    const { cluster, puppets, handle, run, home } = await running({ limits: { crashesMax: 1 } });
+    await using _ = cluster;
+    // The link breaks, the node goes to the other gateway; the first one still waits for it, and then gives it up.
+    cluster.network.partition(home === 1 ? 'gateway' : 'gateway-2');
+    cluster.network.cut('node-1');
+    await cluster.advance(10_000);
+    expect((await cluster.store.get(handle.taskId))?.status).toBe('running');
+    cluster.network.heal();
+    run.finish('not lost');
+    expect(await cluster.until(handle.outcome(), 10_000)).toMatchObject({ result: 'not lost', attempts: 1 });
+    expect(puppets.runs).toHaveLength(1);
+  });
+
+  it('is forgotten by the gateway that had it, and its node too', async () => {
+    const { cluster, run, home, other } = await running({ limits: { resumeWindowMs: 60_000 } });
+    await using _ = cluster;
+    cluster.network.partition(home === 1 ? 'gateway' : 'gateway-2');
+    cluster.network.cut('node-1');
+    await cluster.until(async () => (await counter(cluster, other, 'liveTasks')) === 1, 5_000);
+    await cluster.until(async () => (await counter(cluster, home, 'liveTasks')) === 0, 5_000);
+    cluster.network.heal();
+    const client = await cluster.client('asker', { via: [home] });
+    expect((await cluster.until(client.nodes())).map(({ nodeId, status }) => [nodeId, status])).toEqual([
+      ['node-1', 'busy'],
+    ]);
+    run.finish();
+  });
+});
+
+describe('hole 1, retry livelock', () => {
+  it('a gateway that answers late is waited for over one link: nothing is torn down, nothing submitted in vain', async () => {
+    const cluster = await createTestCluster({ gateways: 2 });
+    await using _ = cluster;
+    const client = await cluster.client('client-1', { via: [1] });
+    const submit = cluster.store.submit.bind(cluster.store);
+    let calls = 0;
+    tampered(cluster, {
+      submit: async (tasks) => {
+        calls += tasks.length;
+        await new Promise<void>((resolve) => void cluster.clock.schedule(20_000, resolve));
+        return submit(tasks);
+      },
+    });
+    const sessions = await counter(cluster, 1, 'sessions');
+    const handles = Array.from({ length: 50 }, () => client.submit('job', null));
+    await cluster.until(Promise.all(handles.map((handle) => handle.accepted())), 60_000);
+    expect(calls).toBe(50);
+    expect(client.isConnected).toBe(true);
+    expect(await counter(cluster, 1, 'sessions')).toBe(sessions);
+  });
+});
+
+describe('hole 2, mass orphaning', () => {
+  it('after the store was away for two leases nobody is swept, and nothing is run again', async () => {
+    const cluster = await createTestCluster({ gateways: 2 });
+    await using _ = cluster;
+    const puppets = new Puppets();
+    for (const via of [1, 2]) {
+      await cluster.node(`node-${via}`, { via: [via], maxTasks: 20, handlers: [puppets.on(`node-${via}`)] });
+    }
+    const client = await cluster.client('client-1');
+    const handles = Array.from({ length: 40 }, () => client.submit(puppets.task, null));
+    await cluster.until(() => puppets.runs.length === 40, 10_000);
+    const away = (): Promise<never> => Promise.reject(new Error('the store is away'));
+    const untamper = tampered(cluster, { renew: away, sweep: away, claim: away, owned: away, putNodes: away });
+    await cluster.advance(20_000);
+    untamper();
+    await cluster.advance(30_000);
+    expect(puppets.runs).toHaveLength(40);
+    for (const run of puppets.running) run.finish();
+    const outcomes = await cluster.until(Promise.all(handles.map((handle) => handle.outcome())), 20_000);
+    expect(outcomes.every(({ status, attempts }) => status === 'completed' && attempts === 1)).toBe(true);
+  });
+});
+
+describe('hole 3, an attempt budget burnt by what was never delivered', () => {
+  it('thirty rejections cost nothing: a task with one attempt still has it', async () => {
+    const cluster = await createTestCluster({ limits: { breakerFaultsMax: 1_000 } });
+    await using _ = cluster;
+    const full = await MemoryPeer.join(cluster, 'full', { taskTypes: ['job'] });
+    const client = await cluster.client();
+    const handle = client.submit('job', null, { attempts: 1 });
+    for (let rejected = 1; rejected <= 30; rejected += 1) {
+      await cluster.until(() => full.of('task_assign').length === rejected, 20_000);
+      const { taskId, attempt } = full.last('task_assign');
+      full.say('task_reject', { taskId, attempt, code: 'NODE_FULL', message: 'no room' });
+      await cluster.settle();
+    }
+    full.hangUp();
+    const record = await cluster.store.get(handle.taskId);
+    expect(record).toMatchObject({ failures: 0, crashes: 0 });
+    expect(record?.attempt).toBeGreaterThanOrEqual(30);
+    const puppets = new Puppets();
+    await cluster.node('able', { handlers: [puppets.on('able')] });
+    await cluster.until(() => puppets.runs.length === 1, 20_000);
+    puppets.only.finish('at last');
+    expect(await cluster.until(handle.result())).toBe('at last');
+  });
+});
+
+describe('hole 4, a claim with an unknown outcome', () => {
+  it('what was claimed and never heard of is given back, at no cost, while other claims go on', async () => {
+    const cluster = await createTestCluster({ gateways: 2 });
+    await using _ = cluster;
+    const puppets = new Puppets();
+    await cluster.node('node-1', { maxTasks: 5, handlers: [puppets.on('node-1')] });
+    const client = await cluster.client('client-1');
+    const claim = cluster.store.claim.bind(cluster.store);
+    const untamper = tampered(cluster, {
+      claim: async (...given) => {
+        const claimed = await claim(...given);
+        if ((claimed?.length ?? 0) > 0) throw new Error('the answer was lost');
+        return claimed;
+      },
+    });
+    const handle = client.submit(puppets.task, null, { attempts: 1 });
+    await cluster.until(async () => (await cluster.store.get(handle.taskId))?.status === 'assigned', 5_000);
+    untamper();
+    Object.assign(cluster.store, { claim });
+    await cluster.until(() => puppets.runs.length === 1, 5_000);
+    expect(await cluster.store.get(handle.taskId)).toMatchObject({ attempt: 2, failures: 0, crashes: 0 });
+    puppets.only.finish();
+    await cluster.until(handle.result());
+  });
+});
+
+describe('hole 5, re-registration', () => {
+  it('a process that comes anew to another gateway gives up what its forerunner ran, which runs again at once', async () => {
+    const { cluster, handle, home, other } = await running();
+    await using _ = cluster;
+    const again = new Puppets();
+    // Its link is half open: the first gateway does not know yet that the process is dead.
+    cluster.network.partition(home === 1 ? 'gateway' : 'gateway-2');
+    await cluster.node('node-1', { via: [other], maxTasks: 1, handlers: [again.on('node-1')] });
+    await cluster.until(() => again.runs.length === 1, 5_000);
+    expect(again.only).toMatchObject({ attempt: 2 });
+    cluster.network.heal();
+    again.only.finish('by the new process');
+    expect(await cluster.until(handle.outcome(), 10_000)).toMatchObject({ result: 'by the new process' });
+  });
+});
+
+describe('a gateway that drains beside another', () => {
+  it('sends its nodes there with what they run, and stops: nothing is run again', async () => {
+    const { cluster, puppets, node, handle, run, home, other } = await running();
+    await using _ = cluster;
+    await cluster.until(cluster.gatewayAt(home).drain(), 5_000);
+    expect(await counter(cluster, other, 'liveTasks')).toBe(1);
+    expect(node.status).toBe('busy');
+    run.finish('moved');
+    expect(await cluster.until(handle.outcome(), 5_000)).toMatchObject({ result: 'moved', attempts: 1 });
+    expect(puppets.runs).toHaveLength(1);
+    expect((await cluster.store.get(handle.taskId))?.crashes).toBe(0);
+  });
+
+  it('lets a node that knows no other finish with it', async () => {
+    const cluster = await createTestCluster({ gateways: 2 });
+    await using _ = cluster;
+    const puppets = new Puppets();
+    await cluster.node('node-1', { via: [1], handlers: [puppets.on('node-1')] });
+    const client = await cluster.client('client-1', { via: [2] });
+    const handle = client.submit(puppets.task, null);
+    await cluster.until(() => puppets.runs.length === 1, 5_000);
+    const drained = cluster.gatewayAt(1).drain();
+    await cluster.advance(2_000);
+    expect(cluster.gatewayAt(1).status).toBe('draining');
+    puppets.only.finish('to the end');
+    expect(await cluster.until(handle.result(), 6_000)).toBe('to the end');
+    await cluster.until(drained, 2_000);
+    expect(puppets.runs).toHaveLength(1);
+  });
+
+  it('is replaced under load without one failed submit, and without running anything twice', async () => {
+    const cluster = await createTestCluster({ gateways: 2 });
+    await using _ = cluster;
+    const puppets = new Puppets();
+    for (const id of ['node-1', 'node-2']) await cluster.node(id, { maxTasks: 500, handlers: [puppets.on(id)] });
+    const clients = [await cluster.client('client-1'), await cluster.client('client-2')];
+    const handles: { accepted(): Promise<unknown>; result(): Promise<unknown> }[] = [];
+    const load = async (ms: number): Promise<void> => {
+      for (let passed = 0; passed < ms; passed += 20) {
+        for (const client of clients) handles.push(client.submit(puppets.task, handles.length));
+        await cluster.advance(20);
+        for (const run of puppets.running.slice(0, 2)) run.finish();
+      }
+    };
+    for (const number of [1, 2]) {
+      await load(500);
+      const drained = cluster.gatewayAt(number).drain();
+      await load(500);
+      await cluster.until(drained, 5_000);
+      await cluster.restartGateway(number);
+      await load(500);
+    }
+    await cluster.until(Promise.all(handles.map((handle) => handle.accepted())), 20_000);
+    await cluster.until(() => puppets.runs.length >= handles.length, 30_000);
+    for (const run of puppets.running) run.finish();
+    await cluster.until(Promise.all(handles.map((handle) => handle.result())), 30_000);
+    expect(puppets.runs).toHaveLength(handles.length);
+  });
+});
+
+describe('peers that do not drain what they are sent', () => {
+  it('are cut, and their work is placed again', async () => {
+    const cluster = await createTestCluster({ limits: { unacknowledgedMax: 150, submitsUnderWayMax: 50 } });
+    await using _ = cluster;
+    const deaf = await MemoryPeer.join(cluster, 'deaf', { taskTypes: ['job'], maxTasks: 1_000 });
+    deaf.acknowledges = false;
+    const client = await cluster.client();
+    for (let index = 0; index < 200; index += 1) client.submit('job', null);
+    await cluster.until(() => deaf.closed !== null, 30_000);
+    expect(deaf.of('task_assign').length).toBeLessThanOrEqual(150);
+    const puppets = new Puppets();
+    await cluster.node('able', { maxTasks: 50, handlers: [puppets.on('able')] });
+    await cluster.until(() => {
+      for (const run of puppets.running) run.finish();
+      return puppets.runs.length === 200;
+    }, 30_000);
+  });
+});

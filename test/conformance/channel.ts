@@ -94,7 +94,7 @@ export function channelConformance(
       const channel = await aChannel(fresh());
       await people.say('m1', 'hello', channel);
       await expect.poll(() => people.replies(), patience).toEqual(['re: hello']);
-      expect(channel.counters).toMatchObject({ received: 1, delivered: 1, dead: 0 });
+      await expect.poll(() => channel.counters, patience).toMatchObject({ received: 1, delivered: 1, dead: 0 });
     });
 
     it('answers also when the work has failed', async () => {
@@ -104,18 +104,20 @@ export function channelConformance(
       expect(people.replies()[0]).toContain('no idea');
     });
 
-    const unless = cannotRepeat === undefined ? '' : ` (not here: ${cannotRepeat})`;
-    it.skipIf(cannotRepeat !== undefined)(`runs and answers a message once that is sent twice${unless}`, async () => {
-      const channel = await aChannel(fresh());
-      await people.say('m1', 'slow one', channel);
-      await people.say('m1', 'slow one', channel);
-      release();
-      await expect.poll(() => people.replies(), patience).toEqual(['re: slow one']);
-      await people.say('m1', 'slow one', channel);
-      await people.say('m2', 'another', channel);
-      await expect.poll(() => people.replies(), patience).toEqual(['re: slow one', 're: another']);
-      expect(ran).toEqual(['slow one', 'another']);
-    });
+    // A platform that cannot be made to repeat itself says why beside its name, and has a test of its own for that.
+    if (cannotRepeat === undefined) {
+      it('runs and answers a message once that is sent twice', async () => {
+        const channel = await aChannel(fresh());
+        await people.say('m1', 'slow one', channel);
+        await people.say('m1', 'slow one', channel);
+        release();
+        await expect.poll(() => people.replies(), patience).toEqual(['re: slow one']);
+        await people.say('m1', 'slow one', channel);
+        await people.say('m2', 'another', channel);
+        await expect.poll(() => people.replies(), patience).toEqual(['re: slow one', 're: another']);
+        expect(ran).toEqual(['slow one', 'another']);
+      });
+    }
 
     it('answers once when the first try is not taken', async () => {
       const channel = await aChannel(fresh());

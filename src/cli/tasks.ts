@@ -55,13 +55,15 @@ export function tasksCommand(): Command {
         await withGateway(options, async (client, output) => {
           const found = await client.task(taskId);
           output.result(found, () => {
-            const { task, history } = found;
+            const { task, timeouts, history } = found;
             const lines = [
               table(
                 ['task', 'type', 'status', 'pri', 'node', 'attempts', 'queued', 'ran', 'error'],
                 [rowOf(task)],
                 true,
               ),
+              '',
+              `failures of the handler ${task.failures - timeouts}, timeouts ${timeouts}, nodes lost ${task.crashes}`,
               '',
             ];
             for (const { at, event, attempt, node, detail } of history) {

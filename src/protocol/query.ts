@@ -83,7 +83,13 @@ export type Why = z.infer<typeof Why>;
 
 export const ANSWERS = {
   tasks: z.strictObject({ items: z.array(TaskView), total: z.int(), cursor: z.string().optional() }),
-  task: z.strictObject({ task: TaskView, result: Opaque.optional(), history: z.array(HistoryEntry) }),
+  task: z.strictObject({
+    task: TaskView,
+    /** Of its failures, those that were timeouts; crashes count apart. */
+    timeouts: z.int().min(0),
+    result: Opaque.optional(),
+    history: z.array(HistoryEntry),
+  }),
   why: Why,
   nodes: z.strictObject({ items: z.array(NodeView) }),
   node: z.strictObject({ node: NodeView }),

@@ -69,3 +69,30 @@ describe('a task that fails again and again', () => {
     expect(await cluster.until(handle.outcome())).toMatchObject({ status: 'failed', attempts: 2 });
   });
 });
+
+describe('failures, timeouts and crashes', () => {
+  it('are counted apart', async () => {
+    await using cluster = await createTestCluster({ limits: { retryBaseMs: 10 } });
+    const puppets = new Puppets();
+    for (const id of ['a', 'b']) await cluster.node(id, { maxTasks: 1, handlers: [puppets.on(id)] });
+    const client = await cluster.client();
+    const { taskId } = client.submit(puppets.task, null, { attempts: 10, timeoutMs: 5_000 });
+    const runs = (count: number): Promise<boolean> =>
+      cluster.until(() => puppets.runs.length === count).then(() => true);
+    await runs(1);
+    puppets.only.fail(new Error('no'));
+    await runs(2);
+    await cluster.advance(5_500);
+    await runs(3);
+    await cluster.advance(5_500);
+    await runs(4);
+    cluster.kill(puppets.runs[3]?.node ?? '');
+    await runs(5);
+    const { task, timeouts } = await cluster.until(client.task(taskId));
+    expect({ failures: task.failures, timeouts, crashes: task.crashes }).toEqual({
+      failures: 3,
+      timeouts: 2,
+      crashes: 1,
+    });
+  });
+});

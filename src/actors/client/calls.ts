@@ -33,8 +33,8 @@ export interface GatewayCalls {
   cancel(taskId: string): Promise<TaskStatus>;
   /** Lists tasks, newest first. */
   tasks(filter?: TaskFilter): Promise<{ items: TaskView[]; total: number; cursor?: string | undefined }>;
-  /** One task with its result (decoded) and history. */
-  task(taskId: string): Promise<{ task: TaskView; result?: unknown; history: HistoryEntry[] }>;
+  /** One task with its result (decoded) and history, and how many of its failures were timeouts. */
+  task(taskId: string): Promise<{ task: TaskView; timeouts: number; result?: unknown; history: HistoryEntry[] }>;
   /** Why a task is where it is, and what each node has to do with it. */
   why(taskId: string): Promise<Answer<'why'>>;
   /**
@@ -136,8 +136,8 @@ function apiOf({ limits }: World, { ask, order, cancel }: Asks, submits: Submits
     cancel,
     tasks: (filter = {}) => ask({ what: 'tasks', filter }),
     async task(taskId) {
-      const { task, result, history } = await ask({ what: 'task', taskId });
-      return { task, history, ...(result === undefined ? {} : { result: decodePayload(result, limits) }) };
+      const { task, timeouts, result, history } = await ask({ what: 'task', taskId });
+      return { task, timeouts, history, ...(result === undefined ? {} : { result: decodePayload(result, limits) }) };
     },
     schedule: (async (
       scheduleId: string,

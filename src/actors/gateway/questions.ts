@@ -7,7 +7,7 @@ import type { Limits } from '../../protocol/limits.ts';
 import type { NodeView } from '../../protocol/node.ts';
 import type { Clock } from '../../protocol/ports.ts';
 import type { Answer, Query } from '../../protocol/query.ts';
-import type { TaskStatus, TaskView } from '../../protocol/task.ts';
+import type { HistoryEntry, TaskStatus, TaskView } from '../../protocol/task.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import { checkup } from '../doctor/checkup.ts';
 import type { Store, TaskRecord } from '../store/store.ts';
@@ -54,7 +54,8 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
     case 'task': {
       const record = await known(query.taskId, store);
       const [result, history] = await Promise.all([store.result(record.taskId), store.history(record.taskId)]);
-      return { task: viewOf(record, tasks), history: [...history], ...(result === null ? {} : { result }) };
+      const timeouts = timeoutsIn(history);
+      return { task: viewOf(record, tasks), timeouts, history: [...history], ...(result === null ? {} : { result }) };
     }
     case 'why':
       return whyOf(await known(query.taskId, store), sources);
@@ -153,3 +154,13 @@ function starved(ready: ReadonlyMap<string, number>, counted: readonly Counted[]
 }
 
 const STARVED_SHOWN = 100;
+
+/** How many failures were timeouts, since the task was submitted or last redriven: as its history tells. */
+function timeoutsIn(history: readonly HistoryEntry[]): number {
+  let timeouts = 0;
+  for (const { event, detail = '' } of history) {
+    if (event === 'task.redriven') timeouts = 0;
+    else if (detail.startsWith('failure: TASK_TIMED_OUT')) timeouts += 1;
+  }
+  return timeouts;
+}

@@ -9,10 +9,12 @@ export interface HandClock extends Clock {
   readonly scheduled: number;
 }
 
-export function createHandClock(): HandClock {
+/** A clock that is still tells no other time than what has passed by hand: for rates, which a busy machine would not reach. */
+export function createHandClock({ isStill = false } = {}): HandClock {
   let passedMs = 0;
   const waiting = new Set<{ readonly at: number; readonly callback: () => void }>();
-  const now = (): number => performance.now() + passedMs;
+  const startedAt = performance.now();
+  const now = (): number => (isStill ? startedAt : performance.now()) + passedMs;
   return {
     now,
     wallTime: () => 1_700_000_000_000 + now(),

@@ -95,8 +95,9 @@ async function strike(
   const deck = new FaultDeck(fleet, dice, { killsGateways: !inMemory });
   const until = performance.now() + seconds * 1_000;
   const struck = new Map<string, Promise<void>>();
-  while (performance.now() < until) {
-    await pause(everyMs * (0.5 + dice()));
+  for (;;) {
+    await pause(Math.min(everyMs * (0.5 + dice()), until - performance.now()));
+    if (performance.now() >= until) break;
     const fault = deck.deal(new Set(struck.keys()));
     if (fault === null) continue;
     ledger.write({ kind: 'fault', at: Date.now(), fault: fault.name, victim: fault.victim });

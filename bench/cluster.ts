@@ -25,20 +25,29 @@ export async function open(contestant: Contestant, nodeCount = 2): Promise<Clust
   };
   try {
     const isPincer = contestant !== 'R0' && contestant !== 'R1';
-    const hub = isPincer ? await begin('gateway') : await begin('relay', [contestant]);
+    const hub = isPincer
+      ? await begin('gateway', [contestant === 'pincer' ? 'memory' : 'disk'])
+      : await begin('relay', [contestant]);
     const { url = '' } = hub.ready;
     const nodes: BenchProcess[] = [];
     const slots = String(Math.max(1, Math.floor(SLOTS / nodeCount)));
     const count = Math.min(PROCESSES, nodeCount);
     for (let index = 0; index < count; index += 1) {
-      if (isPincer) {
-        const from = Math.floor((index * nodeCount) / count);
-        const many = Math.floor(((index + 1) * nodeCount) / count) - from;
-        nodes.push(await begin('node', [url, String(from), String(many), slots]));
-      } else nodes.push(await begin('relay', ['node', `${url}/node/${slots}`]));
+      const from = Math.floor((index * nodeCount) / count);
+      const many = String(Math.floor(((index + 1) * nodeCount) / count) - from);
+      if (isPincer) nodes.push(await begin('node', [url, String(from), many, slots]));
+      else nodes.push(await begin('relay', ['node', `${url}/node/${slots}`, many]));
     }
     const client = isPincer ? await begin('client', [url]) : await begin('relay-client', [`${url}/client`]);
-    return { hub, client, nodes, [Symbol.asyncDispose]: end };
+    return {
+      hub,
+      client,
+      nodes,
+      async [Symbol.asyncDispose]() {
+        if (contestant === 'pincer on disk') await hub.ask('stop');
+        await end();
+      },
+    };
   } catch (error) {
     await end();
     throw error;

@@ -5,6 +5,7 @@
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { charts } from './charts.ts';
+import { w6 } from './durable.ts';
 import { w7 } from './endurance.ts';
 import { profile } from './profile.ts';
 import { w1to3 } from './race.ts';
@@ -51,7 +52,7 @@ else {
   if (['W1', 'W2', 'W3'].some((part) => parts.has(part))) add(...(await w1to3(rounds, parts)));
   if (parts.has('W4')) add(await w4(Math.min(rounds, 3)));
   if (parts.has('W5')) add(await w5(Math.min(rounds, 3)));
-  if (parts.has('W6')) process.stdout.write('W6  not there yet: it needs a store on disk\n');
+  if (parts.has('W6')) add(await w6(Math.min(rounds, 3)));
   if (parts.has('W7')) add(await w7(tasks));
   if (parts.has('charts')) add(await charts(rounds));
   const seconds = Math.round((performance.now() - startedAt) / 1_000);

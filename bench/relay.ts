@@ -1,11 +1,12 @@
 /**
  * The references, over the same `ws` and msgpackr: what a hub in Node can do at most. Messages are arrays of a number and
- * opaque bytes, many to a frame. Arguments: `R0`, `R1`, or `node URL`.
+ * opaque bytes, many to a frame. Arguments: `R0`, `R1`, or `node URL COUNT`.
  *
  * R0 passes whole frames on and knows nothing of what is in them: the limit of the wire.
  * R1 has the smallest possible scheduler: a table of plain objects, one FIFO, slots, the node with the fewest running.
  * Neither acknowledges, fences, checks or keeps anything.
  */
+import { once } from 'node:events';
 import process from 'node:process';
 import { Packr } from 'msgpackr';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -28,7 +29,7 @@ interface RelayTask {
 
 const packr = new Packr({ useRecords: false });
 const NIL = new Uint8Array([0xc0]);
-const [, , role = '', url = ''] = process.argv;
+const [, , role = '', url = '', many = '1'] = process.argv;
 
 function open(onConnection: (socket: WebSocket, path: string) => void): void {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false });
@@ -108,15 +109,18 @@ function schedule(): void {
   });
 }
 
-function work(): void {
-  const socket = new WebSocket(url, { perMessageDeflate: false });
-  socket.on('message', (data) => {
-    const entries = packr.unpack(data as Buffer) as Entry[];
-    socket.send(packr.pack(entries.map(([id]) => [id, NIL])));
-  });
-  socket.on('open', () => serve({}));
+async function work(count: number): Promise<void> {
+  for (let index = 0; index < count; index += 1) {
+    const socket = new WebSocket(url, { perMessageDeflate: false });
+    socket.on('message', (data) => {
+      const entries = packr.unpack(data as Buffer) as Entry[];
+      socket.send(packr.pack(entries.map(([id]) => [id, NIL])));
+    });
+    await once(socket, 'open');
+  }
+  serve({});
 }
 
 if (role === 'R0') relay();
 else if (role === 'R1') schedule();
-else work();
+else await work(Number(many));

@@ -283,7 +283,7 @@ describe('a reply by callback', () => {
     await expect.poll(() => receiver.received.length, { timeout: 10_000 }).toBe(1);
     expect(new Set(receiver.asked).size).toBe(1);
     expect(receiver.asked).toHaveLength(3);
-    expect(channel.counters).toMatchObject({ failed: 2, delivered: 1 });
+    await expect.poll(() => channel.counters).toMatchObject({ failed: 2, delivered: 1 });
   });
 
   it('is given up when the receiver will never take it, or leads elsewhere', async () => {

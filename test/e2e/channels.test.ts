@@ -136,7 +136,7 @@ describe('pincer channel webhook', () => {
     await using receiver = await startReceiver();
     const { url } = await startGateway(processes);
     const cluster = aCluster(url, processes, folder);
-    const leaseMs = 3_000;
+    const leaseMs = 6_000;
     const first = await cluster.channel('first', '--lease', `${leaseMs}`);
     const second = await cluster.channel('second', '--lease', `${leaseMs}`);
     expect([first.ready.state, second.ready.state, second.ready.url]).toEqual(['open', 'standby', null]);
@@ -181,7 +181,7 @@ describe('pincer channel webhook', () => {
     const store = ['--store', path.join(folder, 'store')];
     const gateway = await startGateway(processes, store);
     const cluster = aCluster(gateway.url, processes, folder);
-    const first = await cluster.channel('hook', '--lease', '2s');
+    const first = await cluster.channel('hook', '--lease', '5s');
     expect((await post(first.url, 'msg_1', { text: 'hello', callback: receiver.url })).status).toBe(202);
     gateway.process.kill('SIGKILL');
     first.process.kill('SIGKILL');
@@ -189,7 +189,7 @@ describe('pincer channel webhook', () => {
     const again = processes.start(['gateway', '--listen', new URL(gateway.url).host, '--json', ...store]);
     await again.ready();
     await cluster.agent('agent');
-    const second = await cluster.channel('hook', '--lease', '2s');
+    const second = await cluster.channel('hook', '--lease', '5s');
     await expect.poll(() => receiver.received.length, patience).toBe(1);
     expect(receiver.received[0]?.body).toMatchObject({ messageId: 'msg_1', text: 'hello: done' });
     await endsWell(second);

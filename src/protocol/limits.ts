@@ -184,7 +184,7 @@ export const LIMITS = {
   crashesMax: limit(
     5,
     'count',
-    'How many nodes a task may lose under itself: what kills every node it runs on is not run for ever.',
+    'How many nodes a task may lose under itself, alone or with their gateway: what kills all it runs on is not run for ever.',
     'The task is failed with NODE_LOST.',
   ),
   retryBaseMs: limit(

@@ -1,5 +1,6 @@
 /** What the contract says of gateways: who may be fenced, when, by whom, and what becomes of its tasks. */
 import { describe, expect, it } from 'vitest';
+import { contradictions, replayHistory } from '../../src/machines/task-replay.ts';
 import { aTask, bytesOf, type Fixture, fixtureOf, idsOf, QUEUE, TTL_MS, textOf } from './store-fixture.ts';
 import type { OpenStore } from './store-stream.ts';
 
@@ -128,6 +129,34 @@ export function gatewayCases(open: OpenStore): void {
       expect((await record('t2')).status).toBe('cancelled');
       expect(await record('t3')).toMatchObject({ status: 'pending', crashes: 1 });
       expect(await events('t1')).toEqual(['task.submitted', 'task.claimed', 'attempt.released']);
+    });
+
+    it('fails a task that has taken its gateway along crashesMax times, and what depends on it; nobody runs it again', async () => {
+      const fixture = await fixtureOf(open, { crashesMax: 2 });
+      const { store, clock, gateway, record, events } = fixture;
+      const told: string[] = [];
+      store.onSettled((taskIds) => told.push(...taskIds));
+      await store.submit([aTask(), aTask({ taskId: 't2', after: { taskIds: ['t1'], onFailure: 'fail' } })]);
+      const requeued: number[] = [];
+      for (const name of ['first', 'second']) {
+        const doomed = await store.join(name, TTL_MS);
+        expect(idsOf(await store.claim(doomed, [{ queue: QUEUE, limit: 1 }], 1))).toEqual(['t1']);
+        await live(fixture, 2 * TTL_MS);
+        requeued.push((await store.sweep(gateway, 10)).requeued);
+      }
+      await clock.runSoon();
+      expect([requeued, told]).toEqual([[1, 0], expect.arrayContaining(['t1', 't2'])]);
+      const error = { code: 'NODE_LOST', message: expect.stringContaining('crashesMax') as string };
+      expect(await record('t1')).toMatchObject({ status: 'failed', crashes: 2, failures: 0, owner: null, error });
+      expect(await record('t2')).toMatchObject({ status: 'failed', error: { code: 'DEPENDENCY_FAILED' } });
+      const attempt = ['task.claimed', 'attempt.released'];
+      expect(await events('t1')).toEqual(['task.submitted', ...attempt, 'task.claimed', 'task.failed']);
+      const replayed = replayHistory(await store.history('t1'), { attemptsMax: 3 });
+      expect([replayed.problems, contradictions(await record('t1'), replayed)]).toEqual([[], []]);
+      expect(await store.complete([{ taskId: 't1', attempt: 2, status: 'completed', runMs: 1 }])).toEqual(['stale']);
+      // The operator’s word counts for more: fresh budgets.
+      expect(await store.redrive(['t1'])).toEqual(['pending']);
+      expect((await record('t1')).crashes).toBe(0);
     });
 
     it('moves what is due, at most so many at a time, soonest first', async () => {

@@ -35,7 +35,7 @@ export type ModelVerdict =
   | { taskId: string; refused: 'KEY_CONFLICT' | 'TASK_UNKNOWN' }
   | { taskId: string; created: boolean; status: TaskStatus };
 
-export type ModelSettings = Pick<Limits, 'agingMs' | 'fairSpacingMs' | 'fairAheadMsMax'>;
+export type ModelSettings = Pick<Limits, 'agingMs' | 'fairSpacingMs' | 'fairAheadMsMax' | 'crashesMax'>;
 
 export class StoreModel {
   readonly tasks: ModelTask[] = [];
@@ -65,7 +65,7 @@ export class StoreModel {
     if (!this.isPresent(gateway)) return;
     this.#gateways.leave(gateway);
     this.directory.dropAllOf(gateway);
-    for (const task of this.#ownedBy(gateway)) this.#takeBack(task, nowMs);
+    for (const task of this.#ownedBy(gateway)) this.#takeBack(task, 'nothing', nowMs);
   }
 
   putNodes(gateway: string, nodes: readonly Parameters<ModelDirectory['put']>[1][]): (number | null)[] | null {
@@ -162,7 +162,7 @@ export class StoreModel {
     if (task === undefined || !this.isPresent(gateway) || task.owner !== gateway) return 'stale';
     if (release.costs === 'failure') task.failures += 1;
     if (release.costs === 'crash') task.crashes += 1;
-    return this.#giveBack(task, release.delayMs, nowMs);
+    return this.#giveBack(task, release, nowMs);
   }
 
   checkpoint(ref: AttemptRef, bytes: Uint8Array): boolean {
@@ -213,7 +213,7 @@ export class StoreModel {
       for (const task of this.#ownedBy(fenced).slice(0, Math.max(0, limit - moved))) {
         task.crashes += 1;
         moved += 1;
-        if (this.#takeBack(task, nowMs) === 'pending') requeued += 1;
+        if (this.#takeBack(task, 'crash', nowMs) === 'pending') requeued += 1;
       }
     }
     const expired = this.#expire(limit - moved, nowMs);
@@ -265,18 +265,23 @@ export class StoreModel {
   }
 
   /** Its gateway is gone; no verdict tells what becomes of it. */
-  #takeBack(task: ModelTask, nowMs: number): ReleaseVerdict {
-    const verdict = this.#giveBack(task, 0, nowMs);
+  #takeBack(task: ModelTask, costs: 'crash' | 'nothing', nowMs: number): ReleaseVerdict {
+    const verdict = this.#giveBack(task, { costs, delayMs: 0 }, nowMs);
     if (isSettled(task)) this.untold.push(task.taskId);
     return verdict;
   }
 
-  #giveBack(task: ModelTask, delayMs: number, nowMs: number): 'pending' | 'delayed' | 'cancelled' | 'failed' {
+  #giveBack(
+    task: ModelTask,
+    { costs, delayMs, error }: Pick<Release, 'costs' | 'delayMs' | 'error'>,
+    nowMs: number,
+  ): 'pending' | 'delayed' | 'cancelled' | 'failed' {
     task.owner = null;
-    const lapse = lapseOf(task, nowMs);
-    if (!task.cancelRequested && lapse === null) return this.#wait(task, delayMs, nowMs);
+    const isDead = costs === 'crash' && task.crashes >= this.#settings.crashesMax;
+    const code = lapseOf(task, nowMs)?.code ?? (isDead ? (error?.code ?? 'NODE_LOST') : null);
+    if (!task.cancelRequested && code === null) return this.#wait(task, delayMs, nowMs);
     const status = task.cancelRequested ? 'cancelled' : 'failed';
-    this.#settle(task, status, task.cancelRequested ? null : (lapse?.code ?? null), nowMs);
+    this.#settle(task, status, task.cancelRequested ? null : code, nowMs);
     return status;
   }
 

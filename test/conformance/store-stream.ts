@@ -17,8 +17,8 @@ import { replay, replayable } from './store-replay.ts';
 /** Makes an open, empty store on the clock. */
 export type OpenStore = (clock: SimulatedClock, limits?: Partial<Limits>) => Promise<Store>;
 
-/** Short, so that waiting, priority and fairness weigh about the same within a stream. */
-const SETTINGS = { agingMs: 1_000, fairSpacingMs: 700, fairAheadMsMax: 3_000 };
+/** Short, so that waiting, priority and fairness weigh about the same within a stream, and some tasks crash too often. */
+const SETTINGS = { agingMs: 1_000, fairSpacingMs: 700, fairAheadMsMax: 3_000, crashesMax: 2 };
 
 /** One stream of `calls` on every store that `opens` opens. */
 export async function runStream(opens: readonly OpenStore[], seed: number, calls = 150): Promise<void> {

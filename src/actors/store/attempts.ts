@@ -2,8 +2,9 @@
  * What an attempt may do to the task that it holds, in any store. The fence is asked here and nowhere else: an
  * attempt that is not the present one changes nothing.
  */
-import type { Failure } from '../../protocol/failure.ts';
+import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
+import type { Limits } from '../../protocol/limits.ts';
 import type { Clock } from '../../protocol/ports.ts';
 import type { GatewayRows } from './gateway-rows.ts';
 import { lapseOf } from './lapse.ts';
@@ -18,9 +19,15 @@ export class Attempts<Row extends TaskRow> {
   readonly #clock: Clock;
   readonly #tasks: TaskTable<Row>;
   readonly #gateways: GatewayRows<Row>;
+  readonly #crashesMax: number;
 
-  constructor(clock: Clock, tasks: TaskTable<Row>, gateways: GatewayRows<Row>) {
+  constructor(
+    { clock, limits }: { clock: Clock; limits: Pick<Limits, 'crashesMax'> },
+    tasks: TaskTable<Row>,
+    gateways: GatewayRows<Row>,
+  ) {
     this.#clock = clock;
+    this.#crashesMax = limits.crashesMax;
     this.#tasks = tasks;
     this.#gateways = gateways;
   }
@@ -93,7 +100,10 @@ export class Attempts<Row extends TaskRow> {
     return this.giveBack(row, release, release.error?.code);
   }
 
-  /** Ends the attempt that holds the task: it waits again, is cancelled if that was asked for, or fails if its time has passed. */
+  /**
+   * Ends the attempt that holds the task: it waits again, is cancelled if that was asked for, or fails if its time has
+   * passed or it has had crashesMax crashes.
+   */
   giveBack(
     row: Row,
     { costs, delayMs, error }: Pick<Release, 'costs' | 'delayMs' | 'error'>,
@@ -104,6 +114,11 @@ export class Attempts<Row extends TaskRow> {
     if (costs !== 'nothing') row.lastNode = row.node ?? row.lastNode;
     if (row.startedAt !== null) row.runMs = Math.round(this.#clock.now() - row.startedMs);
     const isOver = row.cancelRequested || lapseOf(row, this.#clock.now()) !== null;
+    if (!isOver && costs === 'crash' && row.crashes >= this.#crashesMax) {
+      this.#tasks.settle(row, 'failed', 0, failureOf(error) ?? tooManyCrashes(row.crashes), 'crash');
+      this.#gateways.disown(row);
+      return 'failed';
+    }
     const isDelayed = delayMs > 0 && !isOver;
     const detail = `${costs}${code === undefined ? '' : `: ${code}`}${isDelayed ? `; ${waits(delayMs)}` : ''}`;
     this.#tasks.tell(row, 'attempt.released', { node: row.node, detail });
@@ -120,8 +135,14 @@ export class Attempts<Row extends TaskRow> {
   }
 }
 
-/** A failure of the store's own; the caller's may be part of a decoded frame, or change. */
+/** A failure of the store’s own; the caller's may be part of a decoded frame, or change. */
 function failureOf(failure: Failure | undefined): Failure | null {
   if (failure === undefined) return null;
   return Object.freeze({ code: failure.code, message: failure.message, retryable: failure.retryable });
+}
+
+/** The charts of gateways end such a task themselves (machines/task.ts); this is for one that takes its gateway along. */
+function tooManyCrashes(crashes: number): Failure {
+  const message = `the task has lost ${crashes} nodes or gateways under itself (crashesMax); the last was its gateway`;
+  return Object.freeze(new PincerError('NODE_LOST', message).toFailure());
 }

@@ -244,7 +244,7 @@ export interface Store {
   /** Takes running attempts over from whichever gateway held them; same attempt number. False: the attempt is not the present one. Null = fenced. */
   adopt(gateway: string, node: string, refs: readonly AttemptRef[]): Promise<readonly boolean[] | null>;
   complete(completions: readonly Completion[]): Promise<readonly CompletionVerdict[]>;
-  /** Only by the owner; anything else is `stale`. */
+  /** Only by the owner; anything else is `stale`. A crash that is one too many (crashesMax) fails the task. */
   release(gateway: string, releases: readonly Release[]): Promise<readonly ReleaseVerdict[]>;
   /** Bytes that the next attempt gets. False: the attempt is not the present one. */
   checkpoint(entries: readonly (AttemptRef & { readonly data: Uint8Array })[]): Promise<readonly boolean[]>;
@@ -259,7 +259,8 @@ export interface Store {
   /**
    * Looks for gateways whose lease has lapsed, for what has expired and for due delays. At most `limit` tasks are moved,
    * beside those that depend on them; the rest waits for the next sweep. Only a gateway that has itself renewed without a gap for one full TTL may find another dead: after an
-   * outage of the store every lease has lapsed, and nobody is. What a dead gateway owned waits again and costs a crash.
+   * outage of the store every lease has lapsed, and nobody is. What a dead gateway owned waits again and costs a crash; with
+   * crashesMax crashes it has failed with NODE_LOST.
    */
   sweep(gateway: string, limit: number): Promise<Sweep>;
 

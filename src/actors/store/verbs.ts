@@ -48,7 +48,7 @@ export class Verbs<Row extends TaskRow> {
     this.#limits = limits;
     this.#tasks = new TaskTable(clock, limits, tables);
     this.#gateways = new GatewayRows(tables.gateways, tables.owned);
-    this.#attempts = new Attempts(clock, this.#tasks, this.#gateways);
+    this.#attempts = new Attempts({ clock, limits }, this.#tasks, this.#gateways);
     this.#locks = new LockRows(tables.locks, () => tables.next('token'));
     this.#directory = new DirectoryRows(tables.nodes, () => tables.next('epoch'));
     this.orders = new OrderRows(limits.ordersMax, tables.orders);

@@ -160,7 +160,7 @@ describe('the words in docs/protocol.md', () => {
     const section = page.slice(page.indexOf('\n## Byte by byte'));
     const block = /```text\n([\s\S]*?)```/.exec(section)?.[1] ?? '';
     const hex = block.split('\n').flatMap((line) => /^[0-9a-f ]+?(?= {2}|$)/.exec(line) ?? []);
-    const { hex: expected } = JSON.parse(read('test/fixtures/frames/task-result.json')) as { hex: string };
+    const { hex: expected } = JSON.parse(read('test/fixtures/frames/v1/task-result.json')) as { hex: string };
     expect(hex.join('').replaceAll(' ', '')).toBe(expected);
   });
 });

@@ -1,14 +1,15 @@
 /**
  * Frames as they stand on the wire, byte by byte, one for each message of the protocol: whoever writes a peer in another
  * language has them as test vectors, and whoever changes the wire sees it here. A new one is a file with an empty `hex`;
- * `npx vitest run test/transport/golden-frames.test.ts -u` fills it in.
+ * `npx vitest run test/transport/golden-frames.test.ts -u` fills it in. Frames of a released version of the protocol are
+ * never edited, only added to (test/fixtures/frames/README.md): as long as a version is spoken, its frames are read.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { decode } from '@msgpack/msgpack';
 import { describe, expect, it } from 'vitest';
 import { defaultLimits } from '../../src/protocol/limits.ts';
-import { MESSAGES, type MessageType, parseMessage } from '../../src/protocol/message.ts';
+import { MESSAGES, type MessageType, PROTOCOL_VERSIONS, parseMessage } from '../../src/protocol/message.ts';
 import { decodeFrame, encodeFrame } from '../../src/transport/codec.ts';
 
 interface GoldenFrame {
@@ -22,10 +23,15 @@ interface GoldenFrame {
 /** Fields that a schema has only because it is made from another: a broadcast answers nobody. */
 const WITHOUT_MEANING = ['broadcast.reply', 'broadcast.error'];
 
-const folder = fileURLToPath(new URL('../fixtures/frames/', import.meta.url));
-const frames = readdirSync(folder).map((file) => JSON.parse(readFileSync(folder + file, 'utf8')) as GoldenFrame);
+const root = fileURLToPath(new URL('../fixtures/frames/', import.meta.url));
+const [oldest, newest] = PROTOCOL_VERSIONS;
+const versions = Array.from({ length: newest - oldest + 1 }, (_, index) => `v${oldest + index}`);
+const everyFrame = versions.flatMap(framesOf);
+/** Those of the newest version. */
+const frames = everyFrame.filter(({ version }) => version === `v${newest}`);
 
-describe.each(frames)('the frame $name', (frame) => {
+describe.each(everyFrame)('the frame $version/$name', ({ version, ...frame }) => {
+  const folder = `${root}${version}/`;
   const messages = frame.messages.map((message) => withBytes(message) as object);
   const bytes = new Uint8Array(Buffer.from(frame.hex, 'hex'));
 
@@ -50,6 +56,11 @@ describe.each(frames)('the frame $name', (frame) => {
 });
 
 describe('the golden frames', () => {
+  it('are kept for every version that is spoken, and no other', () => {
+    const folders = readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    expect(folders.map(({ name }) => name).sort()).toEqual([...versions].sort());
+  });
+
   const types = new Set(frames.flatMap(({ messages }) => messages.map(({ type }) => type)));
 
   it('show every message of the protocol', () => {
@@ -74,6 +85,14 @@ describe('the golden frames', () => {
     expect(frames.some(({ messages }) => messages.length > 1)).toBe(true);
   });
 });
+
+function framesOf(version: string): (GoldenFrame & { readonly version: string })[] {
+  const files = readdirSync(root + version);
+  return files.map((file) => ({
+    ...(JSON.parse(readFileSync(`${root}${version}/${file}`, 'utf8')) as GoldenFrame),
+    version,
+  }));
+}
 
 /** JSON as the formatter of this repository leaves it: lists of plain values on one line, all else spread out. */
 function asFile(value: unknown, indent = ''): string {

@@ -2,7 +2,9 @@
  * What any peer may ask of its gateway: tasks submitted, followed and cancelled, questions, orders. Clients and nodes have
  * the same. What was not answered when a link broke is asked again.
  */
+import { ZodError } from 'zod';
 import { PincerError } from '../../protocol/failure.ts';
+import { parseLeniently } from '../../protocol/lenient.ts';
 import type { Message } from '../../protocol/message.ts';
 import type { NodeStatus, NodeView } from '../../protocol/node.ts';
 import { ANSWERS, type Answer, type Order, type Query, type TaskFilter } from '../../protocol/query.ts';
@@ -174,22 +176,7 @@ function asksOf(requests: Requests, end: () => PincerError | null) {
     return new Promise((resolve, reject) => {
       const over = end();
       if (over !== null) return reject(over);
-      requests.ask(
-        'query',
-        query,
-        (message) => {
-          const parsed = ANSWERS[query.what].safeParse(message.payload);
-          if (parsed.success) resolve(parsed.data as Answer<What>);
-          else
-            reject(
-              new PincerError(
-                'MESSAGE_INVALID',
-                `the answer to '${query.what}' does not fit: ${parsed.error.issues[0]?.path.join('.')}`,
-              ),
-            );
-        },
-        reject,
-      );
+      requests.ask('query', query, (message) => read(query.what, message, { resolve, reject }), reject);
     });
   }
 
@@ -197,7 +184,7 @@ function asksOf(requests: Requests, end: () => PincerError | null) {
     return new Promise((resolve, reject) => {
       const over = end();
       if (over !== null) return reject(over);
-      requests.ask('order', wanted, (message) => resolve(ANSWERS.order.parse(message.payload)), reject);
+      requests.ask('order', wanted, (message) => read('order', message, { resolve, reject }), reject);
     });
   }
 
@@ -215,4 +202,18 @@ function asksOf(requests: Requests, end: () => PincerError | null) {
   }
 
   return { ask, order, cancel };
+}
+
+/** A gateway of a newer version may say more than is known here. */
+function read<What extends keyof typeof ANSWERS>(
+  what: What,
+  { payload }: Message,
+  { resolve, reject }: { resolve(answer: Answer<What>): void; reject(error: PincerError): void },
+): void {
+  try {
+    resolve(parseLeniently(ANSWERS[what], payload) as Answer<What>);
+  } catch (error) {
+    const field = error instanceof ZodError ? error.issues[0]?.path.join('.') : undefined;
+    reject(new PincerError('MESSAGE_INVALID', `the answer to '${what}' does not fit: ${field}`, { cause: error }));
+  }
 }

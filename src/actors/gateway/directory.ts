@@ -2,6 +2,7 @@
  * The nodes of the whole cluster: this gateway tells the store about its own, a second late at most, and reads there about
  * those of the others. Learns on the way that a node has come to another gateway.
  */
+import { parseLeniently } from '../../protocol/lenient.ts';
 import { NodeView } from '../../protocol/node.ts';
 import { decodePayload, encodePayload } from '../../transport/payload.ts';
 import type { NodeEntry, Store } from '../store/store.ts';
@@ -133,7 +134,7 @@ export class Directory {
 
   #read(bytes: Uint8Array): NodeView | null {
     try {
-      return NodeView.parse(decodePayload(bytes, this.#world.limits));
+      return parseLeniently(NodeView, decodePayload(bytes, this.#world.limits));
     } catch (error) {
       this.#world.log.warn('directory.unreadable', { error: String(error).slice(0, 200) });
       return null;

@@ -1,5 +1,6 @@
 /** What operators order of a node, whichever gateway it is attached to: drained, resumed, evicted. */
 import { PincerError } from '../../protocol/failure.ts';
+import { parseLeniently } from '../../protocol/lenient.ts';
 import { ANSWERS, Order } from '../../protocol/query.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import type { World } from '../world.ts';
@@ -49,7 +50,7 @@ export class NodeOrders {
     const wasStanding = order.what === 'node.resume' && (await standing.drop({ kind: 'drain', name: nodeId }));
     if (remote !== undefined) {
       const given = await bus.ask(remote.gateway, 'order', order, this.#world.limits.busReplyMs);
-      const { status } = ANSWERS.order.parse(given);
+      const { status } = parseLeniently(ANSWERS.order, given);
       if (holds(order)) await standing.put({ kind: 'drain', name: nodeId });
       return { status };
     }

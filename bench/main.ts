@@ -26,7 +26,7 @@ const { values, positionals } = parseArgs({
 });
 const rounds = whole('rounds', values.rounds);
 const tasks = whole('tasks', values.tasks);
-const parts = new Set(positionals.length > 0 ? positionals : WORKLOADS);
+const parts = new Set(positionals.length > 0 || values.profile ? positionals : WORKLOADS);
 for (const part of parts) {
   if (!WORKLOADS.includes(part)) throw new RangeError(`'${part}' is not a workload; there are ${WORKLOADS.join(', ')}`);
 }
@@ -38,7 +38,7 @@ function whole(name: string, text: string): number {
   return value;
 }
 
-if (values.profile) await profile();
+if (values.profile) await profile(parts);
 else {
   const startedAt = performance.now();
   const suites: Suite[] = [];

@@ -1,5 +1,5 @@
 /**
- * `--profile`: where the time of W1 goes, in the gateway, the client and a node. Samples a process with the inspector’s
+ * `--profile`: where the time of W1 goes, or of W3 or W6 where it is named, in the gateway, the client and a node. Samples a process with the inspector’s
  * profiler while the tasks run, and sums the functions’ own time by room of the house, by package, and for Node itself.
  */
 import { mkdtempSync, readFileSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { open } from './cluster.ts';
+import { WINDOW } from './workloads.ts';
 
 const WARM = 5_000;
 const MANY = 60_000;
@@ -21,15 +22,16 @@ interface CpuProfile {
   readonly timeDeltas: readonly number[];
 }
 
-/** Profiles W1, prints the tables, and says where the profiles are: any DevTools opens them. */
-export async function profile(): Promise<void> {
-  await using cluster = await open('pincer');
+/** Profiles, prints the tables, and says where the profiles are: any DevTools opens them. */
+export async function profile(parts: ReadonlySet<string>): Promise<void> {
+  await using cluster = await open(parts.has('W6') ? 'pincer on disk' : 'pincer');
+  const work = parts.has('W3') ? 'windowed' : 'many';
   const folder = mkdtempSync(join(tmpdir(), 'pincer-bench-'));
   const { hub, client, nodes } = cluster;
   const processes = { gateway: hub, client, node: nodes[0] };
   await client.ask('many', { tasks: WARM });
   for (const each of Object.values(processes)) await each?.ask('profile');
-  await client.ask('many', { tasks: MANY });
+  await client.ask(work, { tasks: MANY, window: WINDOW });
   for (const [name, each] of Object.entries(processes)) {
     const file = join(folder, `${name}.cpuprofile`);
     await each?.ask('profiled', { file });

@@ -5,21 +5,24 @@
 import { type Contestant, open } from './cluster.ts';
 import type { Vitals } from './process.ts';
 import type { Row, Suite } from './report.ts';
-import { type Latencies, median, type Rate } from './workloads.ts';
+import { type Latencies, median, type Rate, WINDOW } from './workloads.ts';
 
 const WARM = 5_000;
 const MANY = 20_000;
 const SEQUENTIAL = 2_000;
-const WINDOW = 100;
 const CONTESTANTS = ['pincer', 'R0', 'R1'] as const;
 
-export interface Round {
-  readonly many: number;
+/** Processor time for each task. */
+export interface Cost {
   readonly hubUs: number;
   readonly nodesUs: number;
   readonly clientUs: number;
+}
+
+export interface Round extends Cost {
+  readonly many: number;
   readonly one: Latencies | null;
-  readonly windowed: Latencies | null;
+  readonly windowed: (Latencies & Cost) | null;
 }
 
 /** Which of the three to run. W1 always is: what the others need must be warm. */
@@ -44,19 +47,25 @@ async function runOnce(contestant: Contestant, parts: ReadonlySet<string>): Prom
   const { hub, nodes, client } = cluster;
   const cpu = async (): Promise<readonly number[]> =>
     Promise.all([hub, client, ...nodes].map(async (each) => (await each.ask<Vitals>('vitals')).cpuUs));
+  const costing = async <Result>(run: () => Promise<Result>): Promise<Result & Cost> => {
+    const before = await cpu();
+    const result = await run();
+    const [hubUs = 0, clientUs = 0, ...nodesUs] = (await cpu()).map(
+      (used, index) => (used - (before[index] ?? 0)) / MANY,
+    );
+    return { ...result, hubUs, clientUs, nodesUs: nodesUs.reduce((sum, used) => sum + used, 0) };
+  };
   await client.ask('many', { tasks: WARM });
-  const before = await cpu();
-  const { perSecond } = await client.ask<Rate>('many', { tasks: MANY });
-  const [hubUs = 0, clientUs = 0, ...nodesUs] = (await cpu()).map(
-    (used, index) => (used - (before[index] ?? 0)) / MANY,
-  );
+  const { perSecond, hubUs, clientUs, nodesUs } = await costing(() => client.ask<Rate>('many', { tasks: MANY }));
   return {
     many: perSecond,
     hubUs,
     clientUs,
-    nodesUs: nodesUs.reduce((sum, used) => sum + used, 0),
+    nodesUs,
     one: parts.has('W2') ? await client.ask<Latencies>('windowed', { tasks: SEQUENTIAL, window: 1 }) : null,
-    windowed: parts.has('W3') ? await client.ask<Latencies>('windowed', { tasks: MANY, window: WINDOW }) : null,
+    windowed: parts.has('W3')
+      ? await costing(() => client.ask<Latencies>('windowed', { tasks: MANY, window: WINDOW }))
+      : null,
   };
 }
 
@@ -69,17 +78,20 @@ export async function w1to3(rounds: number, parts: ReadonlySet<string>): Promise
     Object.assign(figures, { 'pincer:R0': pincer / R0, 'pincer:R1': pincer / R1 });
     return { name, unit, figures };
   };
+  const costs = (pick: (round: Round) => Cost | null): Row[] => [
+    row('processor time of the hub, each task', 'µs', (round) => pick(round)?.hubUs),
+    row('of the client', 'µs', (round) => pick(round)?.clientUs),
+    row('of the nodes', 'µs', (round) => pick(round)?.nodesUs),
+    row('of all of them', 'µs', (round) => {
+      const { hubUs = 0, clientUs = 0, nodesUs = 0 } = pick(round) ?? {};
+      return hubUs + clientUs + nodesUs;
+    }),
+  ];
   const suites: Suite[] = [];
   if (parts.has('W1')) {
     suites.push({
       workload: 'W1',
-      rows: [
-        row(`${MANY} at once`, 'tasks/s', (round) => round.many),
-        row('processor time of the hub, each task', 'µs', (round) => round.hubUs),
-        row('of the client', 'µs', (round) => round.clientUs),
-        row('of the nodes', 'µs', (round) => round.nodesUs),
-        row('of all of them', 'µs', (round) => round.hubUs + round.clientUs + round.nodesUs),
-      ],
+      rows: [row(`${MANY} at once`, 'tasks/s', (round) => round.many), ...costs((round) => round)],
     });
   }
   if (parts.has('W2')) {
@@ -98,6 +110,7 @@ export async function w1to3(rounds: number, parts: ReadonlySet<string>): Promise
         row(`${WINDOW} at a time`, 'tasks/s', (round) => round.windowed?.perSecond),
         row(`${WINDOW} at a time, p50`, 'ms', (round) => round.windowed?.p50Ms),
         row(`${WINDOW} at a time, p99`, 'ms', (round) => round.windowed?.p99Ms),
+        ...costs((round) => round.windowed),
       ],
     });
   }

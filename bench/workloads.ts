@@ -8,6 +8,9 @@ export const PAYLOAD = randomBytes(200);
 /** Runs one task to its end and calls back with it. */
 export type RunOne = (onResult: () => void) => void;
 
+/** How many W3 has under way. */
+export const WINDOW = 100;
+
 export interface Rate {
   readonly perSecond: number;
 }

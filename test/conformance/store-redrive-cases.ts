@@ -44,6 +44,22 @@ export function redriveCases(open: OpenStore): void {
       expect((await store.stats()).byStatus).toMatchObject({ completed: 1, failed: 0, cancelled: 0, assigned: 2 });
     });
 
+    it('puts a task that settles again behind those that settled before, in whichever order they are forgotten', async () => {
+      const { store } = await fixtureOf(open, { settledTasksMax: 3 });
+      await store.submit(['a', 'b', 'c', 'd', 'e', 'f'].map((taskId) => aTask({ taskId })));
+      await store.cancel(['a', 'b', 'c']);
+      // Not awaited one by one: a store on disk then does all of them in one transaction.
+      await Promise.all([
+        store.cancel(['d']),
+        store.redrive(['c']),
+        store.cancel(['c']),
+        store.cancel(['e']),
+        store.cancel(['f']),
+      ]);
+      const { items } = await store.list({ limit: 9 });
+      expect(items.map(({ taskId }) => taskId)).toEqual(['f', 'e', 'c']);
+    });
+
     it('gives a place as of now, and counts time to live and deadline from now', async () => {
       const fixture = await fixtureOf(open);
       const { store, clock, gateway, claim, record } = fixture;

@@ -13,19 +13,27 @@ export interface LmdbRow extends TaskRow {
   hasCheckpoint: boolean;
 }
 
+/** What every decoded row begins as: a copy has all its fields, where one that grew field by field would be a dictionary to V8. */
+const EMPTY = emptyRow();
+
 /** The names of the fields, in the order in which they are written. */
-export const HEAD_FIELDS: readonly string[] = Object.freeze(Object.keys(emptyRow()));
+export const HEAD_FIELDS: readonly string[] = Object.freeze(Object.keys(EMPTY));
 
 export function encodeHead(row: LmdbRow): unknown[] {
   const fields = row as unknown as Readonly<Record<string, unknown>>;
-  return HEAD_FIELDS.map((name) => (name === 'dependencies' ? arrayOf(row.dependencies) : fields[name]));
+  const values: unknown[] = [];
+  for (const name of HEAD_FIELDS) values.push(name === 'dependencies' ? arrayOf(row.dependencies) : fields[name]);
+  return values;
 }
 
 export function decodeHead(values: readonly unknown[]): LmdbRow {
-  // Into an object that has all its fields: one that grew field by field would be a dictionary to V8.
-  const row = emptyRow();
+  const row = { ...EMPTY };
   const fields = row as unknown as Record<string, unknown>;
-  for (const [index, name] of HEAD_FIELDS.entries()) fields[name] = values[index];
+  let at = 0;
+  for (const name of HEAD_FIELDS) {
+    fields[name] = values[at];
+    at += 1;
+  }
   if (row.dependencies !== null) row.dependencies = new Set(row.dependencies);
   return row;
 }

@@ -7,15 +7,16 @@ import type { Clock } from '../../../protocol/ports.ts';
 import type { StandingOrder } from '../cluster.ts';
 import type { ScheduleRecord } from '../new-task.ts';
 import type { DirectoryRow, FairLine, GatewayRow, Lock } from '../rows.ts';
-import type { OwnedRows, SettledRows, Tables } from '../tables.ts';
+import type { OwnedRows, Tables } from '../tables.ts';
 import type { Databases } from './databases.ts';
 import type { LmdbRow } from './head.ts';
 import { LmdbLimits } from './lmdb-limits.ts';
 import { LmdbLines } from './lmdb-lines.ts';
+import { LmdbSettled } from './lmdb-settled.ts';
 import { LmdbTasks } from './lmdb-tasks.ts';
 import { SmallTable } from './small-table.ts';
 import { markTime } from './store-time.ts';
-import { INDEXES, LAST, queueKey } from './task-indexes.ts';
+import { INDEXES, queueKey } from './task-indexes.ts';
 import { type ClassRow, LmdbWaiting, readTotals, type Totals, writeTotals } from './totals.ts';
 
 export class LmdbTables implements Tables<LmdbRow> {
@@ -87,6 +88,7 @@ export class LmdbTables implements Tables<LmdbRow> {
 
   #reset(): void {
     this.tasks.reset();
+    this.settled.reset();
     for (const table of this.#small()) table.reset();
     this.#totals = null;
   }
@@ -94,43 +96,6 @@ export class LmdbTables implements Tables<LmdbRow> {
   #present(): Totals {
     if (this.#totals === null) throw new Error('no transaction has begun');
     return this.#totals;
-  }
-}
-
-class LmdbSettled implements SettledRows<LmdbRow> {
-  readonly #tasks: LmdbTasks;
-  readonly #totals: () => Totals;
-
-  constructor(tasks: LmdbTasks, totals: () => Totals) {
-    this.#tasks = tasks;
-    this.#totals = totals;
-  }
-
-  get tasks(): number {
-    return this.#totals().settledTasks;
-  }
-
-  get bytes(): number {
-    return this.#totals().settledBytes;
-  }
-
-  add(row: LmdbRow): void {
-    const totals = this.#totals();
-    totals.settledSeq += 1;
-    totals.settledTasks += 1;
-    totals.settledBytes += row.resultBytes + row.payloadBytes;
-    row.settledSeq = totals.settledSeq;
-    this.#tasks.touch(row);
-  }
-
-  drop(row: LmdbRow): void {
-    this.#totals().settledTasks -= 1;
-    this.#totals().settledBytes -= row.resultBytes + row.payloadBytes;
-  }
-
-  oldest(): LmdbRow | undefined {
-    const [taskId] = this.#tasks.range([INDEXES.settled, 0], [INDEXES.settled, LAST], 1);
-    return taskId === undefined ? undefined : this.#tasks.get(taskId);
   }
 }
 

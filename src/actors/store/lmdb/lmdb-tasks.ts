@@ -81,7 +81,8 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
     this.#changed.delete(entry);
     task.removeSync(row.taskId);
     if (row.key !== null) key.removeSync(row.key);
-    for (const kind of ['payload', 'result', 'checkpoint'] as const) blob.removeSync([row.taskId, kind]);
+    // Settling has taken away the payload of a completed task and every checkpoint; no other task has a result.
+    blob.removeSync([row.taskId, row.status === 'completed' ? 'result' : 'payload']);
     for (const each of this.#eventKeys(row)) event.removeSync(each as never);
     this.#totals().counts[row.status] -= 1;
   }
@@ -168,10 +169,15 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
   /** The first tasks of a range of the index, at most `limit`. */
   range(start: IndexKey, end: IndexKey, limit: number): string[] {
     this.flush();
-    return Array.from(
-      this.#dbs.index.getRange({ start: start as never, end: end as never, limit }),
-      ({ value }) => value,
-    );
+    return Array.from(this.#entriesOf(start, end, limit), ({ value }) => value);
+  }
+
+  /** The same with their keys, as the index was last written: what has been changed since is not in it. */
+  written(start: IndexKey, end: IndexKey, limit: number): { readonly key: IndexKey; readonly taskId: string }[] {
+    return Array.from(this.#entriesOf(start, end, limit), ({ key, value }) => ({
+      key: key as unknown as IndexKey,
+      taskId: value,
+    }));
   }
 
   count(start: IndexKey, end: IndexKey): number {
@@ -208,6 +214,10 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
   reset(): void {
     this.#entries.clear();
     this.#changed.clear();
+  }
+
+  #entriesOf(start: IndexKey, end: IndexKey, limit: number) {
+    return this.#dbs.index.getRange({ start: start as never, end: end as never, limit });
   }
 
   #entryOf(row: LmdbRow): Entry {

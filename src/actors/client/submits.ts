@@ -5,6 +5,7 @@ import type { TaskStatus } from '../../protocol/task.ts';
 import type { Connection } from '../connection.ts';
 import type { Requests } from '../requests.ts';
 import type { TaskDefinition } from '../task-definition.ts';
+import { newTaskId } from '../task-id.ts';
 import type { World } from '../world.ts';
 import { Submission, type TaskHandle } from './handle.ts';
 import { type SubmitOptions, submitSpec } from './submit-spec.ts';
@@ -39,8 +40,8 @@ export class Submits {
   }
 
   submit(task: TaskDefinition | string, input: unknown, options: SubmitOptions = {}): TaskHandle {
-    const { ids, limits } = this.#world;
-    const submission = new Submission(options.taskId ?? ids(), limits, this.#options.cancel);
+    const { ids, clock, limits } = this.#world;
+    const submission = new Submission(options.taskId ?? newTaskId(ids, clock.wallTime()), limits, this.#options.cancel);
     const { taskId } = submission;
     const { signal } = options;
     this.#open.set(taskId, submission);

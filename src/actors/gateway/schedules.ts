@@ -7,6 +7,7 @@ import type { Order } from '../../protocol/query.ts';
 import type { ScheduleView } from '../../protocol/schedule.ts';
 import type { ScheduleRecord } from '../store/new-task.ts';
 import type { NewTask, Store } from '../store/store.ts';
+import { newTaskId } from '../task-id.ts';
 import type { World } from '../world.ts';
 import { newTaskOf } from './new-tasks.ts';
 import { checkTimes, type NextRun, nextRun } from './schedule-times.ts';
@@ -120,7 +121,9 @@ export class Schedules {
     const wallNow = clock.wallTime();
     const runs = due.map(({ record, next }) => ({ record, runAt: newestOf(record, next, wallNow) }));
     // Before the run is noted, and under a key: a gateway that dies in between has lost no run, and makes none twice.
-    const verdicts = await store.submit(runs.map(({ record, runAt }) => taskOf(record, runAt, ids(), wallNow)));
+    const verdicts = await store.submit(
+      runs.map(({ record, runAt }) => taskOf(record, runAt, newTaskId(ids, wallNow), wallNow)),
+    );
     for (const [index, { record, runAt }] of runs.entries()) {
       const verdict = verdicts[index];
       if (verdict === undefined) continue;

@@ -1,0 +1,16 @@
+/**
+ * The id of a new task: unique as every id is, and in the order of time, so that tasks that were submitted together stand
+ * together in a store. On disk they share pages then, where random ids have a page written for each.
+ */
+import type { Ids } from '../protocol/ports.ts';
+
+/** A UUID as `crypto.randomUUID` makes them. */
+const RANDOM_UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** A random UUID becomes one of version 7 (RFC 9562), 74 bits of it still random; an id of any other kind is taken as it is. */
+export function newTaskId(ids: Ids, wallMs: number): string {
+  const id = ids();
+  if (!RANDOM_UUID.test(id)) return id;
+  const time = Math.max(0, Math.floor(wallMs)).toString(16).padStart(12, '0').slice(-12);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${id.slice(15)}`;
+}

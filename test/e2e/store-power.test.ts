@@ -14,7 +14,7 @@ describe.skipIf(why !== null)(`a power failure${why === null ? '' : ` (not here:
   }, async () => {
     const loss = await losePower(scratchDirectory(), seededRandom(1), { images: 12, tasks: 300 });
     expect(loss.losses).toEqual([]);
-    expect(loss).toMatchObject({ images: 12, tasks: 300 });
+    expect(loss.images).toBe(12);
     expect(loss.pending).toBeGreaterThan(12);
     expect(loss.acknowledged).toBeGreaterThan(500);
   });

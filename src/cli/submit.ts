@@ -96,6 +96,9 @@ function summaryOf(total: number, counts: Readonly<Record<string, number>>): str
   return `${total} ${total === 1 ? 'task' : 'tasks'}${said === '' ? '' : `: ${said}`}`;
 }
 
+/** Refusals of a gateway that has too much to do, or too much from here. */
+const NO_ROOM: readonly string[] = ['QUEUE_FULL', 'RATE_EXCEEDED'];
+
 async function runLine(client: Client, index: number, task: TaskLine, signal: AbortSignal): Promise<Row> {
   const { type, payload = null, timeout, delay, ttl, deadline, ...rest } = task;
   const times = { timeoutMs: timeout, delayMs: delay, ttlMs: ttl, deadlineMs: deadline };
@@ -107,8 +110,8 @@ async function runLine(client: Client, index: number, task: TaskLine, signal: Ab
     } catch (error) {
       const refusal =
         error instanceof PincerError ? error : new PincerError('INTERNAL', String(error), { cause: error });
-      // A full queue says when to come back; anything else will not get better by waiting.
-      if (refusal.code !== 'QUEUE_FULL' || signal.aborted) return refused(index, refusal);
+      // Who says that there is no room for now will have some; anything else will not get better by waiting.
+      if (!NO_ROOM.includes(refusal.code) || signal.aborted) return refused(index, refusal);
       // Cut short by an interrupt: the next submit is then refused at once.
       await wait(refusal.retryAfterMs ?? 1_000, undefined, { signal }).catch(() => {});
     }

@@ -270,6 +270,12 @@ export const LIMITS = {
     'Submits of one client that wait for their acknowledgement at once, so that a link is never flooded.',
     'Further submits wait in the client.',
   ),
+  submitsPerSecondMax: limit(
+    100_000,
+    'per second',
+    'Tasks one peer may submit; a burst of as many at once. Each peer has its own.',
+    'The submit is refused with RATE_EXCEEDED and a retryAfterMs.',
+  ),
   settledTasksMax: limit(100_000, 'count', 'Finished tasks that can still be asked for.', 'The oldest are forgotten.'),
   settledBytesMax: limit(
     268_435_456,

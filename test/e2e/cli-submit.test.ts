@@ -58,6 +58,17 @@ describe('pincer submit', () => {
     expect(code).toBe(6);
   });
 
+  it('waits and goes on when it submits faster than it may: every line is done', async () => {
+    await using processes = new Processes();
+    const { url } = await startGateway(processes, ['--limit', 'submitsPerSecondMax=1']);
+    await startNode(processes, url, 'n1', ['--allow', 'sh', '--max-tasks', '2']);
+    const list = path.join(scratchDirectory(), 'tasks.jsonl');
+    writeFileSync(list, line('echo one').repeat(4));
+    const { code, stdout, stderr } = await processes.run(['submit', list, '--url', url, '--json']);
+    const statuses = rowsOf(stdout.trim().split('\n')).map(({ status }) => status);
+    expect({ code, stderr, statuses }).toEqual({ code: 0, stderr: '', statuses: Array(4).fill('completed') });
+  });
+
   it('ends with 2 and a sentence when the list cannot be read', async () => {
     await using processes = new Processes();
     const { url } = await startGateway(processes);

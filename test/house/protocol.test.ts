@@ -20,7 +20,8 @@ const LIMITS_OF_THE_WIRE: readonly LimitName[] = [
   ...(['unacknowledgedMax', 'handshakeMs', 'heartbeatMs', 'suspectAfterMs', 'offlineAfterMs'] as const),
   ...(['removeAfterMs', 'resumeWindowMs', 'lagBusyMs', 'reconnectMinMs', 'reconnectMaxMs', 'assignMs'] as const),
   ...(['cancelGraceMs', 'timeoutSlackMs', 'taskTimeoutMsMax', 'attemptsMax', 'maxTasksMax'] as const),
-  ...(['capabilitiesMax', 'listMax', 'watchMax', 'notesPerSecondMax', 'topicsMax'] as const),
+  ...(['capabilitiesMax', 'listMax', 'watchMax', 'submitsPerSecondMax'] as const),
+  ...(['notesPerSecondMax', 'topicsMax'] as const),
 ];
 
 const page = read('docs/protocol.md');

@@ -31,7 +31,10 @@ export interface TaskHandle<Result = unknown, Progress = unknown> extends Promis
   readonly taskId: string;
   /** Progress reports from now on; ends with the task. At most `progressWaitingMax` wait for a slow reader, then the oldest go. */
   readonly progress: AsyncIterable<Progress>;
-  /** Resolves when the gateway has the task for good. Rejects if it refuses it (`QUEUE_FULL` with `retryAfterMs` …). */
+  /**
+   * Resolves when the gateway has the task for good. Rejects if it refuses it: `QUEUE_FULL` or `RATE_EXCEEDED`, each with
+   * `retryAfterMs`, when there is no room for now. Such a task is not stored, and not submitted again by itself.
+   */
   accepted(): Promise<{ readonly taskId: string; readonly created: boolean }>;
   /** The result; rejects with what the task failed with. */
   result(): Promise<Result>;

@@ -7,11 +7,14 @@ import type { World } from '../world.ts';
 import { newTaskOf } from './new-tasks.ts';
 import { asPincerError, errorPayload } from './replies.ts';
 import type { Session } from './session.ts';
+import { SessionRate } from './session-rate.ts';
 import type { Watchers } from './watchers.ts';
 
 interface Submit {
   readonly session: Session;
   readonly message: Message<'task_submit'>;
+  /** Whether it counts among those that its session is about to watch. */
+  isCounted: boolean;
 }
 
 export interface IntakeOptions {
@@ -29,28 +32,50 @@ export interface IntakeOptions {
 export class Intake {
   readonly #world: World;
   readonly #options: IntakeOptions;
+  readonly #rate: SessionRate;
+  /** How many tasks each session is about to watch: the store has not decided on them. */
+  readonly #undecided = new WeakMap<Session, number>();
   #submits: Submit[] = [];
 
   constructor(world: World, options: IntakeOptions) {
     this.#world = world;
     this.#options = options;
+    this.#rate = new SessionRate(world, 'submitsPerSecondMax', 'submitted more than % tasks');
   }
 
   add(session: Session, message: Message<'task_submit'>): void {
-    const submit = { session, message };
-    const { type } = message.payload;
-    if (this.#options.isRefused(type)) {
-      refuse(submit, new PincerError('TYPE_DRAINING', `tasks of type '${type}' are not taken in now`));
-      return;
+    const submit = { session, message, isCounted: false };
+    try {
+      this.#admit(submit);
+      this.#submits.push(submit);
+    } catch (error) {
+      refuse(submit, asPincerError(error));
     }
-    const { watchMax } = this.#world.limits;
-    // Before it is stored: a task whose submitter cannot be told how it ends is not what was asked for.
-    if (message.payload.watch !== false && this.#options.watchers.count(session) + this.#submits.length >= watchMax) {
-      const error = new PincerError('RATE_EXCEEDED', `a client may watch ${watchMax} tasks at once`, {
-        retryAfterMs: this.#world.limits.sweepMs,
-      });
-      refuse(submit, error);
-    } else this.#submits.push(submit);
+  }
+
+  /** @throws PincerError for what is not taken in, before it is stored. */
+  #admit(submit: Submit): void {
+    const { session, message } = submit;
+    const { type, watch } = message.payload;
+    if (this.#options.isRefused(type)) {
+      throw new PincerError('TYPE_DRAINING', `tasks of type '${type}' are not taken in now`);
+    }
+    this.#rate.spend(session);
+    // A task whose submitter cannot be told how it ends is not what was asked for.
+    if (watch !== false) this.#count(submit);
+  }
+
+  #count(submit: Submit): void {
+    const undecided = this.#undecided.get(submit.session) ?? 0;
+    this.#options.watchers.expectRoom(submit.session, undecided);
+    this.#undecided.set(submit.session, undecided + 1);
+    submit.isCounted = true;
+  }
+
+  #uncount(submit: Submit): void {
+    if (!submit.isCounted) return;
+    submit.isCounted = false;
+    this.#undecided.set(submit.session, (this.#undecided.get(submit.session) ?? 0) - 1);
   }
 
   /** Stores what was added. */
@@ -69,6 +94,7 @@ export class Intake {
       );
       for (const [index, submit] of batch.entries()) {
         const verdict = verdicts[index];
+        this.#uncount(submit);
         if (verdict === undefined) throw new PincerError('INTERNAL', 'the store gave no verdict');
         if ('refused' in verdict) {
           const { refused, message, retryAfterMs } = verdict;
@@ -76,7 +102,10 @@ export class Intake {
         } else this.#accept(submit, verdict);
       }
     } catch (error) {
-      for (const submit of batch) refuse(submit, asPincerError(error));
+      for (const submit of batch) {
+        this.#uncount(submit);
+        refuse(submit, asPincerError(error));
+      }
     }
   }
 

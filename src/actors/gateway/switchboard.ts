@@ -10,12 +10,12 @@ import { PincerError } from '../../protocol/failure.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import type { SendOptions } from '../../transport/delivery.ts';
-import { TokenBucket } from '../../transport/token-bucket.ts';
 import type { World } from '../world.ts';
 import type { Exchange, LocalPeers } from './exchange.ts';
 import type { Node, Nodes } from './nodes.ts';
 import { asPincerError, errorPayload } from './replies.ts';
 import type { Session } from './session.ts';
+import { SessionRate } from './session-rate.ts';
 
 type Post = Message<'direct' | 'broadcast' | 'subscribe' | 'unsubscribe'>;
 
@@ -26,12 +26,13 @@ export class Switchboard implements LocalPeers {
   readonly #peers = new Map<string, Session>();
   readonly #topics = new Map<string, Set<Session>>();
   readonly #subscriptions = new Map<Session, Set<string>>();
-  readonly #buckets = new WeakMap<Session, TokenBucket>();
+  readonly #rate: SessionRate;
   /** Messages that reached nobody, for the counters. */
   undelivered = 0;
 
   constructor(world: World, { nodes, elsewhere }: { nodes: Nodes; elsewhere: () => Exchange }) {
     this.#world = world;
+    this.#rate = new SessionRate(world, 'notesPerSecondMax', 'sent more than % messages');
     this.#nodes = nodes;
     this.#elsewhere = elsewhere;
   }
@@ -50,11 +51,11 @@ export class Switchboard implements LocalPeers {
     try {
       switch (message.type) {
         case 'direct':
-          this.#spend(session);
+          this.#rate.spend(session);
           this.#answering(session, message, this.#direct(session, message));
           break;
         case 'broadcast':
-          this.#spend(session);
+          this.#rate.spend(session);
           this.#answering(session, message, this.#broadcast(session, message));
           break;
         case 'subscribe':
@@ -186,25 +187,6 @@ export class Switchboard implements LocalPeers {
     const subscribers = this.#topics.get(topic);
     subscribers?.delete(session);
     if (subscribers?.size === 0) this.#topics.delete(topic);
-  }
-
-  /** @throws PincerError `RATE_EXCEEDED` for a sender that floods. */
-  #spend(session: Session): void {
-    const now = this.#world.clock.now();
-    const { notesPerSecondMax } = this.#world.limits;
-    const bucket = this.#buckets.get(session) ?? new TokenBucket(notesPerSecondMax, now);
-    this.#buckets.set(session, bucket);
-    const waitMs = bucket.take(1, now);
-    if (waitMs === 0) return;
-    // Refused, so not taken.
-    bucket.take(-1, now);
-    throw new PincerError(
-      'RATE_EXCEEDED',
-      `'${session.peerId}' sent more than ${notesPerSecondMax} messages in a second`,
-      {
-        retryAfterMs: Math.ceil(waitMs),
-      },
-    );
   }
 }
 

@@ -4,28 +4,33 @@ import type { Limits } from '../../protocol/limits.ts';
 import type { Session } from './session.ts';
 
 export class Watchers {
-  readonly #limits: Pick<Limits, 'watchMax'>;
+  readonly #limits: Pick<Limits, 'watchMax' | 'sweepMs'>;
   readonly #byTask = new Map<string, Set<Session>>();
   readonly #bySession = new Map<Session, Set<string>>();
 
-  constructor(limits: Pick<Limits, 'watchMax'>) {
+  constructor(limits: Pick<Limits, 'watchMax' | 'sweepMs'>) {
     this.#limits = limits;
   }
 
   /** @throws PincerError `RATE_EXCEEDED` beyond `watchMax` tasks of one session. */
   add(taskId: string, session: Session): void {
     const watched = this.#bySession.get(session) ?? new Set<string>();
-    if (watched.size >= this.#limits.watchMax && !watched.has(taskId)) {
-      throw new PincerError('RATE_EXCEEDED', `a client may watch ${this.#limits.watchMax} tasks at once`);
-    }
+    if (!watched.has(taskId)) this.expectRoom(session);
     this.#bySession.set(session, watched.add(taskId));
     const watchers = this.#byTask.get(taskId) ?? new Set<Session>();
     this.#byTask.set(taskId, watchers.add(session));
   }
 
-  /** How many tasks a session watches. */
-  count(session: Session): number {
-    return this.#bySession.get(session)?.size ?? 0;
+  /**
+   * Throws unless a session may watch one more task, beside those that are about to be.
+   * @throws PincerError `RATE_EXCEEDED` beyond `watchMax`.
+   */
+  expectRoom(session: Session, soon = 0): void {
+    const { watchMax, sweepMs } = this.#limits;
+    const watched = this.#bySession.get(session)?.size ?? 0;
+    if (watched + soon < watchMax) return;
+    const message = `'${session.peerId}' watches ${watchMax} tasks already (watchMax)`;
+    throw new PincerError('RATE_EXCEEDED', message, { retryAfterMs: sweepMs });
   }
 
   of(taskId: string): Iterable<Session> {

@@ -1,0 +1,83 @@
+/** One client that wants too much is refused, by name of the limit and with a time to come back; no other notices. */
+import { describe, expect, it } from 'vitest';
+import { defineHandler } from '../../src/actors/node/runner.ts';
+import { PincerError } from '../../src/protocol/failure.ts';
+import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
+import { Puppets } from '../support/puppets.ts';
+
+const echoes = defineHandler({ type: 'echo' }, ({ input }) => input);
+
+interface Acceptance {
+  accepted(): Promise<unknown>;
+}
+
+/** What became of submits: how many were accepted, and what the others were refused with. */
+async function verdicts(cluster: TestCluster, handles: readonly Acceptance[]) {
+  const settled = await cluster.until(Promise.allSettled(handles.map((handle) => handle.accepted())));
+  const refusals = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason as PincerError] : []));
+  return { accepted: settled.length - refusals.length, refusals };
+}
+
+describe('a client that submits faster than it may', () => {
+  it('is refused what is too much and told when to come back, and is then let in', async () => {
+    await using cluster = await createTestCluster({ limits: { submitsPerSecondMax: 10 } });
+    await cluster.node('node-1', { maxTasks: 50, handlers: [echoes] });
+    const client = await cluster.client('hasty');
+    const submit = (count: number) => Array.from({ length: count }, (_, n) => client.submit('echo', n));
+    const { accepted, refusals } = await verdicts(cluster, submit(15));
+    expect([accepted, refusals.length]).toEqual([10, 5]);
+    for (const refusal of refusals) {
+      expect(refusal).toBeInstanceOf(PincerError);
+      expect(refusal).toMatchObject({ code: 'RATE_EXCEEDED', retryable: true });
+      expect(refusal.message).toMatch(/'hasty' submitted more than 10 tasks in a second \(submitsPerSecondMax\)/);
+      expect(refusal.retryAfterMs).toBeGreaterThan(0);
+    }
+    await cluster.advance(refusals[0]?.retryAfterMs ?? Number.NaN);
+    expect(await cluster.until(client.submit('echo', 'later').result())).toBe('later');
+    await cluster.advance(1_000);
+    expect(await verdicts(cluster, submit(10))).toEqual({ accepted: 10, refusals: [] });
+  });
+
+  it('may keep at it: what it is refused is not stored, and takes no turn of another client', async () => {
+    await using cluster = await createTestCluster({ limits: { submitsPerSecondMax: 20, waitingTasksMax: 60 } });
+    const [greedy, modest] = [await cluster.client('greedy'), await cluster.client('modest')];
+    const flood = Array.from({ length: 500 }, (_, n) => greedy.submit('echo', n, { watch: false }));
+    const few = Array.from({ length: 20 }, (_, n) => modest.submit('echo', n));
+    expect((await verdicts(cluster, few)).accepted).toBe(20);
+    const { accepted, refusals } = await verdicts(cluster, flood);
+    expect([accepted, new Set(refusals.map(({ code }) => code))]).toEqual([20, new Set(['RATE_EXCEEDED'])]);
+    await cluster.node('node-1', { maxTasks: 50, handlers: [echoes] });
+    const results = await cluster.until(Promise.all(few.map((handle) => handle.result())));
+    expect(results).toEqual(Array.from({ length: 20 }, (_, n) => n));
+    expect((await cluster.store.list({ limit: 100 })).total).toBe(40);
+  });
+});
+
+describe('a client that follows more tasks than it may', () => {
+  it('is refused by the gateway, whatever it has set itself, until one has ended; another has its own room', async () => {
+    await using cluster = await createTestCluster({ limits: { watchMax: 3 } });
+    const puppets = new Puppets();
+    await cluster.node('node-1', { maxTasks: 9, handlers: [puppets.on('node-1')] });
+    const greedy = await cluster.client('greedy', { limits: { watchMax: 100 } });
+    const modest = await cluster.client('modest');
+    const submit = (client: typeof greedy) => client.submit(puppets.task, null);
+    const flood = await verdicts(
+      cluster,
+      [1, 2, 3, 4, 5].map(() => submit(greedy)),
+    );
+    expect(flood.accepted).toBe(3);
+    const error = { code: 'RATE_EXCEEDED', retryable: true, retryAfterMs: expect.any(Number) as number };
+    expect(flood.refusals).toEqual([expect.objectContaining(error), expect.objectContaining(error)]);
+    expect(flood.refusals[0]?.message).toContain('(watchMax)');
+    expect(
+      await verdicts(
+        cluster,
+        [1, 2, 3].map(() => submit(modest)),
+      ),
+    ).toEqual({ accepted: 3, refusals: [] });
+    puppets.running[0]?.finish();
+    await cluster.settle();
+    await cluster.advance(100);
+    expect((await verdicts(cluster, [submit(greedy)])).accepted).toBe(1);
+  });
+});

@@ -80,4 +80,23 @@ describe('a client that follows more tasks than it may', () => {
     await cluster.advance(100);
     expect((await verdicts(cluster, [submit(greedy)])).accepted).toBe(1);
   });
+
+  it('is refused also while the store takes its time: what it has not decided on counts', async () => {
+    await using cluster = await createTestCluster({ limits: { watchMax: 3 } });
+    const store = cluster.store.submit.bind(cluster.store);
+    cluster.store.submit = async (tasks) => {
+      await new Promise<void>((resolve) => void cluster.clock.schedule(1_000, resolve));
+      return store(tasks);
+    };
+    const client = await cluster.client('greedy', { limits: { watchMax: 100 } });
+    const first = [1, 2, 3].map((n) => client.submit('echo', n));
+    await cluster.settle();
+    const { accepted, refusals } = await verdicts(
+      cluster,
+      [4, 5].map((n) => client.submit('echo', n)),
+    );
+    expect([accepted, refusals.map(({ code }) => code)]).toEqual([0, ['RATE_EXCEEDED', 'RATE_EXCEEDED']]);
+    expect((await verdicts(cluster, first)).accepted).toBe(3);
+    expect((await cluster.store.list({ limit: 10 })).total).toBe(3);
+  });
 });

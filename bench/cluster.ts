@@ -26,7 +26,7 @@ export async function open(contestant: Contestant, nodeCount = 2): Promise<Clust
   try {
     const isPincer = contestant !== 'R0' && contestant !== 'R1';
     const hub = isPincer
-      ? await begin('gateway', [contestant === 'pincer' ? 'memory' : 'disk'])
+      ? await begin('gateway', [contestant === 'pincer on disk' ? 'disk' : 'memory'])
       : await begin('relay', [contestant]);
     const { url = '' } = hub.ready;
     const nodes: BenchProcess[] = [];

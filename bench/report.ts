@@ -20,7 +20,7 @@ export interface Suite {
 export function print({ workload, rows }: Suite): void {
   for (const { name, unit, figures } of rows) {
     const shown = Object.entries(figures).map(([whose, figure]) => `${whose} ${figureText(figure, whose, unit)}`);
-    process.stdout.write(`${workload}  ${`${name}, ${unit}`.padEnd(46)}${shown.join(' · ')}\n`);
+    process.stdout.write(`${workload}  ${`${name}, ${unit}`.padEnd(62)}  ${shown.join(' · ')}\n`);
   }
 }
 

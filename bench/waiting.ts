@@ -84,5 +84,6 @@ async function thousands({ hub, client }: Cluster): Promise<{ perSecond: number;
 async function memoryOf(tasks: number): Promise<Vitals> {
   await using cluster = await open('pincer');
   await cluster.client.ask('wait', { tasks });
-  return cluster.hub.ask<Vitals>('gc');
+  // Awaited here: the cluster ends with this block.
+  return await cluster.hub.ask<Vitals>('gc');
 }

@@ -215,7 +215,8 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^(dist|coverage|docs)/' },
+    // A file that imports the build names it by a path that leads nowhere before the first build.
+    exclude: { path: '^(\\.\\./)*(dist|coverage|docs)/' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {

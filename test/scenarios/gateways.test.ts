@@ -1,6 +1,7 @@
 /** Several gateways on one store are one cluster: whichever of them a node or client is attached to, all is as with one. */
 import { describe, expect, it } from 'vitest';
 import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
+import { MemoryPeer } from '../support/memory-peer.ts';
 import { Puppets } from '../support/puppets.ts';
 
 /** Two gateways: a node at the second, a client at the first, and a task that runs. */
@@ -146,6 +147,31 @@ describe('the nodes of a cluster', () => {
     await expect(cluster.until(client.order({ what: 'node.drain', nodeId: 'nobody' }))).rejects.toMatchObject({
       code: 'NODE_UNKNOWN',
     });
+  });
+
+  it('stay, whatever an old register of theirs says that another gateway hears late', async () => {
+    const { cluster, puppets, node, client, handle, run } = await apart();
+    await using _ = cluster;
+    const [view] = await cluster.until(client.nodes());
+    const late = await MemoryPeer.join(cluster, 'node-1', {
+      incarnation: view?.incarnation ?? '',
+      running: [{ taskId: handle.taskId, attempt: 1 }],
+    });
+    // The one that lives has come back, and counts.
+    await cluster.until(() => late.closed !== null, 10_000);
+    expect(node.status).toBe('busy');
+    run.finish('still here');
+    expect(await cluster.until(handle.outcome(), 10_000)).toMatchObject({ result: 'still here', attempts: 1 });
+    expect(puppets.runs).toHaveLength(1);
+  });
+
+  it('are superseded by another process of their id, wherever that one joins', async () => {
+    const { cluster, node } = await apart();
+    await using _ = cluster;
+    const newer = await cluster.node('node-1', { via: [1] });
+    expect(await cluster.until(node.stopped, 10_000)).toMatchObject({ code: 'SUPERSEDED' });
+    await cluster.advance(60_000);
+    expect(newer.status).toBe('online');
   });
 
   it('stay drained wherever they come back', async () => {

@@ -31,14 +31,19 @@ export class MemoryPeer {
     });
   }
 
-  static async dial(cluster: TestCluster, id: string): Promise<MemoryPeer> {
-    const dial = cluster.network.dial('gateway', { name: id });
+  static async dial(cluster: TestCluster, id: string, gateway = 'gateway'): Promise<MemoryPeer> {
+    const dial = cluster.network.dial(gateway, { name: id });
     return new MemoryPeer(id, await cluster.until(dial(new AbortController().signal)));
   }
 
   /** A node that has registered and was welcomed. */
-  static async join(cluster: TestCluster, id: string, claim: Partial<Payload<'register'>> = {}): Promise<MemoryPeer> {
-    const peer = await MemoryPeer.dial(cluster, id);
+  static async join(
+    cluster: TestCluster,
+    id: string,
+    claim: Partial<Payload<'register'>> = {},
+    gateway = 'gateway',
+  ): Promise<MemoryPeer> {
+    const peer = await MemoryPeer.dial(cluster, id, gateway);
     peer.say('register', {
       protocol: [1, 1],
       nodeId: id,

@@ -43,11 +43,12 @@ export class Cluster {
     this.bus = bus;
     this.directory = new Directory(world, {
       ...options,
-      onMoved: (node) => {
+      onMoved: (node, isSameProcess) => {
         world.log.info('node.moved', { nodeId: node.nodeId });
         node.reason = 'it has come to another gateway';
         if (node.session === null) nodes.tell(node, { type: 'session.closed' });
-        else sessions().tell(node.session, { type: 'session.superseded' });
+        // Only another process ends it for good: the same one, if it is still here after all, comes back.
+        else sessions().tell(node.session, { type: isSameProcess ? 'peer.left' : 'session.superseded' });
         nodes.tell(node, { type: 'absence.passed' });
       },
     });

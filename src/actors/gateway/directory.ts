@@ -20,8 +20,8 @@ export interface DirectoryOptions {
   readonly store: Store;
   readonly nodes: Nodes;
   readonly gatewayId: () => string;
-  /** A node that was attached here has come to another gateway since. */
-  onMoved(node: Node): void;
+  /** A node that was attached here has come to another gateway since, as the same process or as another one. */
+  onMoved(node: Node, isSameProcess: boolean): void;
   onStoreFailed(error: unknown): void;
 }
 
@@ -31,6 +31,12 @@ interface Told {
   readonly picture: string;
   readonly at: number;
   /** The session under which it was attached then: with another one it has come anew. */
+  readonly session: unknown;
+}
+
+/** A node that is to be told of, and the session under which it is here. */
+interface Due {
+  readonly node: Node;
   readonly session: unknown;
 }
 
@@ -107,18 +113,33 @@ export class Directory {
       );
       // Fenced: the lease sees to it, and all is told anew.
       if (epochs === null) return;
+      const moved: Due[] = [];
       for (const [index, { node, picture, session }] of part.entries()) {
         const epoch = epochs[index] ?? null;
         if (epoch !== null) this.#told.set(node.nodeId, { epoch, picture, at: now, session });
         else {
           this.#told.delete(node.nodeId);
-          if (node.session === session) this.#options.onMoved(node);
+          moved.push({ node, session });
         }
       }
+      if (moved.length > 0) await this.#seeOff(moved);
     }
   }
 
-  #entryOf(node: Node, now: number): { node: Node; picture: string; session: unknown; entry: NodeEntry }[] {
+  /** Tells who has moved. An old register of a process may arrive at another gateway late, and its process be here still. */
+  async #seeOff(moved: readonly Due[]): Promise<void> {
+    const incarnations = new Map<string, string | undefined>();
+    for (const { nodeId, view } of await this.#options.store.nodes()) {
+      incarnations.set(nodeId, this.#read(view)?.incarnation);
+    }
+    for (const { node, session } of moved) {
+      if (node.session !== session) continue;
+      const incarnation = incarnations.get(node.nodeId);
+      this.#options.onMoved(node, incarnation === undefined || incarnation === node.incarnation);
+    }
+  }
+
+  #entryOf(node: Node, now: number): (Due & { picture: string; entry: NodeEntry })[] {
     const told = this.#told.get(node.nodeId);
     const view = shortened(nodeView(node, now));
     const { session } = node;

@@ -5,7 +5,7 @@ import { seededRandom } from '../../src/actors/seeded-random.ts';
 import type { Candidate, Placement, Strategy } from '../../src/machines/policies/placement/placement.ts';
 
 export function aCandidate(some: Partial<Candidate> & { nodeId: string }): Candidate {
-  const rest = { running: 0, slots: 5, capabilities: 1, cpu: 0, memory: 0, placedSinceReport: 0, lastTurn: 0 };
+  const rest = { running: 0, slots: 5, versatility: 1, cpu: 0, memory: 0, placedSinceReport: 0, lastTurn: 0 };
   return { ...rest, ...some };
 }
 
@@ -17,7 +17,7 @@ const candidate = fc
   .record({
     slots: fc.integer({ min: 1, max: 20 }),
     taken: fc.double({ min: 0, max: 0.999, noNaN: true }),
-    capabilities: fc.integer({ min: 0, max: 9 }),
+    versatility: fc.integer({ min: 0, max: 9 }),
     cpu: fc.double({ min: 0, max: 1, noNaN: true }),
     memory: fc.double({ min: 0, max: 1, noNaN: true }),
     placedSinceReport: fc.integer({ min: 0, max: 20 }),

@@ -1,5 +1,6 @@
 /** Order, limits and places, through the door that clients use: what runs when, where, and how soon again. */
 import { describe, expect, it } from 'vitest';
+import { type StrategyName, strategies } from '../../src/machines/policies/placement/index.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
 import { MemoryPeer } from '../support/memory-peer.ts';
 import { type PuppetRun, Puppets } from '../support/puppets.ts';
@@ -86,6 +87,27 @@ describe('the order of tasks', () => {
     await cluster.until(() => plain.running.length + rare.running.length === 2);
     expect([plain.only.node, rare.only.node]).toEqual(['simple', 'versatile']);
   });
+
+  it.each(Object.keys(strategies))(
+    'does not let generic work eat versatile nodes, by any strategy: %s (#51)',
+    async (strategy) => {
+      await using cluster = await createTestCluster({ gateway: { strategy: strategy as StrategyName } });
+      const [plain, rare] = [new Puppets('plain'), new Puppets('rare')];
+      await cluster.node('a-versatile', {
+        maxTasks: 2,
+        capabilities: ['memory'],
+        handlers: [plain.on('a-versatile'), rare.on('a-versatile')],
+      });
+      await cluster.node('b-simple', { maxTasks: 4, handlers: [plain.on('b-simple')] });
+      const client = await cluster.client();
+      for (let count = 1; count <= 5; count += 1) {
+        client.submit(plain.task, `generic-${count}`);
+        await cluster.until(() => plain.running.length === count);
+      }
+      client.submit(rare.task, 'special', { needs: ['memory'] });
+      await cluster.until(() => rare.running.length === 1, 1_000);
+    },
+  );
 });
 
 describe('a limit that tasks share', () => {

@@ -25,12 +25,12 @@ export function wish({ record }: Claimed): number {
 
 /** What a strategy is told of a node. */
 export function candidateOf(node: Node): Candidate {
-  const { nodeId, slots, maxTasks, capabilities, load, placedSinceReport, lastTurn } = node;
+  const { nodeId, slots, maxTasks, capabilities, resources, load, placedSinceReport, lastTurn } = node;
   return {
     nodeId,
     running: slots.size,
     slots: maxTasks,
-    capabilities: capabilities.size,
+    versatility: capabilities.size + Object.keys(resources).length,
     cpu: load?.cpu ?? 0,
     memory: load?.memory ?? 0,
     placedSinceReport,

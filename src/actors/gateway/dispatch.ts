@@ -4,6 +4,7 @@
  */
 import type { Actor, AnyActorRef } from 'xstate';
 import { misfit } from '../../machines/policies/fit.ts';
+import { bestFit } from '../../machines/policies/placement/best-fit.ts';
 import type { Candidate, Strategy } from '../../machines/policies/placement/placement.ts';
 import { type Requirement, requirementOf } from '../../machines/policies/requirement-class.ts';
 import { type Leftover, type SchedulerCommand, schedulerMachine } from '../../machines/scheduler.ts';
@@ -297,7 +298,9 @@ export class Dispatch {
   #choose({ record }: Claimed, candidates: readonly Candidate[]): string | undefined {
     const { taskId, type, prefer, affinityKey } = record;
     if (prefer !== null && candidates.some((candidate) => candidate.nodeId === prefer)) return prefer;
-    return this.#strategy(type)(candidates, { taskId, affinityKey, turn: this.#turn, random: this.#world.random });
+    // What belongs near others of its key is not sent elsewhere for the sake of work that may come.
+    const eligible = affinityKey === null ? bestFit(candidates) : candidates;
+    return this.#strategy(type)(eligible, { taskId, affinityKey, turn: this.#turn, random: this.#world.random });
   }
 
   /** Room has gone between the question and the answer: the tasks wait again, at no cost. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/actors/seeded-random.ts';
+import { bestFit } from '../../../src/machines/policies/placement/best-fit.ts';
 import { strategies, strategyOf } from '../../../src/machines/policies/placement/index.ts';
 import type { Candidate, Strategy } from '../../../src/machines/policies/placement/placement.ts';
 import { aCandidate, aPlacement, placementConformance } from '../../conformance/placement.ts';
@@ -55,13 +56,37 @@ describe('least-connections', () => {
   });
 
   it('#51 keeps versatile nodes free where a plain one will do', () => {
-    const versatile = aCandidate({ nodeId: 'a', capabilities: 5 });
-    const plain = aCandidate({ nodeId: 'z', capabilities: 1 });
+    const versatile = aCandidate({ nodeId: 'a', versatility: 5 });
+    const plain = aCandidate({ nodeId: 'z', versatility: 1 });
     expect(choose([versatile, plain], aPlacement())).toBe('z');
   });
 
   it('breaks ties by id', () => {
     expect(choose([aCandidate({ nodeId: 'b' }), aCandidate({ nodeId: 'a' })], aPlacement())).toBe('a');
+  });
+});
+
+describe('best fit', () => {
+  const plain = aCandidate({ nodeId: 'plain', slots: 2, running: 1, versatility: 1 });
+  const versatile = aCandidate({ nodeId: 'versatile', slots: 2, running: 1, versatility: 3 });
+
+  it('#51 keeps the last slot of a versatile node while a plainer one has room', () => {
+    expect(bestFit([versatile, plain])).toEqual([plain]);
+  });
+
+  it('spreads over versatile nodes as well while they have more than one slot free', () => {
+    const free = { ...versatile, running: 0 };
+    expect(bestFit([free, plain])).toEqual([free, plain]);
+  });
+
+  it('leaves no slot empty for what may never come', () => {
+    expect(bestFit([versatile])).toEqual([versatile]);
+    expect(bestFit([])).toEqual([]);
+  });
+
+  it('changes nothing where all nodes can do the same', () => {
+    const alike = [aCandidate({ nodeId: 'a', slots: 1 }), aCandidate({ nodeId: 'b', slots: 1 })];
+    expect(bestFit(alike)).toBe(alike);
   });
 });
 

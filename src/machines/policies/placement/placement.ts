@@ -10,8 +10,8 @@ export interface Candidate {
   readonly running: number;
   /** Slots in all, at least 1. */
   readonly slots: number;
-  /** How many capabilities it has: of equals, the least versatile is taken first. */
-  readonly capabilities: number;
+  /** How many capabilities and kinds of resources it has: of equals, the least versatile is taken first. */
+  readonly versatility: number;
   /** Last reported shares in [0, 1]; 0 before the first report. */
   readonly cpu: number;
   readonly memory: number;
@@ -53,6 +53,6 @@ export function isLessTaken(one: Candidate, other: Candidate): boolean {
 }
 
 export function isLessVersatile(one: Candidate, other: Candidate): boolean {
-  if (one.capabilities !== other.capabilities) return one.capabilities < other.capabilities;
+  if (one.versatility !== other.versatility) return one.versatility < other.versatility;
   return one.nodeId < other.nodeId;
 }

@@ -20,6 +20,24 @@ describe('a client', () => {
     expect((await cluster.gateway.stats()).counters['liveTasks']).toBe(0);
   }, 120_000);
 
+  it('submits a batch by submitting in a loop: one call of the store, in order, and each task has its own verdict', async () => {
+    await using cluster = await createTestCluster();
+    await cluster.node('node-1', { maxTasks: 100, handlers: [echoes] });
+    const client = await cluster.client();
+    await cluster.until(client.order({ what: 'type.drain', type: 'closed' }));
+    const batches: string[][] = [];
+    const submit = cluster.store.submit.bind(cluster.store);
+    cluster.store.submit = (tasks) => {
+      batches.push(tasks.map((task) => task.taskId));
+      return submit(tasks);
+    };
+    const handles = Array.from({ length: 200 }, (_, n) => client.submit(n === 50 ? 'closed' : 'echo', n));
+    const ends = await cluster.until(Promise.allSettled(handles.map((handle) => handle.result())));
+    expect(batches).toEqual([handles.filter((_, n) => n !== 50).map((handle) => handle.taskId)]);
+    expect(ends[50]).toMatchObject({ status: 'rejected', reason: { code: 'TYPE_DRAINING' } });
+    expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(199);
+  });
+
   it('follows no more tasks than it may watch, and all of them nevertheless', async () => {
     await using cluster = await createTestCluster({ limits: { watchMax: 10 } });
     await cluster.node('node-1', { handlers: [echoes] });

@@ -21,7 +21,10 @@ import { Submits } from './submits.ts';
 
 /** What a client or node may ask of its gateway. */
 export interface GatewayCalls {
-  /** Submits a task. Never throws: what is wrong comes with the handle. */
+  /**
+   * Submits a task. Never throws: what is wrong comes with the handle. Call it in a loop for a batch: what is submitted in
+   * one turn travels in shared frames and is committed together, and each task has its own verdict.
+   */
   submit<Definition extends TaskDefinition>(
     task: Definition,
     input: InputOf<Definition>,

@@ -22,8 +22,8 @@ export interface ConnectionOwner {
   /** Welcome. If `resumed` is false the session is new: whatever was under way must be said again. */
   onUp(welcome: Payload<'welcome'>): void;
   onDown(): void;
-  /** A message for the owner, which calls `done` once it has dealt with it for good. */
-  onMessage(message: Message, done: () => void): void;
+  /** A message for the owner, which calls `done` with it once it has dealt with it for good. */
+  onMessage(message: Message, done: (message: Message) => void): void;
   /** The gateway refuses for good. */
   onRefused(error: PincerError): void;
 }
@@ -194,7 +194,7 @@ export function connect(
       if (message.type === 'goodbye') {
         note(PincerError.from(message.payload));
         retryAfterMs = message.payload.retryAfterMs ?? 0;
-      } else owner.onMessage(message, () => delivery.done(message));
+      } else owner.onMessage(message, delivery.done);
     }
   }
 

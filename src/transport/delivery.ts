@@ -29,8 +29,8 @@ const NO_OPTIONS: SendOptions = Object.freeze({});
 
 export class Delivery {
   readonly #limits: Pick<Limits, 'unacknowledgedMax'>;
-  readonly #kept: Kept[] = [];
-  /** Where `#kept` begins: what lies before it was acknowledged. */
+  readonly #kept: (Kept | undefined)[] = [];
+  /** Where `#kept` begins: what lies before it was acknowledged, and is let go. */
   #keptFrom = 0;
   #lastId = 0;
   #acknowledged = 0;
@@ -106,8 +106,8 @@ export class Delivery {
     return fresh;
   }
 
-  /** Says that an accepted message has been dealt with for good. Harmless for unreliable ones. */
-  done(message: Message): void {
+  /** Says that an accepted message has been dealt with for good. Harmless for unreliable ones. To be passed about as it is. */
+  readonly done = (message: Message): void => {
     const { id } = message;
     if (id === undefined) return;
     if (id === this.#received + 1) {
@@ -115,7 +115,7 @@ export class Delivery {
       while (this.#doneAhead.delete(this.#received + 1)) this.#received += 1;
     } else this.#doneAhead.add(id);
     this.#oweAck();
-  }
+  };
 
   /** Joins a link: replays what the peer has not received, of a session that resumes. */
   attach(post: Post, peerReceived: number): void {
@@ -151,7 +151,7 @@ export class Delivery {
     this.#kept.length = 0;
     this.#keptFrom = 0;
     this.#acknowledged = this.#lastId;
-    for (const { options } of abandoned) options.onAbandoned?.();
+    for (const kept of abandoned) kept?.options.onAbandoned?.();
   }
 
   /** Sends the acknowledgement that is owed, if any. The post calls it right before each flush. */
@@ -185,6 +185,8 @@ export class Delivery {
     while (this.#acknowledged < upTo) {
       this.#acknowledged += 1;
       const kept = this.#kept[this.#keptFrom];
+      // At once: what outlives two young collections by standing here a little longer costs an old one.
+      this.#kept[this.#keptFrom] = undefined;
       this.#keptFrom += 1;
       kept?.options.onAcknowledged?.();
     }

@@ -64,9 +64,10 @@ export function createClient(options: ClientOptions): Client {
       },
       onDown: () => {},
       onMessage: (message, done) => {
-        if (message.type === 'direct' || message.type === 'broadcast') return messenger.take(message, done);
+        if (message.type === 'direct' || message.type === 'broadcast')
+          return messenger.take(message, () => done(message));
         if (!calls.take(message)) log.warn('message.unexpected', { type: message.type });
-        done();
+        done(message);
       },
       onRefused: (error) => fail(error),
     },

@@ -10,27 +10,10 @@ import type { Payload } from '../../protocol/message.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import { createHost, type Host } from '../actor-host.ts';
 import type { Connection } from '../connection.ts';
-import type { Deadline } from '../deadlines.ts';
 import type { World } from '../world.ts';
+import { Attempt, type AttemptOwner } from './attempt.ts';
 import { Isolations } from './isolations.ts';
-import type { Registration } from './runner.ts';
-import { StopSignal } from './stop-signal.ts';
-
-interface Attempt {
-  readonly key: string;
-  readonly ref: AttemptRef;
-  readonly assignment: Payload<'task_assign'>;
-  readonly registration: Registration;
-  readonly stop: StopSignal;
-  readonly arrivedAt: number;
-  deadline: Deadline | null;
-  hasSlot: boolean;
-  isStarted: boolean;
-  /** Its start is to be said at the end of this turn, unless its success says it before. */
-  isStartUnsaid: boolean;
-  /** What was last reported and is not acknowledged: said again in a new session. */
-  report: { type: 'task_result'; payload: Payload<'task_result'> } | { type: 'task_ended'; payload: AttemptRef } | null;
-}
+import type { Ended, Registration } from './runner.ts';
 
 export interface AttemptsOptions {
   readonly parent: AnyActorRef;
@@ -42,7 +25,7 @@ export interface AttemptsOptions {
   onSlots(): void;
 }
 
-export class Attempts {
+export class Attempts implements AttemptOwner {
   readonly #world: World;
   readonly #options: AttemptsOptions;
   readonly #host: Host<typeof attemptMachine>;
@@ -103,19 +86,10 @@ export class Attempts {
       connection.send('task_result', { ...ref, status: 'failed', error, duration: 0 });
       return;
     }
-    const begun: Attempt = {
-      key,
-      ref,
-      assignment,
-      registration,
-      stop: new StopSignal(),
-      arrivedAt: this.#world.clock.now(),
-      deadline: this.#world.deadlines.set(assignment.timeout, () => this.#host.tell(key, { type: 'deadline.passed' })),
-      hasSlot: true,
-      isStarted: false,
-      isStartUnsaid: false,
-      report: null,
-    };
+    const { clock, limits, deadlines } = this.#world;
+    const arrivedAt = clock.now();
+    const begun = new Attempt(this, { key, ref, assignment, registration, limits, arrivedAt });
+    begun.deadline = deadlines.set(assignment.timeout, () => this.#host.tell(key, { type: 'deadline.passed' }));
     this.#attempts.set(key, begun);
     this.#slots += 1;
     this.#host.spawn(key, undefined as never);
@@ -166,32 +140,30 @@ export class Attempts {
   #begin(): void {
     const begun = this.#toBegin;
     this.#toBegin = [];
-    for (const attempt of begun) void this.#handle(attempt);
+    for (const attempt of begun) this.#handle(attempt);
   }
 
-  async #handle(attempt: Attempt): Promise<void> {
-    const { key, ref, assignment, stop, registration } = attempt;
+  #handle(attempt: Attempt): void {
     // Stopped before its handler was called: it must not be called after, it would run without a slot.
-    if (stop.isStopped) return;
-    const ended = await this.#isolations.run(registration, {
-      taskId: ref.taskId,
-      attempt: ref.attempt,
-      payload: assignment.payload,
-      get signal() {
-        return stop.signal;
-      },
-      limits: this.#world.limits,
-      onStarted: () => {
-        attempt.isStarted = true;
-        this.#host.tell(key, { type: 'handler.started' });
-      },
-      onProgress: async (payload) => {
-        const connection = this.#options.connection();
-        if (attempt.isStartUnsaid) this.#sayStart(attempt);
-        if (!stop.isStopped) connection.send('task_progress', { ...ref, payload });
-        if (connection.isFull) await connection.whenRoom();
-      },
-    });
+    if (attempt.stop.isStopped) return;
+    const ended = this.#isolations.run(attempt.registration, attempt);
+    if (ended instanceof Promise) void ended.then((later) => this.#ended(attempt, later));
+    else this.#ended(attempt, ended);
+  }
+
+  onStarted(attempt: Attempt): void {
+    attempt.isStarted = true;
+    this.#host.tell(attempt.key, { type: 'handler.started' });
+  }
+
+  async onProgress(attempt: Attempt, payload: Uint8Array): Promise<void> {
+    const connection = this.#options.connection();
+    if (attempt.isStartUnsaid) this.#sayStart(attempt);
+    if (!attempt.stop.isStopped) connection.send('task_progress', { ...attempt.ref, payload });
+    if (connection.isFull) await connection.whenRoom();
+  }
+
+  #ended({ key }: Attempt, ended: Ended): void {
     if ('result' in ended) this.#host.tell(key, { type: 'handler.returned', result: ended.result });
     else this.#host.tell(key, { type: 'handler.threw', failure: ended.failure });
   }

@@ -10,8 +10,8 @@ export class Isolations {
     this.#world = world;
   }
 
-  /** Runs one attempt. Settles when its handler has really ended; never rejects. */
-  run(registration: Registration, run: Run): Promise<Ended> {
+  /** Runs one attempt: how its handler ended, at once or when it really has. Never throws or rejects. */
+  run(registration: Registration, run: Run): Ended | Promise<Ended> {
     if ('handler' in registration) return runHandler(registration, run);
     const { definition, isolation } = registration;
     let open = this.#open.get(isolation.key);

@@ -116,14 +116,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     connection: () => connection,
     handlers,
     maxTasks: () => maxTasks,
-    isDraining: () => life.getSnapshot().matches('draining') || isStopping,
+    isDraining: () => isStopping || isDraining(),
     onSlots: () => {
       const isFull = attempts.running >= maxTasks;
       if (isFull !== wasFull) {
         wasFull = isFull;
         life.send({ type: isFull ? 'slots.filled' : 'slots.freed' });
       }
-      if (attempts.size === 0) life.send({ type: 'attempts.ended' });
+      if (attempts.size === 0 && isDraining()) life.send({ type: 'attempts.ended' });
     },
   });
   const calls = new Calls(world, () => connection);
@@ -160,8 +160,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         life.send({ type: 'link.lost' });
       },
       onMessage: (message, done) => {
-        if (message.type === 'direct' || message.type === 'broadcast') return messenger.take(message, done);
-        if (calls.take(message)) return done();
+        if (message.type === 'direct' || message.type === 'broadcast')
+          return messenger.take(message, () => done(message));
+        if (calls.take(message)) return done(message);
         switch (message.type) {
           case 'task_assign':
             attempts.assign(message.payload);
@@ -175,7 +176,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
           default:
             log.warn('message.unexpected', { type: message.type });
         }
-        done();
+        done(message);
       },
       onRefused: (error) => {
         refusal = error;
@@ -248,6 +249,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       },
       { timestamp: Math.round(clock.wallTime()) },
     );
+  }
+
+  function isDraining(): boolean {
+    return life.getSnapshot().value === 'draining';
   }
 
   function taskTypes(): string[] {

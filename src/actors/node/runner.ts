@@ -56,37 +56,93 @@ export interface Run {
   onProgress(payload: Uint8Array): Promise<void>;
 }
 
-/** Nothing waits here for what is there at once: most handlers have no schema, or one that answers on the spot. */
-export async function runHandler({ definition, handler }: InlineRegistration, run: Run): Promise<Ended> {
-  const { taskId, attempt, limits } = run;
+/**
+ * How a handler ended: at once, if nothing on the way takes its time. Most handlers have no schema, or one that answers on
+ * the spot, and what need not wait costs no promise.
+ */
+export function runHandler(registration: InlineRegistration, run: Run): Ended | Promise<Ended> {
   try {
-    let input = checked(definition.input, decodePayload(run.payload, limits), 'PAYLOAD_INVALID', 'input');
-    if (input instanceof Promise) {
-      input = await input;
-      if (run.signal.aborted) throw run.signal.reason;
-    }
-    run.onStarted();
-    const call: Call = {
-      input,
-      get signal() {
-        return run.signal;
-      },
-      taskId,
-      attempt,
-      async progress(report) {
-        const value = await checked(definition.progress, report, 'RESULT_INVALID', 'progress');
-        await run.onProgress(encodePayload(value, limits));
-      },
-    };
-    let returned = handler(call as Call<never, never>);
-    if (isThenable(returned)) returned = await returned;
-    let output = checked(definition.output, returned, 'RESULT_INVALID', 'result');
-    if (output instanceof Promise) output = await output;
-    return { result: encodeResult(output, limits) };
+    const input = checked(
+      registration.definition.input,
+      decodePayload(run.payload, run.limits),
+      'PAYLOAD_INVALID',
+      'input',
+    );
+    if (input instanceof Promise) return runLater(registration, run, input);
+    const returned = begin(registration, run, input);
+    return isThenable(returned) ? endLater(registration, run, returned) : end(registration, run, returned);
   } catch (error) {
-    const isFinal = error instanceof Error && 'retryable' in error && error.retryable === false;
-    return { failure: toFailure(error, isFinal ? 'HANDLER_REFUSED' : 'HANDLER_FAILED') };
+    return failed(error);
   }
+}
+
+async function runLater(registration: InlineRegistration, run: Run, input: Promise<unknown>): Promise<Ended> {
+  try {
+    const checkedInput = await input;
+    if (run.signal.aborted) throw run.signal.reason;
+    return await end(registration, run, await begin(registration, run, checkedInput));
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+async function endLater(registration: InlineRegistration, run: Run, returned: PromiseLike<unknown>): Promise<Ended> {
+  try {
+    return await end(registration, run, await returned);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+function begin({ definition, handler }: InlineRegistration, run: Run, input: unknown): unknown {
+  run.onStarted();
+  return handler(new HandlerCall(definition, run, input) as Call as Call<never, never>);
+}
+
+function end({ definition }: InlineRegistration, { limits }: Run, returned: unknown): Ended | Promise<Ended> {
+  const output = checked(definition.output, returned, 'RESULT_INVALID', 'result');
+  if (!(output instanceof Promise)) return { result: encodeResult(output, limits) };
+  return output.then((later) => ({ result: encodeResult(later, limits) })).catch(failed);
+}
+
+function failed(error: unknown): Ended {
+  const isFinal = error instanceof Error && 'retryable' in error && error.retryable === false;
+  return { failure: toFailure(error, isFinal ? 'HANDLER_REFUSED' : 'HANDLER_FAILED') };
+}
+
+const RUN = Symbol('run');
+
+/**
+ * What a handler is called with. All of it is its own, since handlers spread it into calls of others, and `signal` is made
+ * when it is looked at; one descriptor for all calls takes a quarter of the time of a getter written into each.
+ */
+class HandlerCall implements Call {
+  readonly input: unknown;
+  readonly taskId: string;
+  readonly attempt: number;
+  declare readonly signal: AbortSignal;
+  readonly progress: (report: unknown) => Promise<void>;
+  readonly [RUN]: Run;
+
+  constructor({ progress }: TaskDefinition, run: Run, input: unknown) {
+    this[RUN] = run;
+    this.input = input;
+    this.taskId = run.taskId;
+    this.attempt = run.attempt;
+    this.progress = async (report) => {
+      const value = await checked(progress, report, 'RESULT_INVALID', 'progress');
+      await run.onProgress(encodePayload(value, run.limits));
+    };
+    Object.defineProperty(this, 'signal', HandlerCall.#signal);
+  }
+
+  static readonly #signal = {
+    enumerable: true,
+    configurable: true,
+    get(this: HandlerCall): AbortSignal {
+      return this[RUN].signal;
+    },
+  };
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -3,6 +3,7 @@
  * types accept and refuse). `npm test` runs all three; `npm run dev` watches the first.
  */
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.ts';
 
 const isCi = process.env['CI'] !== undefined && process.env['CI'] !== '';
 
@@ -15,11 +16,12 @@ export default defineConfig({
     ],
   },
   test: {
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
-    // What is waited for comes when it comes: on a busy machine a second is nothing.
-    expect: { poll: { timeout: 10_000 } },
+    // What is waited for comes when it comes: on a busy machine a minute is nothing. Only what hangs is ended.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     allowOnly: !isCi,
     passWithNoTests: false,
     reporters: isCi ? ['default', 'json'] : ['default'],
@@ -40,10 +42,11 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/support/build.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          // Each of these tests starts processes of its own: one file at a time leaves them the second core.
-          maxWorkers: 1,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          expect: { poll: { timeout: 60_000, interval: 20 } },
+          // Each of these tests starts processes of its own and waits for them: meanwhile another can work.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isRunning, pidsIn, scratchDirectory } from '../handlers/tool-runner.ts';
+import { taskIs } from '../support/ledger.ts';
 import { Processes, startGateway, startNode } from '../support/processes.ts';
 
 describe('a task that never ends', () => {
@@ -14,18 +15,14 @@ describe('a task that never ends', () => {
     const payload = JSON.stringify({ command: 'sh', args: ['-c', script] });
     const { stdout } = await processes.run(['run', 'tool-execution', payload, '--url', url, '--detach', '--json']);
     const { taskId } = JSON.parse(stdout) as { taskId: string };
-    await expect.poll(() => pidsIn(pids).length, { timeout: 20_000 }).toBe(3);
+    await expect.poll(() => pidsIn(pids).length).toBe(3);
     const busy = await processes.run(['nodes', 'get', 'n1', '--url', url, '--json']);
     expect(JSON.parse(busy.stdout)).toMatchObject({ status: 'busy', tasks: 1, running: [{ taskId, attempt: 1 }] });
 
     const cancelled = await processes.run(['tasks', 'cancel', taskId, '--url', url, '--json']);
     expect(cancelled.code).toBe(0);
     expect(JSON.parse(cancelled.stdout)).toMatchObject({ taskId, status: 'cancelling' });
-    const status = async (): Promise<string> => {
-      const got = await processes.run(['tasks', 'get', taskId, '--url', url, '--json']);
-      return (JSON.parse(got.stdout) as { task: { status: string } }).task.status;
-    };
-    await expect.poll(status, { timeout: 20_000 }).toBe('cancelled');
+    await taskIs(url, taskId, 'cancelled');
     expect(pidsIn(pids).filter(isRunning)).toEqual([]);
     const free = await processes.run(['nodes', 'get', 'n1', '--url', url, '--json']);
     expect(JSON.parse(free.stdout)).toMatchObject({ tasks: 0, running: [], overdue: [] });

@@ -11,7 +11,6 @@ import { eventsOf, OTHER_SECRET, post, SECRET, startReceiver } from '../support/
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/channels/${name}`, import.meta.url));
 /** What a machine with other things to do may add to a bound. */
 const SLACK_MS = 20_000;
-const patience = { timeout: 60_000, interval: 20 };
 
 interface Line {
   readonly event: string;
@@ -82,12 +81,12 @@ describe('pincer channel webhook', () => {
     const over = (async () => {
       for await (const one of eventsOf(answer)) seen.push(one);
     })();
-    await expect.poll(() => seen.filter(({ event }) => event === 'progress').length, patience).toBeGreaterThan(0);
+    await expect.poll(() => seen.filter(({ event }) => event === 'progress').length).toBeGreaterThan(0);
     doomed.kill('SIGKILL');
     await cluster.agent('second');
     await over;
     expect(seen.at(-1)).toMatchObject({ event: 'reply', data: { status: 'completed', text: 'hello: done' } });
-    await expect.poll(() => receiver.received.length, patience).toBe(1);
+    await expect.poll(() => receiver.received.length).toBe(1);
     // The same request once more, signed anew, as its sender would after an answer that got lost.
     const again = await post(
       channel.url,
@@ -144,10 +143,10 @@ describe('pincer channel webhook', () => {
     expect(answer.status).toBe(202);
     const killedAt = performance.now();
     first.process.kill('SIGKILL');
-    await expect.poll(() => second.lines().at(-1)?.state, patience).toBe('open');
+    await expect.poll(() => second.lines().at(-1)?.state).toBe('open');
     expect(performance.now() - killedAt).toBeLessThan(leaseMs * (1 + 1.1 / 3) + SLACK_MS);
     await cluster.agent('agent');
-    await expect.poll(() => receiver.received.length, patience).toBe(1);
+    await expect.poll(() => receiver.received.length).toBe(1);
     expect(receiver.received[0]?.body).toMatchObject({ messageId: 'msg_1', text: 'hello: done' });
     const held = await post(`${second.lines().at(-1)?.url}/`, 'msg_2', { text: 'again' });
     expect(await held.json()).toMatchObject({ text: 'again: done' });
@@ -168,7 +167,7 @@ describe('pincer channel webhook', () => {
     const again = processes.start(['gateway', '--listen', new URL(gateway.url).host, '--json']);
     await again.ready();
     await cluster.agent('agent');
-    await expect.poll(() => receiver.received.length, patience).toBe(1);
+    await expect.poll(() => receiver.received.length).toBe(1);
     await endsWell(channel);
     expect(receiver.asked).toHaveLength(1);
     expect(cluster.turns()).toHaveLength(1);
@@ -190,7 +189,7 @@ describe('pincer channel webhook', () => {
     await again.ready();
     await cluster.agent('agent');
     const second = await cluster.channel('hook', '--lease', '5s');
-    await expect.poll(() => receiver.received.length, patience).toBe(1);
+    await expect.poll(() => receiver.received.length).toBe(1);
     expect(receiver.received[0]?.body).toMatchObject({ messageId: 'msg_1', text: 'hello: done' });
     await endsWell(second);
     expect(receiver.asked).toHaveLength(1);
@@ -227,7 +226,7 @@ describe('pincer channel telegram', () => {
     expect(await bot.ready()).toMatchObject({ channel: 'telegram-123456', state: 'open', url: null });
     await telegram.say('hi', { chat: 6 });
     await telegram.say('hello', { chat: -7 });
-    await expect.poll(() => telegram.texts(), patience).toEqual(['hello: done']);
+    await expect.poll(() => telegram.texts()).toEqual(['hello: done']);
     expect(await endsWell({ process: bot })).toMatchObject({ received: 1, refused: 1 });
   });
 

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { scratchDirectory } from '../handlers/tool-runner.ts';
+import { nodeIs, taskIs } from '../support/ledger.ts';
 import { Processes, startGateway, startNode } from '../support/processes.ts';
 
 const DOOR = new URL('../../dist/index.js', import.meta.url).href;
@@ -52,10 +53,10 @@ describe('pincer node', () => {
     gateway.kill('SIGKILL');
     await gateway.ended;
     const node = processes.start(['node', '--join', url, '--id', 'early', '--allow', 'cat']);
-    await expect.poll(() => node.said(), { timeout: 20_000 }).toContain('waiting for the gateway');
+    await expect.poll(() => node.said()).toContain('waiting for the gateway');
     expect(node.lines).toEqual([]);
     await startGateway(processes, ['--listen', new URL(url).host]);
-    await expect.poll(() => node.lines, { timeout: 20_000 }).toEqual(['node early has joined, with 5 slots']);
+    await expect.poll(() => node.lines).toEqual(['node early has joined, with 5 slots']);
     expect(node.said().match(/waiting for the gateway/g)).toHaveLength(1);
   });
 
@@ -65,7 +66,7 @@ describe('pincer node', () => {
   ] as const)('that has not joined yet ends after %s with %i', async (signal, exit) => {
     await using processes = new Processes();
     const node = processes.start(['node', '--join', 'ws://127.0.0.1:1', '--allow', 'cat']);
-    await expect.poll(() => node.said(), { timeout: 20_000 }).toContain('waiting for the gateway');
+    await expect.poll(() => node.said()).toContain('waiting for the gateway');
     node.kill(signal);
     const { code, stderr } = await node.ended;
     expect(stderr).not.toContain('error');
@@ -78,15 +79,9 @@ describe('pincer node', () => {
     const node = await startNode(processes, url, 'stubborn', ['--allow', 'sleep']);
     const payload = '{"command":"sleep","args":["1000"]}';
     const { stdout } = await processes.run(['run', 'tool-execution', payload, '--detach', '--url', url]);
-    const status = async (): Promise<string> => {
-      const got = await processes.run(['tasks', 'get', stdout.trim(), '--url', url, '--json']);
-      return (JSON.parse(got.stdout) as { task: { status: string } }).task.status;
-    };
-    await expect.poll(status, { timeout: 20_000 }).toBe('running');
+    await taskIs(url, stdout.trim(), 'running');
     node.kill('SIGTERM');
-    const draining = async (): Promise<string> =>
-      (await processes.run(['nodes', 'get', 'stubborn', '--url', url, '--json'])).stdout;
-    await expect.poll(draining, { timeout: 20_000 }).toContain('"status":"draining"');
+    await nodeIs(url, 'stubborn', 'draining');
     node.kill('SIGTERM');
     expect((await node.ended).code).toBe(143);
   });

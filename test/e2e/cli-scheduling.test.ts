@@ -1,5 +1,6 @@
 /** What operators do to the queue, through the command line: schedules, types that pause, failed tasks that run again. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { taskIs, tasksOf } from '../support/ledger.ts';
 import { type Ended, Processes, startGateway, startNode } from '../support/processes.ts';
 
 const processes = new Processes();
@@ -39,12 +40,9 @@ describe('pincer schedules', () => {
       '3',
     );
     expect(JSON.parse(added.stdout)).toEqual({ scheduleId: 'tick', status: 'scheduled' });
-    const completed = async (): Promise<number> => {
-      const args = ['tasks', 'ls', '--type', 'tool-execution', '--status', 'completed'];
-      const { items } = await answerOf<{ items: { key?: string }[] }>(...args);
-      return items.filter(({ key }) => key?.startsWith('schedule:tick:')).length;
-    };
-    await expect.poll(completed, { timeout: 30_000 }).toBeGreaterThanOrEqual(2);
+    const completed = async (): Promise<number> =>
+      (await tasksOf(url, { status: ['completed'] })).filter(({ key }) => key?.startsWith('schedule:tick:')).length;
+    await expect.poll(completed).toBeGreaterThanOrEqual(2);
     const listed = await answerOf<{ items: object[]; total: number }>('schedules', 'ls');
     expect(listed).toMatchObject({ total: 1, items: [{ scheduleId: 'tick', everyMs: 1_000, priority: 3 }] });
     expect((await processes.run(['schedules', 'ls', '--url', url])).stdout).toMatch(
@@ -89,9 +87,7 @@ describe('pincer types', () => {
       starved: {},
     });
     expect(await answerOf('types', 'resume', 'tool-execution')).toEqual({ type: 'tool-execution', status: 'running' });
-    const status = async (): Promise<string> =>
-      (await answerOf<{ task: { status: string } }>('tasks', 'get', taskId)).task.status;
-    await expect.poll(status, { timeout: 20_000 }).toBe('completed');
+    await taskIs(url, taskId, 'completed');
   });
 
   it('shows with the nodes what none of them can do', async () => {
@@ -133,8 +129,7 @@ describe('the dead letters', () => {
     });
     expect(again.code).toBe(9);
 
-    const dead = async (): Promise<number> => (await answerOf<{ total: number }>(...failed)).total;
-    await expect.poll(dead, { timeout: 20_000 }).toBe(3);
+    await expect.poll(() => tasksOf(url, { status: ['failed'], type: 'tool-execution' })).toHaveLength(3);
     const some = await answerOf<{ retried: number; left: number }>(
       'tasks',
       'retry',

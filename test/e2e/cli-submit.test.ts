@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isRunning, pidsIn, scratchDirectory } from '../handlers/tool-runner.ts';
+import { tasksOf } from '../support/ledger.ts';
 import { Processes, startGateway, startNode } from '../support/processes.ts';
 
 interface Row {
@@ -26,7 +27,7 @@ describe('pincer submit', () => {
     const { url } = await startGateway(processes);
     await startNode(processes, url, 'n1', ['--allow', 'sh', '--max-tasks', '2']);
     const list = path.join(scratchDirectory(), 'tasks.jsonl');
-    writeFileSync(list, line('sleep 2; echo slow') + line('echo fast') + line('kill -9 $$', { timeout: 5_000 }));
+    writeFileSync(list, line('sleep 2; echo slow') + line('echo fast') + line('kill -9 $$'));
     const submit = processes.start(['submit', list, '--url', url, '--json']);
     const { code, stderr } = await submit.ended;
     const rows = rowsOf(submit.lines);
@@ -92,7 +93,7 @@ describe('pincer submit', () => {
       const pids = path.join(scratchDirectory(), 'pids');
       const submit = processes.start(['submit', '-', '--url', url, '--json'], { input: true });
       submit.write(line(`echo $$ >> ${pids}; exec sleep 1000`) + line('echo never'));
-      await expect.poll(() => pidsIn(pids).length, { timeout: 20_000 }).toBe(1);
+      await expect.poll(() => pidsIn(pids).length).toBe(1);
       submit.kill(signal);
       expect((await submit.ended).code).toBe(exit);
       expect(rowsOf(submit.lines).map((row) => row.status)).toEqual(['cancelled', 'cancelled']);
@@ -106,13 +107,9 @@ describe('pincer submit', () => {
     const list = path.join(scratchDirectory(), 'tasks.jsonl');
     writeFileSync(list, line('echo one') + line('echo two'));
     const submit = processes.start(['submit', list, '--url', first.url]);
-    const waiting = async (): Promise<number> => {
-      const { stdout } = await processes.run(['tasks', 'ls', '--url', first.url, '--json']);
-      return (JSON.parse(stdout) as { total: number }).total;
-    };
-    await expect.poll(waiting, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => tasksOf(first.url)).toHaveLength(2);
     first.process.kill('SIGKILL');
-    await expect.poll(() => submit.said(), { timeout: 20_000 }).toContain('waiting for the gateway');
+    await expect.poll(() => submit.said()).toContain('waiting for the gateway');
     // The same port: its store was in memory, so the tasks are gone with it.
     await startGateway(processes, ['--listen', new URL(first.url).host]);
     const { code, stderr } = await submit.ended;
@@ -126,13 +123,9 @@ describe('pincer submit', () => {
     const { url, process: gateway } = await startGateway(processes);
     const submit = processes.start(['submit', '-', '--url', url], { input: true });
     submit.write(line('echo one'));
-    const accepted = async (): Promise<number> => {
-      const { stdout } = await processes.run(['tasks', 'ls', '--url', url, '--json']);
-      return (JSON.parse(stdout) as { total: number }).total;
-    };
-    await expect.poll(accepted, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => tasksOf(url)).toHaveLength(1);
     gateway.kill('SIGKILL');
-    await expect.poll(() => submit.said(), { timeout: 20_000 }).toContain('waiting for the gateway');
+    await expect.poll(() => submit.said()).toContain('waiting for the gateway');
     submit.kill('SIGINT');
     expect((await submit.ended).code).toBe(130);
   });

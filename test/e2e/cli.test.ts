@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scratchDirectory } from '../handlers/tool-runner.ts';
+import { nodeIs, tasksOf } from '../support/ledger.ts';
 import { Processes, startGateway, startNode } from '../support/processes.ts';
 
 const processes = new Processes();
@@ -92,26 +93,17 @@ describe('the exit code', () => {
 
   it('is 8 for a task that somebody else cancelled', async () => {
     const run = processes.start(['run', 'tool-execution', sh('sleep 60'), '--key', 'to-cancel', '--url', url]);
-    const find = async (): Promise<string> => {
-      const { stdout } = await processes.run(['tasks', 'ls', '--status', 'running', '--url', url, '--json']);
-      return (
-        (JSON.parse(stdout) as { items: { key?: string; taskId: string }[] }).items.find(
-          (task) => task.key === 'to-cancel',
-        )?.taskId ?? ''
-      );
-    };
-    await expect.poll(find, { timeout: 20_000 }).not.toBe('');
-    await processes.run(['tasks', 'cancel', await find(), '--url', url]);
+    const find = async (): Promise<string | undefined> =>
+      (await tasksOf(url, { status: ['running'] })).find(({ key }) => key === 'to-cancel')?.taskId;
+    await expect.poll(find).toBeDefined();
+    await processes.run(['tasks', 'cancel', (await find()) ?? '', '--url', url]);
     expect((await run.ended).code).toBe(8);
   });
 
   it('is 130 after Ctrl-C, which cancels the task', async () => {
     const run = processes.start(['run', 'tool-execution', sh('echo up >&2; sleep 60'), '--url', url]);
-    const running = async (): Promise<number> => {
-      const { stdout } = await processes.run(['tasks', 'ls', '--status', 'running', '--url', url, '--json']);
-      return (JSON.parse(stdout) as { total: number }).total;
-    };
-    await expect.poll(running, { timeout: 20_000 }).toBe(1);
+    const running = async (): Promise<number> => (await tasksOf(url, { status: ['running'] })).length;
+    await expect.poll(running).toBe(1);
     run.kill('SIGINT');
     expect((await run.ended).code).toBe(130);
     expect(await running()).toBe(0);
@@ -237,22 +229,13 @@ describe('pincer why and nodes', () => {
 describe('a process that is told to stop', () => {
   it('finishes what it runs, takes nothing new, and ends with 0', async () => {
     const node = await startNode(processes, url, 'leaving', ['--allow', 'sh', '--label', 'zone=leaving']);
-    const run = processes.start([
-      'run',
-      'tool-execution',
-      sh('sleep 1; echo finished'),
-      '--label',
-      'zone=leaving',
-      '--url',
-      url,
-      '--json',
-    ]);
-    const running = async (): Promise<number> => {
-      const { stdout } = await processes.run(['nodes', 'get', 'leaving', '--url', url, '--json']);
-      return (JSON.parse(stdout) as { tasks: number }).tasks;
-    };
-    await expect.poll(running, { timeout: 20_000 }).toBe(1);
+    const gate = path.join(scratchDirectory(), 'gate');
+    const script = sh(`until [ -e ${gate} ]; do sleep 0.1; done; echo finished`);
+    const run = processes.start(['run', 'tool-execution', script, '--label', 'zone=leaving', '--url', url, '--json']);
+    await expect.poll(() => tasksOf(url, { status: ['running'], node: 'leaving' })).toHaveLength(1);
     node.kill('SIGTERM');
+    await nodeIs(url, 'leaving', 'draining');
+    writeFileSync(gate, '');
     expect(JSON.parse((await run.ended).stdout)).toMatchObject({ status: 'completed', attempts: 1, node: 'leaving' });
     expect((await node.ended).code).toBe(0);
   });

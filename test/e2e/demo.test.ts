@@ -54,11 +54,11 @@ describe('pincer demo', () => {
     await using processes = new Processes();
     const demo = processes.start(['demo']);
     const pids = (): number[] => [...demo.said().matchAll(/\(pid (\d+)\)/g)].map((match) => Number(match[1]));
-    await expect.poll(() => pids().length, { timeout: 30_000 }).toBe(4);
+    await expect.poll(() => pids().length).toBe(4);
     expect(pids().every(isRunning)).toBe(true);
     demo.kill('SIGINT');
     expect((await demo.ended).code).toBe(130);
-    await expect.poll(() => pids().filter(isRunning), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => pids().filter(isRunning)).toEqual([]);
   });
 
   it('says what is missing, and ends with 2', async () => {

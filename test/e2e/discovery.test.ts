@@ -40,15 +40,13 @@ describe('two processes on one machine', () => {
     };
     discoveries.push(discover(mdnsNodes({ port: PORT }), { self, onNews }));
     const others = ['gateway.one', 'gateway-2'].map((nodeId, n) => announcer(nodeId, 7_443 + n));
-    await expect
-      .poll(() => [...seen].sort(), { timeout: 20_000 })
-      .toEqual(['up gateway-2 127.0.0.1:7444', 'up gateway.one 127.0.0.1:7443']);
+    await expect.poll(() => [...seen].sort()).toEqual(['up gateway-2 127.0.0.1:7444', 'up gateway.one 127.0.0.1:7443']);
     // The other process hears this one too.
-    await expect.poll(() => others[0]?.heard(), { timeout: 20_000 }).toContain('looker@127.0.0.1:7000');
+    await expect.poll(() => others[0]?.heard()).toContain('looker@127.0.0.1:7000');
 
     // Nothing of it holds the process: it ends by itself once it has said goodbye.
     expect(await others[0]?.leave()).toBe(0);
-    await expect.poll(() => seen.at(-1), { timeout: 20_000 }).toBe('down gateway.one 127.0.0.1:7443');
+    await expect.poll(() => seen.at(-1)).toBe('down gateway.one 127.0.0.1:7443');
     expect(seen).toHaveLength(3);
   });
 });
@@ -94,7 +92,7 @@ describe('a registry that is killed under load', () => {
       });
       // By what was acknowledged, not by the clock: on a busy machine a time may pass in which nothing was.
       const wanted = acknowledged + 20 + Math.floor(random() * 200);
-      await expect.poll(() => acknowledged, { timeout: 20_000, interval: 1 }).toBeGreaterThan(wanted);
+      await expect.poll(() => acknowledged, { interval: 1 }).toBeGreaterThan(wanted);
       server.kill('SIGKILL');
       await server.ended;
       isKilled = true;
@@ -107,11 +105,9 @@ describe('a registry that is killed under load', () => {
     }
     console.log(`${acknowledged} acknowledged changes, ${KILLS} kills, nothing lost`);
     // With its reason: a source that stays degraded should say why.
-    await expect
-      .poll(() => [discovery.state, discovery.reason?.message], { timeout: 20_000 })
-      .toEqual(['watching', undefined]);
+    await expect.poll(() => [discovery.state, discovery.reason?.message]).toEqual(['watching', undefined]);
     const held = writers.filter(({ isHeld }) => isHeld).length;
-    await expect.poll(() => discovery.candidates.length, { timeout: 20_000 }).toBe(held);
+    await expect.poll(() => discovery.candidates.length).toBe(held);
     server.kill('SIGTERM');
     expect((await server.ended).code).toBe(0);
   });

@@ -82,7 +82,7 @@ describe('a node with --discover mdns', () => {
     await using thief = await listenForTokens();
     await using _forged = await forge(thief.port);
     const node = startFinder(processes, 'n1', ['--discover', 'mdns', ...mdns]);
-    await expect.poll(() => thief.shown.length, { timeout: 30_000 }).toBeGreaterThan(0);
+    await expect.poll(() => thief.shown.length).toBeGreaterThan(0);
     const { url } = await startGateway(processes, ['--advertise', 'mdns', ...mdns]);
     await node.ready();
     expect(JSON.parse((await processes.run([...echo, '--url', url])).stdout)).toMatchObject({ status: 'completed' });
@@ -101,7 +101,7 @@ describe('a node with --discover mdns', () => {
     const { url } = await startGateway(processes, ['--advertise', 'mdns', ...mdns]);
     const quick = ['--limit', 'discoveryDialMs=2000'];
     const careful = processes.start(['node', '--allow', 'echo', '--discover', 'mdns', ...mdns, ...quick]);
-    await expect.poll(() => careful.said(), { timeout: 30_000 }).toContain('would be given the token');
+    await expect.poll(() => careful.said()).toContain('would be given the token');
     const node = startFinder(processes, 'n2', ['--discover', 'mdns', ...mdns, '--trust', new URL(url).host]);
     await node.ready();
     expect(thief.shown).toEqual([]);
@@ -131,7 +131,7 @@ describe('a registry', () => {
 
     registry.kill('SIGKILL');
     await registry.ended;
-    await expect.poll(() => gateway.process.said(), { timeout: 30_000 }).toContain('ECONNREFUSED');
+    await expect.poll(() => gateway.process.said()).toContain('ECONNREFUSED');
     const meanwhile = await processes.run([...echo, '--url', gateway.url]);
     expect(JSON.parse(meanwhile.stdout)).toMatchObject({ status: 'completed', node: 'n1' });
 

@@ -77,7 +77,7 @@ describe.each(KINDS)('a handler isolated in a %s', (isolate) => {
     await using handlers = isolated({ isolate, killGraceMs: 60_000 });
     const abort = new AbortController();
     const ended = handlers.run({ how: 'polite', file }, { signal: abort.signal });
-    await expect.poll(() => textOf(file), { timeout: 20_000 }).toBe('began\n');
+    await expect.poll(() => textOf(file)).toBe('began\n');
     abort.abort(timedOut);
     expect(await ended).toMatchObject({ failure: { code: 'TASK_TIMED_OUT' } });
     expect(textOf(file)).toBe('began\nTASK_TIMED_OUT\n');
@@ -89,7 +89,7 @@ describe.each(KINDS)('a handler isolated in a %s', (isolate) => {
     await using handlers = isolated({ isolate, killGraceMs: 100 });
     const abort = new AbortController();
     const ended = handlers.run({ how: 'deaf', file }, { signal: abort.signal });
-    await expect.poll(() => textOf(file).length, { timeout: 20_000 }).toBeGreaterThan(2);
+    await expect.poll(() => textOf(file).length).toBeGreaterThan(2);
     abort.abort(timedOut);
     expect(await ended).toMatchObject({ failure: { code: 'HANDLER_EXITED' } });
     const marks = textOf(file);
@@ -120,9 +120,7 @@ describe.each(KINDS)('a handler isolated in a %s', (isolate) => {
     await handlers.run({ how: 'print', lines: 3 });
     const printed = (): unknown[] =>
       handlers.logged.filter(({ fields }) => fields['taskId'] === 'task-1').map(({ fields }) => fields['text']);
-    await expect
-      .poll(printed, { timeout: 20_000 })
-      .toEqual(expect.arrayContaining(['line 0', 'line 1', 'line 2', 'and a fault']));
+    await expect.poll(printed).toEqual(expect.arrayContaining(['line 0', 'line 1', 'line 2', 'and a fault']));
     await handlers.run({ how: 'print', lines: 20_000 });
     const ofSecond = handlers.logged.filter(({ fields }) => fields['taskId'] === 'task-2');
     expect(ofSecond.filter(({ event }) => event === 'handler.output')).toHaveLength(10);
@@ -144,7 +142,7 @@ describe('a handler isolated in a process', () => {
     await using handlers = isolated({ isolate: 'process', killGraceMs: 100 });
     const abort = new AbortController();
     const ended = handlers.run({ how: 'parent', file }, { signal: abort.signal });
-    await expect.poll(() => pidsIn(file).length, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => pidsIn(file).length).toBe(2);
     abort.abort(timedOut);
     await ended;
     expect(pidsIn(file).filter(isRunning)).toEqual([]);

@@ -89,10 +89,10 @@ describe('a node that is killed', () => {
     const node = await startNode(processes, gateway.url, 'n1', [HANDLERS, '--isolate', 'process']);
     await using client = createClient({ url: gateway.url });
     await client.submit(misbehave, { how: 'kin', file }).accepted();
-    await expect.poll(() => pidsIn(file).length, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => pidsIn(file).length).toBe(2);
     expect(readFileSync(file, 'utf8')).not.toContain(String(node.pid));
     node.kill('SIGKILL');
-    await expect.poll(() => pidsIn(file).filter(isRunning), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => pidsIn(file).filter(isRunning)).toEqual([]);
   });
 });
 

@@ -9,14 +9,14 @@ import { startProxy } from '../support/tcp-proxy.ts';
 
 const bounds = { resumeWindowMs: 8_000, suspectAfterMs: 4_000, offlineAfterMs: 12_000 };
 /** What a machine with other things to do may add to a bound. */
-const SLACK_MS = 6_000;
+const SLACK_MS = 15_000;
 const limits = Object.entries({ ...bounds, heartbeatMs: 500, removeAfterMs: 600_000 }).flatMap(([name, value]) => [
   '--limit',
   `${name}=${value}`,
 ]);
 
 /** The milliseconds of silence that a reason names. */
-function silenceIn(reason: string): number {
+function silenceIn(reason = ''): number {
   return Number(/silent for (\d+) ms/.exec(reason)?.[1]);
 }
 
@@ -28,12 +28,12 @@ describe('a node that is killed', () => {
     const work = await startWork(processes, url);
     node.kill('SIGKILL');
 
-    expect(await nodeIs(processes, url, 'n1', 'unhealthy')).toMatchObject({ reason: 'its link is closed', tasks: 1 });
+    expect(await nodeIs(url, 'n1', 'unhealthy')).toMatchObject({ reason: 'its link is closed', tasks: 1 });
     const waits = await work.why();
     expect(waits.summary).toBe('It runs on n1, attempt 1.');
     expect(waits.nodes).toMatchObject([{ nodeId: 'n1', fits: false, reason: 'is unhealthy: its link is closed' }]);
 
-    expect(await nodeIs(processes, url, 'n1', 'offline')).toMatchObject({ tasks: 0, running: [] });
+    expect(await nodeIs(url, 'n1', 'offline')).toMatchObject({ tasks: 0, running: [] });
     expect(await ask(processes, url, ['nodes', 'ls'])).toMatchObject({ items: [{ nodeId: 'n1', status: 'offline' }] });
     expect((await work.why()).nodes).toMatchObject([{ nodeId: 'n1', fits: false }]);
 
@@ -53,12 +53,12 @@ describe('a node that is stopped', () => {
     const work = await startWork(processes, url);
     node.kill('SIGSTOP');
 
-    const suspected = await nodeIs(processes, url, 'n1', 'unhealthy');
+    const suspected = await nodeIs(url, 'n1', 'unhealthy');
     expect(silenceIn(suspected.reason)).toBeGreaterThanOrEqual(bounds.suspectAfterMs);
     expect(silenceIn(suspected.reason)).toBeLessThan(bounds.suspectAfterMs + SLACK_MS);
     expect((await work.why()).nodes[0]?.reason).toContain('is unhealthy: silent for');
 
-    const lost = await nodeIs(processes, url, 'n1', 'offline');
+    const lost = await nodeIs(url, 'n1', 'offline');
     expect(silenceIn(lost.reason)).toBeGreaterThanOrEqual(bounds.offlineAfterMs);
     expect(silenceIn(lost.reason)).toBeLessThan(bounds.offlineAfterMs + SLACK_MS);
     await startNode(processes, url, 'n2', [LEDGER_MODULE]);
@@ -66,7 +66,7 @@ describe('a node that is stopped', () => {
 
     node.kill('SIGCONT');
     await work.has('stopped 1');
-    expect(await nodeIs(processes, url, 'n1', 'online')).toMatchObject({ tasks: 0, running: [], overdue: [] });
+    expect(await nodeIs(url, 'n1', 'online')).toMatchObject({ tasks: 0, running: [], overdue: [] });
     expect(await work.task()).toMatchObject({ status: 'running', node: 'n2', attempts: 2 });
     work.open();
     expect(await work.is('completed')).toMatchObject({ node: 'n2', attempts: 2, crashes: 1 });
@@ -79,9 +79,9 @@ describe('a node that is stopped', () => {
     const node = await startNode(processes, url, 'n1', [LEDGER_MODULE]);
     const work = await startWork(processes, url);
     node.kill('SIGSTOP');
-    await nodeIs(processes, url, 'n1', 'unhealthy');
+    await nodeIs(url, 'n1', 'unhealthy');
     node.kill('SIGCONT');
-    expect(await nodeIs(processes, url, 'n1', 'online')).toMatchObject({ tasks: 1 });
+    expect(await nodeIs(url, 'n1', 'online')).toMatchObject({ tasks: 1 });
     work.open();
     expect(await work.is('completed')).toMatchObject({ node: 'n1', attempts: 1, crashes: 0 });
     expect(work.lines()).toEqual(['began 1', 'ended 1']);
@@ -96,8 +96,8 @@ describe('a node that is cut off', () => {
     const node = await startNode(processes, proxy.url, 'n1', [LEDGER_MODULE, '--verbose']);
     const work = await startWork(processes, url);
     proxy.cut();
-    await expect.poll(() => node.said(), { timeout: 20_000 }).toMatch(/"link.up".*"resumed":true/);
-    expect(await nodeIs(processes, url, 'n1', 'online')).toMatchObject({ tasks: 1 });
+    await expect.poll(() => node.said()).toMatch(/"link.up".*"resumed":true/);
+    expect(await nodeIs(url, 'n1', 'online')).toMatchObject({ tasks: 1 });
     work.open();
     expect(await work.is('completed')).toMatchObject({ node: 'n1', attempts: 1, crashes: 0 });
     expect(work.lines()).toEqual(['began 1', 'ended 1']);
@@ -111,8 +111,8 @@ describe('a node that is cut off', () => {
     const work = await startWork(processes, url);
     proxy.isPassing = false;
     proxy.cut();
-    expect(await nodeIs(processes, url, 'n1', 'unhealthy')).toMatchObject({ reason: 'its link is closed' });
-    await nodeIs(processes, url, 'n1', 'offline');
+    expect(await nodeIs(url, 'n1', 'unhealthy')).toMatchObject({ reason: 'its link is closed' });
+    await nodeIs(url, 'n1', 'offline');
     // It does not know, and works on: nobody can tell it to stop.
     expect(work.lines()).toEqual(['began 1']);
     proxy.isPassing = true;

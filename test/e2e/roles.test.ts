@@ -15,13 +15,13 @@ describe('a node that gets SIGTERM', () => {
     const node = await startNode(processes, url, 'n1', [LEDGER_MODULE]);
     const first = await startWork(processes, url);
     node.kill('SIGTERM');
-    await nodeIs(processes, url, 'n1', 'draining');
+    await nodeIs(url, 'n1', 'draining');
     const second = await startWork(processes, url, { isWaitedFor: false });
     expect(await second.why()).toMatchObject({ status: 'pending', nodes: [{ nodeId: 'n1', reason: 'is draining' }] });
     first.open();
     expect((await node.ended).code).toBe(0);
     expect(await first.is('completed')).toMatchObject({ node: 'n1', attempts: 1, crashes: 0 });
-    expect(await nodeIs(processes, url, 'n1', 'offline')).toMatchObject({ reason: 'unregistered: stopped' });
+    expect(await nodeIs(url, 'n1', 'offline')).toMatchObject({ reason: 'unregistered: stopped' });
     expect(second.lines()).toEqual([]);
   });
 
@@ -54,7 +54,7 @@ describe('an operator', () => {
     const second = await startWork(processes, url, { isWaitedFor: false });
     first.open();
     await first.is('completed');
-    expect(await nodeIs(processes, url, 'n1', 'draining')).toMatchObject({ tasks: 0 });
+    expect(await nodeIs(url, 'n1', 'draining')).toMatchObject({ tasks: 0 });
     expect(second.lines()).toEqual([]);
     expect(await ask(processes, url, ['nodes', 'resume', 'n1'])).toEqual({ nodeId: 'n1', status: 'online' });
     await second.has('began 1');
@@ -111,12 +111,12 @@ describe('a gateway with --nodes', () => {
       const { capabilities, maxTasks } = await ask(processes, url, ['nodes', 'get', 'agent-01']);
       return [capabilities, maxTasks];
     };
-    await expect.poll(granted, { timeout: 30_000 }).toEqual([['llm'], 2]);
+    await expect.poll(granted).toEqual([['llm'], 2]);
 
     write(['llm', 'tools'], 'many');
-    await expect.poll(() => gateway.said(), { timeout: 30_000 }).toMatch(/nodes\.json:11:19: nodes\[0\]\.maxTasks: /);
+    await expect.poll(() => gateway.said()).toMatch(/nodes\.json:11:19: nodes\[0\]\.maxTasks: /);
     expect(await granted()).toEqual([['llm'], 2]);
     write(['llm', 'vision'], 7);
-    await expect.poll(granted, { timeout: 30_000 }).toEqual([['llm', 'vision'], 7]);
+    await expect.poll(granted).toEqual([['llm', 'vision'], 7]);
   });
 });

@@ -5,13 +5,9 @@ import { scratchDirectory } from '../handlers/tool-runner.ts';
 import { losePower, whyNoRecording } from '../support/power-loss.ts';
 
 const why = whyNoRecording();
-/** A process for each disk, which takes its time where others work too. */
-const TIMEOUT_MS = 300_000;
 
 describe.skipIf(why !== null)(`a power failure${why === null ? '' : ` (not here: ${why})`}`, () => {
-  it('loses nothing that was acknowledged, and leaves a store that can be read (#55)', {
-    timeout: TIMEOUT_MS,
-  }, async () => {
+  it('loses nothing that was acknowledged, and leaves a store that can be read (#55)', async () => {
     const loss = await losePower(scratchDirectory(), seededRandom(1), { images: 12, tasks: 300 });
     expect(loss.losses).toEqual([]);
     expect(loss.images).toBe(12);
@@ -19,9 +15,7 @@ describe.skipIf(why !== null)(`a power failure${why === null ? '' : ` (not here:
     expect(loss.acknowledged).toBeGreaterThan(500);
   });
 
-  it('would be found out by this test: a store that does not flush loses what it acknowledged', {
-    timeout: TIMEOUT_MS,
-  }, async () => {
+  it('would be found out by this test: a store that does not flush loses what it acknowledged', async () => {
     const loss = await losePower(scratchDirectory(), seededRandom(2), { images: 8, tasks: 300, noSync: true });
     expect(loss.losses.length).toBeGreaterThan(3);
   });

@@ -12,10 +12,10 @@ describe('three processes with one store', () => {
     // All claim from the same classes, so they take each other’s tasks.
     const writers = ledgers.map((ledger) => startWriter(dir, ledger, { lanes: 6 }));
     const done = (): number[] => ledgers.map(({ completed }) => completed.size);
-    await expect.poll(() => Math.min(...done()), { timeout: 60_000 }).toBeGreaterThan(30);
+    await expect.poll(() => Math.min(...done())).toBeGreaterThan(30);
     writers[0]?.kill();
     const before = done();
-    await expect.poll(() => (done()[1] ?? 0) - (before[1] ?? 0), { timeout: 60_000 }).toBeGreaterThan(20);
+    await expect.poll(() => (done()[1] ?? 0) - (before[1] ?? 0)).toBeGreaterThan(20);
     for (const writer of writers) writer.kill();
     await Promise.all(writers.map(({ ended }) => ended));
 
@@ -39,7 +39,7 @@ describe('three processes with one store', () => {
       for (const queue of queues) heard.add(queue);
     });
     const writer = startWriter(dir, emptyLedger(), { lanes: 4 });
-    await expect.poll(() => heard.size, { timeout: 60_000 }).toBe(4);
+    await expect.poll(() => heard.size).toBe(4);
     writer.kill();
     await writer.ended;
     await store.close();

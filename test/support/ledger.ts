@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import { createClient, type NodeView, type TaskFilter, type TaskView } from '../../src/index.ts';
 import { scratchDirectory } from '../handlers/tool-runner.ts';
 import type { Processes } from './processes.ts';
 
@@ -18,7 +19,7 @@ export interface Work {
   /** Lets the handler come to its end. */
   open(): void;
   task(): Promise<Record<string, unknown>>;
-  /** Resolves when the task is in a status. */
+  /** Resolves when the task has come to a status, one that it stays in. */
   is(status: string): Promise<Record<string, unknown>>;
   why(): Promise<{ summary: string; nodes: readonly { nodeId: string; fits: boolean; reason: string }[] }>;
 }
@@ -33,15 +34,31 @@ export async function ask(processes: Processes, url: string, args: readonly stri
   return JSON.parse(stdout);
 }
 
-/** Resolves when `pincer nodes get` shows a node in a status. */
-export async function nodeIs(processes: Processes, url: string, nodeId: string, status: string): Promise<Json> {
-  let view: Json;
+/**
+ * Resolves when a node is in a status, with what `pincer nodes get` shows of it then. Asked over one link: a process for
+ * each look would keep a core busy, and on a busy machine come too late for a status that passes.
+ */
+export async function nodeIs(url: string, nodeId: string, status: string): Promise<NodeView> {
+  await using client = createClient({ url });
+  let view: NodeView | undefined;
   const look = async (): Promise<string> => {
-    view = await ask(processes, url, ['nodes', 'get', nodeId]);
+    view = await client.node(nodeId);
     return view.status;
   };
-  await expect.poll(look, { timeout: 60_000, interval: 200 }).toBe(status);
-  return view;
+  await expect.poll(look).toBe(status);
+  return view as unknown as NodeView;
+}
+
+/** The tasks that a gateway lists. */
+export async function tasksOf(url: string, filter: TaskFilter = {}): Promise<readonly TaskView[]> {
+  await using client = createClient({ url });
+  return (await client.tasks(filter)).items;
+}
+
+/** Resolves when a task is in a status. */
+export async function taskIs(url: string, taskId: string, status: string): Promise<void> {
+  await using client = createClient({ url });
+  await expect.poll(async () => (await client.task(taskId)).task.status).toBe(status);
 }
 
 /** Submits work and resolves once its handler has begun, or at once if it is not to be waited for. */
@@ -64,17 +81,12 @@ export async function startWork(
         return [];
       }
     },
-    has: (line) => expect.poll(work.lines, { timeout: 60_000 }).toContain(line),
+    has: (line) => expect.poll(work.lines).toContain(line),
     open: () => writeFileSync(gate, ''),
     task: async () => (await ask(processes, url, ['tasks', 'get', taskId])).task,
     async is(status) {
-      let task: Record<string, unknown> = {};
-      const look = async (): Promise<unknown> => {
-        task = await work.task();
-        return task['status'];
-      };
-      await expect.poll(look, { timeout: 60_000, interval: 200 }).toBe(status);
-      return task;
+      await taskIs(url, taskId, status);
+      return work.task();
     },
     why: () => ask(processes, url, ['why', taskId]),
   };

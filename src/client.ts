@@ -11,6 +11,8 @@ export {
   type TaskOptions,
 } from './actors/task-definition.ts';
 export { PincerError } from './protocol/failure.ts';
+export { plainText } from './protocol/identifier.ts';
+export { LIMITS } from './protocol/limits.ts';
 export type { NodeView } from './protocol/node.ts';
 export type { Why } from './protocol/query.ts';
-export type { TaskView } from './protocol/task.ts';
+export { TASK_STATUSES, type TaskView } from './protocol/task.ts';

@@ -1,6 +1,7 @@
 /** The node’s door: join a gateway and run handlers, without a gateway or a store. */
 export { createNode, type Node, type NodeOptions } from './actors/node/node.ts';
 export { defineHandler, type Registration } from './actors/node/runner.ts';
+export { systemClock } from './actors/system-clock.ts';
 export {
   type Call,
   defineTask,

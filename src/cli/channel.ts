@@ -2,7 +2,7 @@
 import process from 'node:process';
 import { Command, InvalidArgumentError } from 'commander';
 import { type Channel, createChannel, type Platform, type Route, telegram, webhook } from '../channels.ts';
-import { PincerError, plainText } from '../index.ts';
+import { PincerError, plainText } from '../client.ts';
 import { type FindOptions, finderOf, withFinding } from './discovery.ts';
 import { EXIT, exitCodeOfSignal } from './exit-codes.ts';
 import { collect, parseDuration, parseList } from './option-values.ts';
@@ -115,7 +115,7 @@ async function runChannel(platform: Platform, options: ChannelCommandOptions): P
   }
   const { name, id, lease } = options;
   const route = routeOf(options);
-  const finder = finderOf(options, { ...tokenOf(options), log });
+  const finder = await finderOf(options, { ...tokenOf(options), log });
   const giveUp = new AbortController();
   let stop = (signal: 'SIGINT' | 'SIGTERM'): void => {
     output.say('stopping; it had not joined');

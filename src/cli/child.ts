@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { PincerError } from '../index.ts';
+import { PincerError } from '../client.ts';
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 

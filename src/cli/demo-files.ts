@@ -4,7 +4,7 @@ import { accessSync, constants } from 'node:fs';
 import { access, readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
-import { PincerError } from '../index.ts';
+import { PincerError } from '../client.ts';
 
 const FILES_MAX = 400;
 const FILE_BYTES_MAX = 16_777_216;

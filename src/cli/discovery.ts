@@ -1,20 +1,15 @@
 /** Options of commands that find a gateway, or announce one: where to look, and whom to trust. */
 import { isIPv4 } from 'node:net';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import {
-  type DiscoverOptions,
-  type Discovery,
-  type DiscoverySource,
-  discover,
-  findGateways,
-  type GatewayFinder,
-  mdnsNodes,
-  registryNodes,
-} from '../discovery.ts';
-import { type Gateway, type Limits, type Log, PincerError } from '../index.ts';
+import { PincerError } from '../client.ts';
+import type { DiscoverOptions, Discovery, DiscoverySource, GatewayFinder } from '../discovery.ts';
+import type { Gateway, Limits, Log } from '../index.ts';
 import { collect, parseList, parseWhole } from './option-values.ts';
 import { secretIn } from './secret-file.ts';
 import { versionOf } from './version.ts';
+
+// Loaded when it is asked for: most commands name their gateway, and should not wait for what finds one.
+const load = () => import('../discovery.ts');
 
 const KINDS = ['mdns', 'registry'] as const;
 type Kind = (typeof KINDS)[number];
@@ -71,16 +66,17 @@ function withSources(command: Command, mdnsDefault: string): Command {
  * What finds the gateway, or null if it is named.
  * @throws PincerError `OPTION_INVALID` for options that do not fit together
  */
-export function finderOf(
+export async function finderOf(
   options: FindOptions,
   world: { token?: string; log?: Log; limits?: Partial<Limits> },
-): GatewayFinder | null {
+): Promise<GatewayFinder | null> {
   const { discover = [], trust } = options;
   if (discover.length === 0) {
     if (trust !== undefined) throw new PincerError('OPTION_INVALID', '--trust is for --discover');
     return null;
   }
-  const sources = sourcesOf(discover, options, { type: 'gateway' });
+  const sources = await sourcesOf(discover, options, { type: 'gateway' });
+  const { findGateways } = await load();
   return findGateways({ sources, ...world, ...(trust === undefined ? {} : { trust }) });
 }
 
@@ -90,11 +86,11 @@ type Announce = (gateway: Gateway, options: Pick<DiscoverOptions, 'log' | 'limit
  * What announces a gateway once it listens, in each way that is asked for.
  * @throws PincerError `OPTION_INVALID` where nobody could dial what would be announced
  */
-export function announcementsOf(options: AdvertiseOptions, listen: string): Announce[] {
+export function announcementsOf(options: AdvertiseOptions, listen: string): Promise<Announce[]> {
   const { advertise = [], advertiseUrl: url, mdnsInterface } = options;
   const host = listen.slice(0, listen.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
   const isEverywhere = ['', '0.0.0.0', '::'].includes(host);
-  return advertise.map((kind) => {
+  const ways = advertise.map(async (kind): Promise<Announce> => {
     if (kind === 'mdns' && isEverywhere && mdnsInterface === undefined) {
       throw new PincerError('OPTION_INVALID', `--listen ${listen} is every address: name one in --mdns-interface`);
     }
@@ -106,24 +102,27 @@ export function announcementsOf(options: AdvertiseOptions, listen: string): Anno
     if (kind === 'registry' && isEverywhere && url === undefined) {
       throw new PincerError('OPTION_INVALID', `--listen ${listen} is no address to dial: name one in --advertise-url`);
     }
-    const [source] = sourcesOf([kind], { ...options, mdnsInterface: mdnsInterface ?? host });
+    const [source] = await sourcesOf([kind], { ...options, mdnsInterface: mdnsInterface ?? host });
+    const { discover } = await load();
     return ({ id, url: ownUrl }, more) => {
       const address = new URL(ownUrl).host;
       const self = { nodeId: id, type: 'gateway', address, capabilities: [], version: versionOf() } as const;
       return discover(source as DiscoverySource, { ...more, self: url === undefined ? self : { ...self, url } });
     };
   });
+  return Promise.all(ways);
 }
 
 /**
  * The sources that are named.
  * @throws PincerError `OPTION_INVALID` for a registry without its URL or key
  */
-function sourcesOf(
+async function sourcesOf(
   kinds: readonly Kind[],
   options: SourceOptions,
   { type }: { type?: 'gateway' } = {},
-): DiscoverySource[] {
+): Promise<DiscoverySource[]> {
+  const { mdnsNodes, registryNodes } = await load();
   return kinds.map((kind) => {
     if (kind === 'mdns') return mdnsNodes({ interface: options.mdnsInterface, port: options.mdnsPort });
     const { registry, apiKeyFile, region } = options;

@@ -1,7 +1,7 @@
 /** `pincer gateway`: the hub, until it is told to stop. */
 import { sep } from 'node:path';
 import { Command } from 'commander';
-import { type Discovery, type DiscoveryNews, discover, loadNodesFile, staticNodes } from '../discovery.ts';
+import type { Discovery, DiscoveryNews } from '../discovery.ts';
 import { createGateway, type Gateway, type Limits, type Log, plainText } from '../index.ts';
 import { type AdvertiseOptions, announcementsOf, withAdvertising } from './discovery.ts';
 import { collectLimit } from './option-values.ts';
@@ -48,21 +48,22 @@ export function gatewayCommand(): Command {
       const { listen, id, strategy, store, nodes, strictNodes, limit = {} } = options;
       const log = logOf(options);
       const place = storePlace(store, listen);
-      const announcements = announcementsOf(options, listen);
+      const announcements = await announcementsOf(options, listen);
+      const file = nodes === undefined ? null : await nodesFile(nodes);
       const gateway = await createGateway({
         listen,
         strategy,
         log,
         limits: limit,
-        ...storeAt(place, limit),
+        ...(await storeAt(place, limit)),
         ...tokenOf(options),
         ...chartsOf(),
         ...(id === undefined ? {} : { id }),
-        ...(nodes === undefined ? {} : { nodes: await loadNodesFile(nodes) }),
+        ...(file === null ? {} : { nodes: await file.load() }),
         ...(strictNodes === undefined ? {} : { strictNodes }),
       });
       const discoveries = [
-        ...(nodes === undefined ? [] : [watchNodes(nodes, gateway, newsTo(output, log))]),
+        ...(file === null ? [] : [file.watch(gateway, newsTo(output, log))]),
         ...announcements.map((announce) => announce(gateway, { log, limits: limit, onNews: newsTo(output, log) })),
       ];
       const off = onSignals(() => {
@@ -81,9 +82,17 @@ export function gatewayCommand(): Command {
     });
 }
 
-/** Keeps the gateway’s list of expected nodes as the file says. A file with a mistake changes nothing, and that is said. */
-function watchNodes(file: string, gateway: Gateway, onNews: (news: DiscoveryNews) => void): Discovery {
-  return discover(staticNodes(file, { onNodes: (nodes) => gateway.expect(nodes) }), { onNews });
+/**
+ * The file of expected nodes: as it is now, and how the gateway’s list is kept as it says. A mistake in it that comes
+ * later changes nothing, and that is said.
+ */
+async function nodesFile(file: string) {
+  const { discover, loadNodesFile, staticNodes } = await import('../discovery.ts');
+  return {
+    load: () => loadNodesFile(file),
+    watch: (gateway: Gateway, onNews: (news: DiscoveryNews) => void): Discovery =>
+      discover(staticNodes(file, { onNodes: (nodes) => gateway.expect(nodes) }), { onNews }),
+  };
 }
 
 /** Tells of a source that cannot see, once for each reason, and when it can again: people in words, programs in the log. */

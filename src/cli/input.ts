@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { LIMITS, PincerError } from '../index.ts';
+import { LIMITS, PincerError } from '../client.ts';
 
 /**
  * The value of a JSON argument: literal, `@file`, or `-` for stdin. Absent: null.

@@ -2,49 +2,40 @@
 /** The command line. Parses, runs, and turns what went wrong into words and an exit code. */
 import process from 'node:process';
 import { Command, CommanderError } from 'commander';
-import { PincerError } from '../index.ts';
-import { channelCommand } from './channel.ts';
-import { demoCommand } from './demo.ts';
-import { doctorCommand } from './doctor.ts';
+import { PincerError } from '../client.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
-import { gatewayCommand } from './gateway.ts';
-import { nodeCommand } from './node.ts';
-import { nodesCommand } from './nodes.ts';
 import { createOutput } from './output.ts';
-import { registryCommand } from './registry.ts';
-import { runCommand } from './run.ts';
-import { schedulesCommand } from './schedules.ts';
-import { storeCommand } from './store.ts';
-import { storyCommand } from './story.ts';
-import { submitCommand } from './submit.ts';
-import { tasksCommand, whyCommand } from './tasks.ts';
-import { typesCommand } from './types.ts';
 import { versionOf } from './version.ts';
+
+/** Each command by its name, in the order of the help. */
+const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
+  ['demo', async () => (await import('./demo.ts')).demoCommand()],
+  ['gateway', async () => (await import('./gateway.ts')).gatewayCommand()],
+  ['node', async () => (await import('./node.ts')).nodeCommand()],
+  ['run', async () => (await import('./run.ts')).runCommand()],
+  ['submit', async () => (await import('./submit.ts')).submitCommand()],
+  ['tasks', async () => (await import('./tasks.ts')).tasksCommand()],
+  ['nodes', async () => (await import('./nodes.ts')).nodesCommand()],
+  ['schedules', async () => (await import('./schedules.ts')).schedulesCommand()],
+  ['types', async () => (await import('./types.ts')).typesCommand()],
+  ['why', async () => (await import('./tasks.ts')).whyCommand()],
+  ['story', async () => (await import('./story.ts')).storyCommand()],
+  ['doctor', async () => (await import('./doctor.ts')).doctorCommand()],
+  ['channel', async () => (await import('./channel.ts')).channelCommand()],
+  ['store', async () => (await import('./store.ts')).storeCommand()],
+  ['registry', async () => (await import('./registry.ts')).registryCommand()],
+]);
 
 const program = new Command('pincer')
   .description('Run AI-agent work across the machines you own.')
   .version(versionOf())
   .addHelpText('after', '\nNew here? Run `pincer demo`.');
 
-for (const command of [
-  demoCommand(),
-  gatewayCommand(),
-  nodeCommand(),
-  runCommand(),
-  submitCommand(),
-  tasksCommand(),
-  nodesCommand(),
-  schedulesCommand(),
-  typesCommand(),
-  whyCommand(),
-  storyCommand(),
-  doctorCommand(),
-  channelCommand(),
-  storeCommand(),
-  registryCommand(),
-]) {
-  program.addCommand(command);
-}
+// Only what is asked for is loaded, which is most of the time that a command takes; whatever else stands there, all are.
+const [, , asked = ''] = process.argv;
+const named = COMMANDS.get(asked);
+const loads = named === undefined ? [...COMMANDS.values()] : [named];
+for (const command of await Promise.all(loads.map((load) => load()))) program.addCommand(command);
 
 const isJson = process.argv.includes('--json');
 

@@ -4,16 +4,16 @@ import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { Command, Option } from 'commander';
 import { toolExecution, toolHandler } from '../handlers.ts';
+import type { Limits } from '../index.ts';
 import {
   createNode,
   defineHandler,
   type IsolationOptions,
   isolatedHandler,
-  type Limits,
   PincerError,
   type Registration,
   systemClock,
-} from '../index.ts';
+} from '../node.ts';
 import { type FindOptions, finderOf, withFinding } from './discovery.ts';
 import { EXIT, exitCodeOfSignal } from './exit-codes.ts';
 import { collect, collectAmount, collectLimit, collectPair, parseList, parseWhole } from './option-values.ts';
@@ -103,7 +103,7 @@ export function nodeCommand(): Command {
           hint: 'Name a module of handlers (`pincer node ./handlers.js`), or allow commands (`--allow sha256sum,wc`).',
         });
       }
-      const finder = finderOf(options, { ...tokenOf(options), log, limits: limit });
+      const finder = await finderOf(options, { ...tokenOf(options), log, limits: limit });
       const join = gatewayUrlsOf(options.join);
       const giveUp = new AbortController();
       let stop = (signal: 'SIGINT' | 'SIGTERM'): void => {

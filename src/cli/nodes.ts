@@ -1,6 +1,7 @@
 /** `pincer nodes`: look at nodes; drain, resume and evict them. */
 import { Command } from 'commander';
-import { type NodeView, plainText } from '../index.ts';
+import { plainText } from '../client.ts';
+import type { NodeView } from '../index.ts';
 import { type ClientCommandOptions, withClient, withGateway } from './options.ts';
 import { duration, table } from './output.ts';
 

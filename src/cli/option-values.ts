@@ -1,6 +1,7 @@
 /** What the texts of options parse to. Each says in its error what it must be. */
 import { InvalidArgumentError } from 'commander';
-import { LIMITS, type Limits } from '../index.ts';
+import { LIMITS } from '../client.ts';
+import type { Limits } from '../index.ts';
 
 /** `250ms`, `30s`, `5m`, `2h`, or a plain number of milliseconds. */
 export function parseDuration(text: string): number {

@@ -1,7 +1,8 @@
 /** Options that several commands share. */
 import process from 'node:process';
 import type { Command } from 'commander';
-import { type Client, createClient, type Log, PincerError, plainText } from '../index.ts';
+import { createClient, PincerError, plainText } from '../client.ts';
+import type { Client, Log } from '../index.ts';
 import { type FindOptions, finderOf, withFinding } from './discovery.ts';
 import { collect, parseDuration } from './option-values.ts';
 import { createOutput, type Output, toJson } from './output.ts';
@@ -77,7 +78,7 @@ export async function withGateway(
   if (options.url !== undefined && options.discover !== undefined) {
     throw new PincerError('OPTION_INVALID', '--url names the gateway, --discover finds it: say one of them');
   }
-  const finder = finderOf(options, tokenOf(options));
+  const finder = await finderOf(options, tokenOf(options));
   const client = createClient({
     url: finder?.dial ?? gatewayUrlsOf(options.url),
     log,

@@ -1,7 +1,7 @@
 /** How commands speak: results on stdout, everything else on stderr; peers’ text made safe for a terminal. */
 import process from 'node:process';
 import Table from 'cli-table3';
-import { PincerError, plainText } from '../index.ts';
+import { PincerError, plainText } from '../client.ts';
 import { onStderr, onStdout } from './colours.ts';
 
 export interface Output {

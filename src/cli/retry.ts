@@ -1,7 +1,8 @@
 /** `pincer tasks retry`: failed tasks wait again, by their ids or by what they have in common. */
 import process from 'node:process';
 import { Command } from 'commander';
-import { type Client, PincerError, plainText } from '../index.ts';
+import { PincerError, plainText } from '../client.ts';
+import type { Client } from '../index.ts';
 import { EXIT } from './exit-codes.ts';
 import { parseWhole } from './option-values.ts';
 import { type ClientCommandOptions, withClient, withGateway } from './options.ts';

@@ -1,7 +1,7 @@
 /** `pincer run`: one task, its progress, its result. */
 import process from 'node:process';
 import { Command } from 'commander';
-import { PincerError } from '../index.ts';
+import { PincerError } from '../client.ts';
 import { exitCodeOfSignal, exitCodeOfTask } from './exit-codes.ts';
 import { readPayload } from './input.ts';
 import { type ClientCommandOptions, withClient, withGateway } from './options.ts';

@@ -1,6 +1,7 @@
 /** `pincer schedules`: tasks that are submitted again and again. */
 import { Command } from 'commander';
-import { PincerError, type ScheduleOptions, type ScheduleView } from '../index.ts';
+import { PincerError } from '../client.ts';
+import type { ScheduleOptions, ScheduleView } from '../index.ts';
 import { readPayload } from './input.ts';
 import { parseDuration, parseWhole } from './option-values.ts';
 import { type ClientCommandOptions, withClient, withGateway } from './options.ts';

@@ -1,6 +1,6 @@
 /** Secrets come from files: what stands in a command line can be read by everybody on the machine. */
 import { readFileSync } from 'node:fs';
-import { PincerError } from '../index.ts';
+import { PincerError } from '../client.ts';
 
 /**
  * The text of a file that holds a secret, without the white space around it.

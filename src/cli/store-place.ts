@@ -2,9 +2,9 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
-import { type Limits, PincerError } from '../index.ts';
+import { PincerError } from '../client.ts';
+import type { Limits } from '../index.ts';
 import type { Store } from '../store.ts';
-import { lmdbStore } from '../store.ts';
 
 /** A gateway with this for a store forgets all when it ends. */
 export const IN_MEMORY = 'memory';
@@ -47,6 +47,8 @@ export function storeDir(store: string | undefined, listen: string): string {
 }
 
 /** The store at that place; none for memory, which every gateway has of its own. */
-export function storeAt(place: string, limits: Partial<Limits>): { store?: Store } {
-  return place === IN_MEMORY ? {} : { store: lmdbStore(place, { limits }) };
+export async function storeAt(place: string, limits: Partial<Limits>): Promise<{ store?: Store }> {
+  if (place === IN_MEMORY) return {};
+  const { lmdbStore } = await import('../store.ts');
+  return { store: lmdbStore(place, { limits }) };
 }

@@ -1,7 +1,7 @@
 /** `pincer store`: what can be done to a store from outside, with or without a gateway that has it open. */
 import process from 'node:process';
 import { Command } from 'commander';
-import { plainText } from '../index.ts';
+import { plainText } from '../client.ts';
 import { checkStore, compactStore, exportStore, type StoreFault } from '../store.ts';
 import { EXIT } from './exit-codes.ts';
 import { DEFAULT_ADDRESS, type SharedOptions, withOutput } from './options.ts';

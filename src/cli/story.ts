@@ -1,6 +1,7 @@
 /** `pincer story`: everything that happened to a task, and where its chart was after any of it. */
 import { Command } from 'commander';
-import { type HistoryEntry, PincerError, plainText } from '../index.ts';
+import { PincerError, plainText } from '../client.ts';
+import type { HistoryEntry } from '../index.ts';
 import { gatewayNameOf, type ReplayTurn, replayHistory, sentenceOf } from '../inspect.ts';
 import { onStdout } from './colours.ts';
 import { parseWhole } from './option-values.ts';

@@ -1,6 +1,7 @@
 /** `pincer tasks` and `pincer why`: look at tasks, cancel them, ask why one waits. */
 import { Command } from 'commander';
-import { PincerError, plainText, TASK_STATUSES, type TaskStatus, type TaskView } from '../index.ts';
+import { PincerError, plainText, TASK_STATUSES } from '../client.ts';
+import type { TaskStatus, TaskView } from '../index.ts';
 import { onStdout } from './colours.ts';
 import { parseList, parseWhole } from './option-values.ts';
 import { type ClientCommandOptions, withClient, withGateway } from './options.ts';

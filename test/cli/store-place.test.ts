@@ -24,14 +24,14 @@ describe('the store of a gateway', () => {
     expect(storePlace(undefined, '[::1]:7444', linux)).toMatch(/gateway-7444$/);
   });
 
-  it('is in memory for a port that the system chooses, and where that is asked for', () => {
+  it('is in memory for a port that the system chooses, and where that is asked for', async () => {
     expect(storePlace(undefined, '127.0.0.1:0', linux)).toBe('memory');
     expect(storePlace('memory', PORT, linux)).toBe('memory');
-    expect(storeAt('memory', {})).toEqual({});
+    expect(await storeAt('memory', {})).toEqual({});
   });
 
-  it('is the directory of --store', () => {
+  it('is the directory of --store', async () => {
     expect(storePlace('/srv/tasks', '127.0.0.1:0', linux)).toBe('/srv/tasks');
-    expect(storeAt('/srv/tasks', {}).store?.kind).toBe('lmdb');
+    expect((await storeAt('/srv/tasks', {})).store?.kind).toBe('lmdb');
   });
 });

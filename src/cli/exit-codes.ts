@@ -43,6 +43,7 @@ export const BY_CODE = {
   TASK_CANCELLED: EXIT.taskCancelled,
   KEY_CONFLICT: EXIT.conflict,
   SUPERSEDED: EXIT.conflict,
+  OUTBOX_IN_USE: EXIT.conflict,
   QUEUE_FULL: EXIT.conflict,
   TYPE_DRAINING: EXIT.conflict,
   GATEWAY_DRAINING: EXIT.conflict,

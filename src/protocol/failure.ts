@@ -255,6 +255,16 @@ export const FAILURES = {
     'another version of Pincer wrote the store',
     'Run the version that wrote it, or name another directory with `--store DIR`.',
   ),
+  OUTBOX_UNAVAILABLE: kind(
+    true,
+    'the outbox of a node cannot be opened or written now',
+    'The message names the file; make it writable, or name another directory with `--outbox DIR`.',
+  ),
+  OUTBOX_IN_USE: kind(
+    true,
+    'another process has the outbox open',
+    'Stop that process, or give each node a directory of its own with `--outbox DIR`.',
+  ),
   STORE_UNSUPPORTED: kind(
     false,
     'the store on disk has no build for this platform, or it was not installed',

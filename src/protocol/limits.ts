@@ -318,6 +318,13 @@ export const LIMITS = {
   // Nodes
   maxTasks: limit(5, 'count', 'Slots of a node that does not say.', '–'),
   maxTasksMax: limit(10_000, 'count', 'Slots one node may grant.', 'The registration is refused with MESSAGE_INVALID.'),
+  outboxResultsMax: limit(
+    10_000,
+    'count',
+    'Results that a node keeps until a gateway has acknowledged them; as many as a register may list.',
+    'The node offers no slots and rejects assignments with NODE_FULL until it is down to three quarters; what runs is kept all the same.',
+  ),
+  outboxBytesMax: limit(268_435_456, 'bytes', 'As outboxResultsMax, for their bytes.', 'As outboxResultsMax.'),
   capabilitiesMax: limit(64, 'count', 'Capabilities of a node or needs of a task.', 'As maxTasksMax.'),
   breakerFaultsMax: limit(
     5,

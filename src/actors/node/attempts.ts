@@ -13,6 +13,8 @@ import type { Connection } from '../connection.ts';
 import type { World } from '../world.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { Isolations } from './isolations.ts';
+import { Leftovers } from './leftovers.ts';
+import { keyOf, type Outbox, type Result } from './outbox.ts';
 import type { Ended, Registration } from './runner.ts';
 
 export interface AttemptsOptions {
@@ -21,6 +23,7 @@ export interface AttemptsOptions {
   readonly handlers: ReadonlyMap<string, Registration>;
   readonly maxTasks: () => number;
   readonly isDraining: () => boolean;
+  readonly outbox: Outbox;
   /** Slots were taken or freed. */
   onSlots(): void;
 }
@@ -31,6 +34,7 @@ export class Attempts implements AttemptOwner {
   readonly #host: Host<typeof attemptMachine>;
   readonly #isolations: Isolations;
   readonly #attempts = new Map<string, Attempt>();
+  readonly #leftovers: Leftovers;
   /** Assigned in this turn, and begun when all that came in it has been taken. */
   #toBegin: Attempt[] = [];
   #startsUnsaid: Attempt[] = [];
@@ -40,6 +44,7 @@ export class Attempts implements AttemptOwner {
     this.#world = world;
     this.#options = options;
     this.#isolations = new Isolations(world);
+    this.#leftovers = new Leftovers(options);
     this.#host = createHost(attemptMachine, {
       charts: world.charts,
       parent: options.parent,
@@ -62,18 +67,25 @@ export class Attempts implements AttemptOwner {
 
   /** Attempts that hold a slot or whose report is not acknowledged. */
   get size(): number {
-    return this.#attempts.size;
+    return this.#attempts.size + this.#leftovers.size;
   }
 
+  /** Results of an earlier process, to be reported. */
+  takeOver(results: readonly Result[]): void {
+    this.#leftovers.take(results);
+  }
+
+  /** All of these, as a register lists them; more than it may list there are only where slots alone are as many. */
   refs(): AttemptRef[] {
-    return [...this.#attempts.values()].map((attempt) => attempt.ref);
+    const own = [...this.#attempts.values()].map((attempt) => attempt.ref);
+    return [...this.#leftovers.refs(), ...own].slice(0, this.#world.limits.maxTasksMax);
   }
 
   assign(assignment: Payload<'task_assign'>): void {
     const { taskId, attempt, type } = assignment;
     const ref = { taskId, attempt };
     const key = keyOf(ref);
-    if (this.#attempts.has(key)) return;
+    if (this.#attempts.has(key) || this.#leftovers.has(ref)) return;
     const connection = this.#options.connection();
     const refusal = this.#refusal();
     if (refusal !== null) {
@@ -101,6 +113,7 @@ export class Attempts implements AttemptOwner {
   cancel({ taskId, attempt, reason }: Payload<'task_cancel'>): void {
     if (attempt === undefined) return;
     const ref = { taskId, attempt };
+    if (this.#leftovers.has(ref)) return;
     const isKnown = this.#host.tell(keyOf(ref), { type: reason === 'timeout' ? 'deadline.passed' : 'attempt.cancel' });
     // Never heard of it: it does not run here, and the gateway may stop waiting.
     if (!isKnown) this.#options.connection().send('task_result', { ...ref, status: 'cancelled', duration: 0 });
@@ -108,11 +121,14 @@ export class Attempts implements AttemptOwner {
 
   /** The gateway has given these attempts to others. */
   drop(refs: readonly AttemptRef[]): void {
-    for (const ref of refs) this.#host.tell(keyOf(ref), { type: 'attempt.drop' });
+    for (const ref of refs) {
+      if (!this.#leftovers.forget(ref)) this.#host.tell(keyOf(ref), { type: 'attempt.drop' });
+    }
   }
 
   /** Says again what a new session does not know: starts, and reports that were not acknowledged. */
   sayAgain(): void {
+    this.#leftovers.sayAgain();
     for (const [key, attempt] of this.#attempts) {
       if (attempt.report !== null) this.#send(key, attempt);
       else if (attempt.isStarted) this.#sayStart(attempt);
@@ -134,7 +150,7 @@ export class Attempts implements AttemptOwner {
     if (this.#options.isDraining()) return new PincerError('NODE_DRAINING', 'this node takes no new work');
     const maxTasks = this.#options.maxTasks();
     if (this.#slots >= maxTasks) return new PincerError('NODE_FULL', `all ${maxTasks} slots of this node are taken`);
-    return null;
+    return this.#options.outbox.refusal;
   }
 
   #begin(): void {
@@ -200,8 +216,7 @@ export class Attempts implements AttemptOwner {
         // Only a success tells of its start: a failure may be of an attempt that never began.
         if (command.status === 'success') attempt.isStartUnsaid = false;
         else if (attempt.isStartUnsaid) this.#sayStart(attempt);
-        attempt.report = { type: 'task_result', payload: this.#resultOf(attempt, command) };
-        this.#send(key, attempt);
+        this.#report(key, this.#resultOf(attempt, command));
         break;
       case 'report.ended':
         attempt.report = { type: 'task_ended', payload: attempt.ref };
@@ -245,6 +260,21 @@ export class Attempts implements AttemptOwner {
     };
   }
 
+  /** A result is reported when the outbox has it. That an attempt is overdue is no result: its work has yet to end. */
+  #report(key: string, result: Result): void {
+    if (result.overdue === true) this.#onKept(key, result);
+    else this.#options.outbox.keep(key, result, this.#onKept);
+  }
+
+  /** One for all, since this is the way of every result. */
+  readonly #onKept = (key: string, payload: Result): void => {
+    const attempt = this.#attempts.get(key);
+    // It may have been dropped since.
+    if (attempt === undefined) return;
+    attempt.report = { type: 'task_result', payload };
+    this.#send(key, attempt);
+  };
+
   #send(key: string, attempt: Attempt): void {
     const { report } = attempt;
     if (report === null) return;
@@ -262,16 +292,13 @@ export class Attempts implements AttemptOwner {
     if (attempt === undefined) return;
     attempt.deadline?.clear();
     this.#attempts.delete(key);
+    this.#options.outbox.forget(key);
     if (attempt.hasSlot) {
       attempt.hasSlot = false;
       this.#slots -= 1;
     }
     this.#options.onSlots();
   }
-}
-
-function keyOf(ref: AttemptRef): string {
-  return `${ref.taskId} ${ref.attempt}`;
 }
 
 function reasonOf(reason: AttemptStop, { timeout }: Payload<'task_assign'>): PincerError {

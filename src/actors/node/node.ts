@@ -19,6 +19,7 @@ import type { Handler, TaskDefinition } from '../task-definition.ts';
 import { createWorld, type WorldOptions } from '../world.ts';
 import { Attempts } from './attempts.ts';
 import { createLoadMeter, type LoadMeter } from './load.ts';
+import { memoryOutbox, type Outbox } from './outbox.ts';
 import { defineHandler, type Registration } from './runner.ts';
 
 /** What `createNode` takes. Only `join` has no default. */
@@ -41,6 +42,11 @@ export interface NodeOptions extends WorldOptions {
   readonly resources?: Readonly<Record<string, number>>;
   /** Handlers that are there from the start; more can be added with `handle`. */
   readonly handlers?: readonly Registration[];
+  /**
+   * Where results are kept until a gateway has acknowledged them. Default: in memory; `diskOutbox(directory)` keeps them
+   * for the next process with this `id`, which then must be given.
+   */
+  readonly outbox?: Outbox;
   /** How the load is measured. Default: this machine. */
   readonly load?: LoadMeter;
   /** Gives up joining. */
@@ -85,8 +91,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     MaxTasks.safeParse(maxTasks).success,
     `maxTasks is ${maxTasks}, must be a whole number from 0 to ${limits.maxTasksMax}`,
   );
+  check(
+    options.outbox === undefined || options.id !== undefined,
+    'an outbox needs an id: who comes after is known by it',
+  );
   const incarnation = ids();
   const dials = dialsOf(options.join, options.token, world);
+  const outbox = options.outbox ?? memoryOutbox();
+  const left = await outbox.open({ clock, ids, log, limits, onRefusal: () => heartbeat() });
   const meter = options.load ?? createLoadMeter();
   const handlers = new Map<string, Registration>();
   for (const registration of options.handlers ?? []) handlers.set(registration.definition.type, registration);
@@ -117,6 +129,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     handlers,
     maxTasks: () => maxTasks,
     isDraining: () => isStopping || isDraining(),
+    outbox,
     onSlots: () => {
       const isFull = attempts.running >= maxTasks;
       if (isFull !== wasFull) {
@@ -126,6 +139,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       if (attempts.size === 0 && isDraining()) life.send({ type: 'attempts.ended' });
     },
   });
+  attempts.takeOver(left);
   const calls = new Calls(world, () => connection);
   const messenger = new Messenger(world, { requests: calls.requests });
   const connection: Connection = connect(world, {
@@ -137,7 +151,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         nodeType: type,
         incarnation,
         capabilities: [...capabilities],
-        maxTasks,
+        maxTasks: slots(),
         taskTypes: taskTypes(),
         running: attempts.refs(),
         load: { ...meter.sample(), tasks: attempts.running },
@@ -223,6 +237,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     meter.stop();
     deadlines.stop();
     await isolatesEnded;
+    await outbox.close();
     resolveStopped(refusal);
     resolveWelcomed();
   }
@@ -244,7 +259,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         status: announced,
         load: { ...meter.sample(), tasks: attempts.running },
         capabilities: [...capabilities],
-        maxTasks,
+        maxTasks: slots(),
         taskTypes: taskTypes(),
       },
       { timestamp: Math.round(clock.wallTime()) },
@@ -253,6 +268,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
 
   function isDraining(): boolean {
     return life.getSnapshot().value === 'draining';
+  }
+
+  /** None while the outbox takes no more, so that nothing is sent here only to be refused. */
+  function slots(): number {
+    return outbox.refusal === null ? maxTasks : 0;
   }
 
   function taskTypes(): string[] {

@@ -6,7 +6,9 @@ export type { SubmitOptions } from './actors/client/submit-spec.ts';
 export { createGateway } from './actors/gateway/gateway.ts';
 export type { Gateway, GatewayOptions } from './actors/gateway/gateway-options.ts';
 export type { MessageHandler, Messaging, PeerMessage, Selection, SendOptions } from './actors/messenger.ts';
+export { diskOutbox } from './actors/node/disk-outbox.ts';
 export { createNode, type Node, type NodeOptions } from './actors/node/node.ts';
+export type { Outbox } from './actors/node/outbox.ts';
 export { defineHandler, type Registration } from './actors/node/runner.ts';
 export { systemClock } from './actors/system-clock.ts';
 export {

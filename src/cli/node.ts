@@ -8,6 +8,7 @@ import type { Limits } from '../index.ts';
 import {
   createNode,
   defineHandler,
+  diskOutbox,
   type IsolationOptions,
   isolatedHandler,
   PincerError,
@@ -45,6 +46,7 @@ interface NodeCommandOptions extends SharedOptions, FindOptions {
   readonly allow?: string[];
   readonly isolate?: IsolationOptions['isolate'];
   readonly memoryMb?: number;
+  readonly outbox?: string;
   readonly limit?: Partial<Limits>;
 }
 
@@ -79,18 +81,27 @@ export function nodeCommand(): Command {
       ).choices(['thread', 'process']),
     )
     .option('--memory-mb <n>', 'with --isolate: the memory of one attempt (default 512)', parseWhole(16, 1_048_576))
+    .option(
+      '--outbox <dir>',
+      'with --id: where results are kept until a gateway has them, so that they outlive this process; a directory of its own',
+    )
     .option('--limit <name=value>', 'a limit of docs/limits.md, such as drainMs=5000; repeatable', collectLimit)
     .option('--verbose', 'log every state change to stderr')
     .addHelpText(
       'after',
-      '\nStops in order with SIGTERM or Ctrl-C: takes nothing new, finishes what runs. A second signal ends it at once.',
+      '\nStops in order with SIGTERM or Ctrl-C: takes nothing new, finishes what runs. A second signal ends it at once.' +
+        '\nWith --outbox a node that was killed reports, when it is started again with the same --id, what it had done: if it is' +
+        ' back before its tasks are given to others (resumeWindowMs of the gateway, 3 s), nothing of that is run again.',
     )
     .action(async (modules: string[], options: NodeCommandOptions) => {
       const output = createOutput(options);
-      const { id, type, maxTasks, label, resource, allow, limit = {} } = options;
+      const { id, type, maxTasks, label, resource, allow, outbox, limit = {} } = options;
       const log = linkLog(output, logOf(options));
       if (options.join !== undefined && options.discover !== undefined) {
         throw new PincerError('OPTION_INVALID', '--join names the gateway, --discover finds it: say one of them');
+      }
+      if (outbox !== undefined && id === undefined) {
+        throw new PincerError('OPTION_INVALID', '--outbox needs --id: the process that comes after is known by it');
       }
       const handlers = (await Promise.all(modules.map((module) => handlersOf(module, options)))).flat();
       const capabilities = new Set(options.capabilities);
@@ -127,6 +138,7 @@ export function nodeCommand(): Command {
         ...tokenOf(options),
         ...chartsOf(),
         ...(id === undefined ? {} : { id }),
+        ...(outbox === undefined ? {} : { outbox: diskOutbox(path.resolve(outbox)) }),
         ...(label === undefined ? {} : { labels: label }),
         ...(resource === undefined ? {} : { resources: resource }),
       }).catch(async (error: unknown) => {

@@ -8,6 +8,7 @@ import { type Client, type ClientOptions, createClient } from '../actors/client/
 import { createGateway } from '../actors/gateway/gateway.ts';
 import type { Gateway, GatewayOptions } from '../actors/gateway/gateway-options.ts';
 import { createNode, type Node, type NodeOptions } from '../actors/node/node.ts';
+import type { Outbox } from '../actors/node/outbox.ts';
 import { seededRandom } from '../actors/seeded-random.ts';
 import { createSimulatedClock, type SimulatedClock } from '../actors/simulated-clock.ts';
 import { createMemoryStore } from '../actors/store/memory.ts';
@@ -85,6 +86,13 @@ export interface TestCluster extends AsyncDisposable {
   until<Value>(what: PromiseLike<Value> | (() => boolean | Promise<boolean>), withinMs?: number): Promise<Value>;
 }
 
+/** Of who was killed, nothing gets through any more. */
+interface Life {
+  readonly name: string;
+  isDead: boolean;
+  onKilled?: () => void;
+}
+
 const STEP_MS = 50;
 const WITHIN_MS = 600_000;
 
@@ -104,7 +112,7 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
   const store = options.store ?? createMemoryStore({ clock, ids, limits: { ...defaultLimits, ...limits } });
   const shared = { clock, random, ids, limits, charts, ...(log === undefined ? {} : { log }) };
   /** Who is in the network under a name, by the id that people know. */
-  const names = new Map<string, { name: string; isDead: boolean }>();
+  const names = new Map<string, Life>();
   const started: { stop(): Promise<void> }[] = [];
   const places = Array.from({ length: options.gateways ?? 1 }, (_, index) =>
     index === 0 ? 'gateway' : `gateway-${index + 1}`,
@@ -155,7 +163,7 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
 
   /** Ways to the gateways that lead nowhere once their owner was killed. */
   function dialsAs(id: string, via: readonly number[] = places.map((_, index) => index + 1)): Dial[] {
-    const life = { name: names.has(id) ? `${id}#${names.size}` : id, isDead: false };
+    const life: Life = { name: names.has(id) ? `${id}#${names.size}` : id, isDead: false };
     names.set(id, life);
     return via.map((number) => {
       const dial = network.dial(placeOf(number), { name: life.name });
@@ -216,15 +224,18 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
       return gatewayAt(1);
     },
     gatewayAt,
-    async node(id, { via, ...nodeOptions } = {}) {
+    async node(id, { via, outbox, ...nodeOptions } = {}) {
+      const join = dialsAs(id, via);
+      const life = names.get(id);
       const node = await until(
         createNode({
           load: STEADY,
           ...shared,
           ...nodeOptions,
+          ...(outbox === undefined || life === undefined ? {} : { outbox: mortalOutbox(outbox, life) }),
           limits: { ...limits, ...nodeOptions.limits },
           id,
-          join: dialsAs(id, via),
+          join,
         }),
       );
       started.push(node);
@@ -247,6 +258,7 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
       if (life === undefined) throw new PincerError('OPTION_INVALID', `there is no '${id}' in this cluster`);
       life.isDead = true;
       network.cut(life.name);
+      life.onKilled?.();
     },
     killGateway,
     restartGateway(number = 1) {
@@ -274,6 +286,26 @@ function countingIds(): Ids {
   return () => {
     last += 1;
     return `id-${last}`;
+  };
+}
+
+/** The outbox as one node sees it: what it had when that was killed is there for the next, and nothing comes after. */
+function mortalOutbox(outbox: Outbox, life: Life): Outbox {
+  life.onKilled = () => void outbox.close();
+  return {
+    open: (owner) => outbox.open(owner),
+    get refusal() {
+      return life.isDead ? null : outbox.refusal;
+    },
+    keep: (key, result, onKept) => {
+      if (!life.isDead) outbox.keep(key, result, onKept);
+    },
+    forget: (key) => {
+      if (!life.isDead) outbox.forget(key);
+    },
+    close: async () => {
+      if (!life.isDead) await outbox.close();
+    },
   };
 }
 

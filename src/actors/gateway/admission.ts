@@ -10,7 +10,10 @@ import type { Post } from '../../transport/post.ts';
 import type { World } from '../world.ts';
 import type { Session, SessionsOwner } from './session.ts';
 
-export type AdmissionOwner = Pick<SessionsOwner, 'onRegister' | 'onAttached' | 'onResumed' | 'onAbandoned'>;
+export type AdmissionOwner = Pick<
+  SessionsOwner,
+  'onRegister' | 'onSucceeded' | 'onAttached' | 'onResumed' | 'onAbandoned'
+>;
 
 export interface AdmissionSessions {
   all(): Iterable<Session>;
@@ -53,6 +56,8 @@ export class Admission {
       session.fault = refusal;
       this.#sessions.countFault(refusal.code);
       this.#sessions.tell(session, { type: 'register.refused', code: refusal.code as FailureCode });
+      // Whom it superseded is gone, and it does not take over.
+      if (this.#othersOf(session).length === 0) this.#owner.onAbandoned(session);
       return null;
     }
   }
@@ -107,6 +112,7 @@ export class Admission {
     for (const other of this.#othersOf(session)) {
       if (other.incarnation !== session.incarnation) {
         other.fault = new PincerError('SUPERSEDED', `another process registered as ${session.peerId}`);
+        if (other.isAttached) this.#owner.onSucceeded(other);
         this.#sessions.tell(
           other,
           other.isAttached ? { type: 'session.superseded' } : { type: 'register.refused', code: 'SUPERSEDED' },

@@ -35,6 +35,8 @@ export class Presence implements SessionsOwner {
   readonly #options: PresenceOptions;
   /** Peers that are leaving in order, and why. */
   readonly #left = new Map<string, string>();
+  /** Nodes of which a newer process registers: what the older had is the newer’s if it says so, and else lost by then. */
+  readonly #succeeded = new Set<string>();
 
   constructor(world: World, options: PresenceOptions) {
     this.#world = world;
@@ -45,7 +47,10 @@ export class Presence implements SessionsOwner {
     session: Session,
     claim: Payload<'register'>,
   ): Promise<{ capabilities: readonly string[]; drop: Payload<'welcome'>['drop'] }> {
-    if (session.kind === 'client') return { capabilities: [], drop: [] };
+    if (session.kind === 'client') {
+      this.#loseSucceeded(claim.nodeId);
+      return { capabilities: [], drop: [] };
+    }
     const { nodes, reconciliation, granting } = this.#options;
     const { nodesMax } = this.#world.limits;
     if (nodes.get(claim.nodeId) === undefined && nodes.size >= nodesMax) {
@@ -59,7 +64,12 @@ export class Presence implements SessionsOwner {
       known.breaker.fault(crash.toFailure(), known.lostTasks);
     }
     const drop = await reconciliation.reconcile(claim.nodeId, claim.running, isSameProcess);
+    this.#succeeded.delete(claim.nodeId);
     return { capabilities: granted.capabilities, drop };
+  }
+
+  onSucceeded({ kind, peerId }: Session): void {
+    if (kind !== 'client') this.#succeeded.add(peerId);
   }
 
   onAttached(session: Session, claim: Payload<'register'>): void {
@@ -79,6 +89,7 @@ export class Presence implements SessionsOwner {
 
   onAbandoned({ kind, peerId }: Session): void {
     const { nodes, tasks } = this.#options;
+    this.#loseSucceeded(peerId);
     if (kind === 'client' || (nodes.get(peerId)?.session ?? null) !== null) return;
     tasks.lose(peerId, new PincerError('NODE_LOST', `node ${peerId} went while it registered`).toFailure());
     tasks.flush();
@@ -154,10 +165,17 @@ export class Presence implements SessionsOwner {
   lose(node: Node, reason: string): void {
     const { nodeId } = node;
     const { tasks } = this.#options;
+    if (this.#succeeded.has(nodeId)) return;
     node.lostTasks = this.#left.has(nodeId) ? [] : tasks.heldBy(nodeId).map((ref) => ref.taskId);
     if (this.#left.has(nodeId)) tasks.handBack(nodeId);
     else tasks.lose(nodeId, new PincerError('NODE_LOST', `node ${nodeId} was lost: ${reason}`).toFailure());
     tasks.flush();
+  }
+
+  /** Whoever came in the place of a node has not taken over what it had. */
+  #loseSucceeded(nodeId: string): void {
+    const node = this.#options.nodes.get(nodeId);
+    if (this.#succeeded.delete(nodeId) && node !== undefined) this.lose(node, 'another process took its name');
   }
 
   #tell(session: Session, event: Parameters<Nodes['tell']>[1], reason: string | null): void {

@@ -67,6 +67,8 @@ export interface SessionsOwner {
     session: Session,
     claim: Payload<'register'>,
   ): Promise<{ capabilities: readonly string[]; drop: Payload<'welcome'>['drop'] }>;
+  /** Another process of its name is about to register: its session ends next. */
+  onSucceeded(older: Session): void;
   onAttached(session: Session, claim: Payload<'register'>): void;
   /** The link went while the register was being decided on, and the peer is not here otherwise. */
   onAbandoned(session: Session): void;

@@ -42,6 +42,8 @@ export interface NewTask {
   readonly createdAt: number;
   /** The gateway that took the submit, as it names itself: where its submitter may be told how it gets on. */
   readonly origin?: string | undefined;
+  /** Who submitted it, as the gateway knows him; left out where there is nobody to name. Kept as given. */
+  readonly client?: string | undefined;
   /** For the placement of its attempts, kept as given: the node that takes it if it has room. */
   readonly prefer?: string | undefined;
   /** As `prefer`: tasks of one key go to one node, where the strategy heeds it. */

@@ -15,6 +15,8 @@ type Changeable<Shape> = { -readonly [Name in keyof Shape]: Shape[Name] };
 
 /** The record, and beside it what only the store needs. Durations are taken from its clock, in milliseconds. */
 export interface TaskRow extends Changeable<Omit<TaskRecord, Derived>>, Changeable<Place> {
+  /** Who submitted it; null if nobody is named. */
+  readonly client: string | null;
   readonly submittedMs: number;
   /** The time by which it ranks; spaced, once it has been in its line, if it has a fair key. */
   timeMs: number;
@@ -89,6 +91,7 @@ export function newRow(task: NewTask, place: Place, nowMs: number): TaskRow {
     error: null,
     rank: place.rank,
     seq: place.seq,
+    client: task.client ?? null,
     submittedMs: nowMs,
     timeMs: nowMs + Math.max(0, task.delayMs ?? 0),
     isSpaced: false,

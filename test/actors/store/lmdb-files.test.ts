@@ -6,9 +6,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createSimulatedClock, type SimulatedClock } from '../../../src/actors/simulated-clock.ts';
 import { checkStore } from '../../../src/actors/store/lmdb/check.ts';
 import { type Databases, openDatabases } from '../../../src/actors/store/lmdb/databases.ts';
-import { HEAD_FIELDS } from '../../../src/actors/store/lmdb/head.ts';
+import { decodeHead, encodeHead, HEAD_FIELDS, type LmdbRow } from '../../../src/actors/store/lmdb/head.ts';
 import { lmdbStore } from '../../../src/actors/store/lmdb/lmdb-store.ts';
 import { compactStore, exportStore } from '../../../src/actors/store/lmdb/maintenance.ts';
+import { appendEntry, noTelling } from '../../../src/actors/store/lmdb/row-history.ts';
 import { markTime, type TimeMark } from '../../../src/actors/store/lmdb/store-time.ts';
 import type { Store } from '../../../src/actors/store/store.ts';
 import { aTask, bytesOf, idsOf, QUEUE } from '../../conformance/store-fixture.ts';
@@ -35,6 +36,7 @@ async function filled(dir: string): Promise<void> {
   const names = Array.from({ length: 300 }, (_, n) => `t${n}`);
   await store.submit(names.map((taskId) => aTask({ taskId, key: `key-${taskId}`, fairKey: 'f' })));
   await store.submit([aTask({ taskId: 'later', delayMs: 5_000, ttlMs: 60_000 })]);
+  await store.submit([aTask({ taskId: 'long', delayMs: 5_000, payload: new Uint8Array(5_000) })]);
   await store.submit([aTask({ taskId: 'after', after: { taskIds: ['later', 't299'], onFailure: 'fail' } })]);
   const claimed = (await store.claim(gateway, [{ queue: QUEUE, limit: 40 }], 40)) ?? [];
   const refs = claimed.map(({ record: { taskId, attempt } }) => ({ taskId, attempt }));
@@ -63,8 +65,8 @@ describe('the check of a store', () => {
     const dir = aDir();
     await filled(dir);
     const check = await checkStore(dir);
-    expect(check).toMatchObject({ tasks: 302, faults: [], total: 0 });
-    expect(check.entries).toBeGreaterThan(1_000);
+    expect(check).toMatchObject({ tasks: 303, faults: [], total: 0 });
+    expect(check.entries).toBeGreaterThan(3 * 303 - 40);
   });
 
   it.each<[string, (dbs: Databases) => void, string, string]>([
@@ -75,15 +77,49 @@ describe('the check of a store', () => {
       'index',
       'it stands at r',
     ],
-    ['a history with a hole', ({ event }) => event.removeSync(['t0', 1]), 'history', 'it has '],
+    [
+      'a history that has lost an entry',
+      (dbs) => amend(dbs, 't250', (row) => Object.assign(row, { told: '' })),
+      'history',
+      'it has ',
+    ],
+    [
+      'a history that cannot be read',
+      (dbs) => amend(dbs, 't0', (row) => Object.assign(row, { told: row.told.slice(1) })),
+      'history',
+      'cannot be read',
+    ],
     [
       'a history that tells something else',
-      ({ event }) => event.putSync(['t250', 0], { n: 1, at: 1, event: 'task.failed', attempt: 0 }),
+      (dbs) =>
+        amend(dbs, 't250', (row) => {
+          Object.assign(row, noTelling());
+          appendEntry(row, { n: 1, at: 1, event: 'task.failed', attempt: 0 }, 9);
+        }),
       'history',
       'the record has status pending',
     ],
-    ['a payload that is gone', ({ blob }) => blob.removeSync(['t250', 'payload']), 'blob', 'its payload has 0 bytes'],
+    [
+      'a task that is not among what has settled',
+      ({ settled }) => settled.putSync(1, ['somebody else']),
+      'index',
+      'it is not among what has settled',
+    ],
+    [
+      'a tally that is off',
+      ({ small }) => small.tally.removeSync('t echo'),
+      'count',
+      '20 tasks that are completed are noted, and 0 are there',
+    ],
+    ['a payload that is gone', ({ blob }) => blob.removeSync(['long', 'payload']), 'blob', 'its payload has 0 bytes'],
+    [
+      'a short payload that is gone',
+      (dbs) => amend(dbs, 't250', (row) => Object.assign(row, { payload: null })),
+      'blob',
+      'its payload has 0 bytes',
+    ],
     ['bytes of nobody', ({ blob }) => blob.putSync(['nobody', 'payload'], bytesOf('x')), 'index', 'it is not known'],
+    ['bytes twice', ({ blob }) => blob.putSync(['t250', 'payload'], bytesOf('x')), 'index', 'its row does not know'],
     ['a key that leads elsewhere', ({ key }) => key.putSync('key-t250', 't1'), 'index', 'its key leads elsewhere'],
     [
       'a counter that is off',
@@ -110,7 +146,7 @@ describe('a copy of a store', () => {
     await store.close();
     const { bytesBefore, bytesAfter } = await compactStore(dir);
     expect(bytesAfter).toBeLessThan(bytesBefore);
-    expect(await checkStore(dir)).toMatchObject({ tasks: 280, total: 0 });
+    expect(await checkStore(dir)).toMatchObject({ tasks: 281, total: 0 });
     const again = await open(dir);
     expect((await again.get('t299'))?.status).toBe('pending');
     await again.close();
@@ -135,7 +171,7 @@ describe('a copy of a store', () => {
     await filled(dir);
     const tasks = new Map<string, unknown>();
     for await (const task of exportStore(dir)) tasks.set(task.record.taskId, task);
-    expect(tasks.size).toBe(302);
+    expect(tasks.size).toBe(303);
     expect(tasks.get('t250')).toMatchObject({
       record: { status: 'pending' },
       payload: Buffer.from('hello').toString('base64'),
@@ -187,7 +223,7 @@ describe('a store that is opened again', () => {
     await damage(dir, ({ meta }) => meta.putSync('format', { schema: 99 }));
     await expect(open(dir)).rejects.toMatchObject({
       code: 'STORE_INCOMPATIBLE',
-      message: expect.stringMatching(/schema 99, .* reads schema 1: .*--store DIR/),
+      message: expect.stringMatching(/schema 99, .* reads schema 2: .*--store DIR/),
     });
   });
 
@@ -219,6 +255,13 @@ describe('the time of a store', () => {
     expect(mark(last, 'a', 20, 1_069_000).storeMs).toBe(last.storeMs + 60_000);
   });
 });
+
+/** Changes a row behind the back of all indexes. */
+function amend({ task }: Databases, taskId: string, how: (row: LmdbRow) => void): void {
+  const row = decodeHead(task.get(taskId) ?? []);
+  how(row);
+  task.putSync(taskId, encodeHead(row));
+}
 
 /** Takes the first task out of an index. */
 function drop(index: Databases['index'], prefix: string, _task: Databases['task']): void {

@@ -14,7 +14,7 @@ describe('transactions on a disk that is full', () => {
       throw Object.assign(new Error('Commit failed'), { commitError: Promise.reject(new Error('no space')) });
     };
     const dbs = { root: { childTransaction }, small: {} } as unknown as Databases;
-    const transactions = new Transactions(dbs, { clock, boot: '', limits: defaultLimits, tell: () => {} });
+    const transactions = new Transactions(dbs, { clock, boot: '', writer: 'w', limits: defaultLimits, tell: () => {} });
     const change = () => transactions.change((verbs) => verbs.join('g', 1_000));
     await expect(Promise.all([change(), change()])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
     for (let again = 0; again < 3; again += 1)

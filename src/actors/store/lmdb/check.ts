@@ -4,12 +4,15 @@
  * pins nothing.
  */
 import { contradictions, replayHistory } from '../../../machines/task-replay.ts';
-import { type HistoryEntry, isOutcome, TASK_STATUSES } from '../../../protocol/task.ts';
+import { type HistoryEntry, isOutcome, TASK_STATUSES, type TaskStatus } from '../../../protocol/task.ts';
 import { realPorts } from '../../real-ports.ts';
+import type { BodyKind } from '../tables.ts';
 import { isWaiting } from '../task-row.ts';
-import { type Databases, openDatabases } from './databases.ts';
-import { decodeHead, type LmdbRow } from './head.ts';
-import { INDEXES, type IndexKey, indexKeysOf, isSameKey, LAST, statusKey } from './task-indexes.ts';
+import { type Databases, openDatabases, reasonOf } from './databases.ts';
+import { BODY_KINDS, decodeHead, isApart, type LmdbRow } from './head.ts';
+import { entriesOf } from './row-history.ts';
+import { nameOfType, type Tally } from './tallies.ts';
+import { INDEXES, type IndexKey, indexKeysOf, isHeld, isSameKey, LAST, statusKey } from './task-indexes.ts';
 import { type ClassRow, readTotals } from './totals.ts';
 
 /** What is wrong with a store. */
@@ -56,11 +59,14 @@ class Checker {
   }
 
   async check(): Promise<StoreCheck> {
-    const { task, index, event, blob } = this.#dbs;
+    const { task, index, blob } = this.#dbs;
     const tasks = await this.#pages(task, (_key, values) => this.#checkRow(decodeHead(values as unknown[])));
     let entries = await this.#pages(index, (key: IndexKey, taskId) => this.#checkEntry(key, taskId as string));
-    entries += await this.#pages(event, ([taskId]: [string]) => this.#mustKnow(taskId, 'has a history'));
-    entries += await this.#pages(blob, ([taskId]: [string]) => this.#mustKnow(taskId, 'has bytes'), false);
+    entries += await this.#pages(
+      blob,
+      ([taskId, kind]: [string, BodyKind]) => this.#mustKnow(taskId, (row) => isApart(row, kind), 'has bytes'),
+      false,
+    );
     this.#snapshot();
     this.#checkCounts();
     return { tasks, entries, faults: this.#faults, total: this.#total };
@@ -97,17 +103,15 @@ class Checker {
         this.#fault('index', `it does not stand at ${key.join(' ')}`, taskId);
       }
     }
-    const history = Array.from(
-      this.#dbs.event.getRange({ start: [taskId, 0], end: [taskId, LAST] }),
-      ({ value }) => value as HistoryEntry,
-    );
+    const history = this.#historyOf(row);
     const replay = replayHistory(history, row);
     for (const says of [...contradictions(row, replay), ...replay.problems]) this.#fault('history', says, taskId);
     const kept = row.entries - row.firstEntry + 1;
     if (history.length !== kept || history.at(-1)?.n !== row.entries) {
       this.#fault('history', `it has ${history.length} entries, and ${kept} up to ${row.entries} were kept`, taskId);
     }
-    for (const kind of ['payload', 'result', 'checkpoint'] as const) this.#checkBody(row, kind);
+    for (const kind of BODY_KINDS) this.#checkBody(row, kind);
+    if (isOutcome(row.status) && !this.#isInLog(row)) this.#fault('index', 'it is not among what has settled', taskId);
     if (row.key !== null && this.#dbs.key.get(row.key) !== taskId)
       this.#fault('index', 'its key leads elsewhere', taskId);
     for (const dependency of row.dependencies ?? []) {
@@ -117,8 +121,24 @@ class Checker {
     }
   }
 
-  #checkBody(row: LmdbRow, kind: 'payload' | 'result' | 'checkpoint'): void {
-    const bytes = this.#dbs.blob.get([row.taskId, kind])?.byteLength ?? 0;
+  #historyOf(row: LmdbRow): HistoryEntry[] {
+    try {
+      return entriesOf(row);
+    } catch (error) {
+      this.#fault('history', `its history cannot be read: ${reasonOf(error)}`, row.taskId);
+      return [];
+    }
+  }
+
+  #isInLog({ taskId, settledSeq }: LmdbRow): boolean {
+    const [chunk] = this.#dbs.settled.getRange({ start: settledSeq, end: 0, reverse: true, limit: 1 });
+    if (settledSeq < readTotals(this.#dbs.meta).settledFrom || chunk === undefined) return false;
+    return chunk.value[settledSeq - chunk.key] === taskId;
+  }
+
+  #checkBody(row: LmdbRow, kind: BodyKind): void {
+    const body = isApart(row, kind) ? this.#dbs.blob.get([row.taskId, kind]) : row[kind];
+    const bytes = body?.byteLength ?? 0;
     const noted = row[`${kind}Bytes`];
     if (bytes !== noted) this.#fault('blob', `its ${kind} has ${bytes} bytes, and ${noted} were noted`, row.taskId);
   }
@@ -129,32 +149,40 @@ class Checker {
     if (!keys.some((each) => isSameKey(each, key))) this.#fault('index', `it stands at ${key.join(' ')}`, taskId);
   }
 
-  #mustKnow(taskId: string, what: string): void {
-    if (!this.#dbs.task.doesExist(taskId)) this.#fault('index', `it is not known, and ${what}`, taskId);
+  #mustKnow(taskId: string, holds: (row: LmdbRow) => boolean, what: string): void {
+    const values = this.#dbs.task.get(taskId);
+    if (values === undefined) this.#fault('index', `it is not known, and ${what}`, taskId);
+    else if (!holds(decodeHead(values))) this.#fault('index', `it ${what} of which its row does not know`, taskId);
   }
 
   /** All in one snapshot. */
   #checkCounts(): void {
-    const totals = readTotals(this.#dbs.meta);
+    const { index, meta, small } = this.#dbs;
+    const totals = readTotals(meta);
     const count = (...prefix: (string | number)[]): number =>
-      this.#dbs.index.getKeysCount({ start: [...prefix, 0], end: [...prefix, LAST] });
-    const counted = Object.fromEntries(
-      TASK_STATUSES.map((status) => [status, count(INDEXES.status, statusKey(status))]),
-    ) as typeof totals.counts;
-    for (const status of TASK_STATUSES)
-      this.#compare(`tasks that are ${status}`, totals.counts[status], counted[status]);
-    const sum = (holds: (status: (typeof TASK_STATUSES)[number]) => boolean): number =>
-      TASK_STATUSES.filter(holds).reduce((all, status) => all + counted[status], 0);
+      index.getKeysCount({ start: [...prefix, 0], end: [...prefix, LAST] });
+    const tallies = Array.from(small.tally.getRange(), ({ key, value }) => ({ key, tally: value as Tally }));
+    const ofTypes = tallies.filter(({ key }) => key.startsWith(nameOfType('')));
+    for (const status of TASK_STATUSES) {
+      const tallied = ofTypes.reduce((sum, { tally }) => sum + (tally[statusKey(status)] ?? 0), 0);
+      this.#compare(`tasks that are ${status}`, totals.counts[status], tallied);
+      if (!isHeld({ status }))
+        this.#compare(`tasks that are ${status}`, tallied, count(INDEXES.status, statusKey(status)));
+    }
+    const sum = (holds: (row: { readonly status: TaskStatus }) => boolean): number =>
+      TASK_STATUSES.filter((status) => holds({ status })).reduce((all, status) => all + totals.counts[status], 0);
+    const owned = index.getKeysCount({ start: [INDEXES.owned, ''], end: [INDEXES.owned, '\u{10ffff}'] });
+    this.#compare('tasks that attempts hold', sum(isHeld), owned);
+    this.#compare('waiting tasks', totals.waitingTasks, sum(isWaiting));
     this.#compare(
-      'waiting tasks',
-      totals.waitingTasks,
-      sum((status) => isWaiting({ status })),
+      'settled tasks',
+      totals.settledTasks,
+      sum(({ status }) => isOutcome(status)),
     );
-    this.#compare('settled tasks', totals.settledTasks, sum(isOutcome));
-    const classes = Array.from(this.#dbs.small.class.getRange(), ({ value }) => value as ClassRow);
+    const classes = Array.from(small.class.getRange(), ({ value }) => value as ClassRow);
     const pending = classes.reduce((all, row) => all + row.pending, 0);
     const waiting = classes.reduce((all, row) => all + row.waiting, 0);
-    this.#compare('claimable tasks of all classes', pending, counted.pending);
+    this.#compare('claimable tasks of all classes', pending, totals.counts.pending);
     this.#compare('waiting tasks of all classes', waiting, totals.waitingTasks);
     this.#compare('classes', totals.waitingClasses, classes.filter((row) => row.waiting > 0).length);
   }

@@ -9,39 +9,13 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database, Key, RootDatabase } from 'lmdb';
 import { PincerError } from '../../../protocol/failure.ts';
-
-/** The layout of what is kept. A store that another version wrote is refused, not guessed at. */
-export const SCHEMA = 1;
+import { type Databases, SCHEMA, SMALL_TABLES } from './layout.ts';
+import { migrateSchema1 } from './schema-1.ts';
 
 /** The file in the directory of a store; LMDB keeps its locks in another one beside it. */
 export const FILE_NAME = 'pincer.mdb';
 
-export const SMALL_TABLES = ['fair', 'class', 'limit', 'gateway', 'node', 'order', 'lock', 'schedule', 'peer'] as const;
-type SmallTable = (typeof SMALL_TABLES)[number];
-
-/** Named databases. Keys are in their order, values are plain msgpack, task ids or bytes. */
-export interface Databases {
-  readonly root: RootDatabase;
-  /** `format`: which version wrote it. `totals`: counters. */
-  readonly meta: Database<unknown, string>;
-  /** taskId → the row, as an array (head.ts). */
-  readonly task: Database<unknown[], string>;
-  /** [taskId, kind] → bytes. */
-  readonly blob: Database<Uint8Array, Key>;
-  /** [taskId, n] → one entry of its history. */
-  readonly event: Database<object, Key>;
-  /** key → taskId. */
-  readonly key: Database<string, string>;
-  /** [taskId, seq of the dependent] → taskId of the dependent. */
-  readonly dependent: Database<string, Key>;
-  /** What task-indexes.ts says → taskId. */
-  readonly index: Database<string, Key>;
-  /** [limit key, n] → when it was claimed. */
-  readonly claim: Database<number, Key>;
-  /** [wakeAtMs, limit key] → limit key. */
-  readonly wake: Database<string, Key>;
-  readonly small: Readonly<Record<SmallTable, Database<unknown, string>>>;
-}
+export type { Databases } from './layout.ts';
 
 export interface OpenOptions {
   readonly readOnly?: boolean | undefined;
@@ -75,7 +49,7 @@ export async function openDatabases(dir: string, options: OpenOptions = {}): Pro
       ...(options.mapBytes === undefined ? {} : { mapSize: options.mapBytes }),
     });
     if (!readOnly) chmodSync(path, 0o600);
-    return checked(databasesOf(root), dir, readOnly);
+    return await checked(databasesOf(root), dir, readOnly);
   } catch (error) {
     if (error instanceof PincerError) throw error;
     const message = `the store in ${dir} cannot be opened: ${reasonOf(error)}`;
@@ -105,7 +79,7 @@ function databasesOf(root: RootDatabase): Databases {
     meta: msgpack('meta'),
     task: msgpack('task'),
     blob: root.openDB<Uint8Array, Key>('blob', { encoding: 'binary' }),
-    event: msgpack('event'),
+    settled: msgpack('settled'),
     key: root.openDB<string, string>('key', { encoding: 'string' }),
     dependent: text('dependent'),
     index: text('index'),
@@ -117,24 +91,31 @@ function databasesOf(root: RootDatabase): Databases {
   };
 }
 
-function checked(databases: Databases, dir: string, readOnly: boolean): Databases {
+async function checked(databases: Databases, dir: string, readOnly: boolean): Promise<Databases> {
   const { meta, root } = databases;
-  const format = meta.get('format') as { readonly schema: number } | undefined;
-  if (format === undefined && !readOnly) {
-    root.transactionSync(() => {
-      if (meta.get('format') === undefined) meta.putSync('format', { schema: SCHEMA });
-    });
-    return checked(databases, dir, true);
+  const schemaOf = (): number | undefined => (meta.get('format') as { readonly schema: number } | undefined)?.schema;
+  try {
+    if (schemaOf() === undefined && !readOnly) {
+      root.transactionSync(() => {
+        if (schemaOf() === undefined) meta.putSync('format', { schema: SCHEMA });
+      });
+    }
+    if (schemaOf() === 1 && !readOnly) await migrateSchema1(databases, dir, SCHEMA);
+    if (schemaOf() === SCHEMA) return databases;
+    throw new PincerError('STORE_INCOMPATIBLE', `the ${whyNot(dir, schemaOf())}`);
+  } catch (error) {
+    await root.close();
+    throw error;
   }
-  if (format?.schema === SCHEMA) return databases;
-  void root.close();
-  throw new PincerError(
-    'STORE_INCOMPATIBLE',
-    format === undefined
-      ? `the directory ${dir} holds no store of Pincer`
-      : `the store in ${dir} has schema ${format.schema}, and this version of Pincer reads schema ${SCHEMA}: run the ` +
-          'version that wrote it, or give this one another directory with `--store DIR`',
-  );
+}
+
+/** What stands in the way of reading a store, and the mend. */
+function whyNot(dir: string, schema: number | undefined): string {
+  if (schema === undefined) return `directory ${dir} holds no store of Pincer`;
+  const reads = `store in ${dir} has schema ${schema}, and this version of Pincer reads schema ${SCHEMA}`;
+  if (schema === 1)
+    return `${reads}: start a gateway with it once, which brings it there; make a copy of the file before`;
+  return `${reads}: run the version that wrote it, or give this one another directory with \`--store DIR\``;
 }
 
 /** What went wrong, in the words of the system. */

@@ -1,6 +1,6 @@
 /** The limits of an LMDB store, the times of their claims, and when to look at each next. */
 import type { LimitRow, LimitTable } from '../limit-rows.ts';
-import type { Databases } from './databases.ts';
+import type { Databases } from './layout.ts';
 import { SmallTable } from './small-table.ts';
 import { LAST } from './task-indexes.ts';
 

@@ -1,28 +1,35 @@
 /**
- * The settled tasks of an LMDB store, in the order in which they settled: a range of its index. The oldest is asked for
- * with each task that settles once the store is full, so that asking writes nothing: whatever has settled since the
- * index was last written is younger than all that stand in it.
+ * The settled tasks of an LMDB store, in the order in which they settled: a log of their ids, to which each transaction
+ * adds a few at once. A task that was redriven stays in it and is passed over; what lies before the oldest is taken away
+ * a chunk at a time.
  */
+import type { Database } from 'lmdb';
 import { isOutcome } from '../../../protocol/task.ts';
 import type { SettledRows } from '../tables.ts';
 import type { LmdbRow } from './head.ts';
 import type { LmdbTasks } from './lmdb-tasks.ts';
-import { INDEXES, type IndexKey, LAST } from './task-indexes.ts';
 import type { Totals } from './totals.ts';
 
-/** Tasks that are looked up ahead. */
-const CHUNK = 16;
-const FIRST: IndexKey = [INDEXES.settled, 0];
-const END: IndexKey = [INDEXES.settled, LAST];
+/** Ids in one chunk. */
+const CHUNK_MAX = 256;
+
+/** Tasks that settled one after another, the first of them as the `first`th of all. */
+interface Chunk {
+  readonly first: number;
+  readonly taskIds: string[];
+}
 
 export class LmdbSettled implements SettledRows<LmdbRow> {
+  readonly #log: Database<string[], number>;
   readonly #tasks: LmdbTasks;
   readonly #totals: () => Totals;
-  /** The oldest in the index, looked up together: as long as this transaction lasts, others only settle after them. */
-  #ahead: ReturnType<LmdbTasks['written']> = [];
-  #at = 0;
+  /** The oldest chunk that is written. */
+  #oldest: Chunk | null = null;
+  /** What has settled in this transaction. */
+  #news: Chunk[] = [];
 
-  constructor(tasks: LmdbTasks, totals: () => Totals) {
+  constructor(log: Database<string[], number>, tasks: LmdbTasks, totals: () => Totals) {
+    this.#log = log;
     this.#tasks = tasks;
     this.#totals = totals;
   }
@@ -42,45 +49,65 @@ export class LmdbSettled implements SettledRows<LmdbRow> {
     totals.settledBytes += row.resultBytes + row.payloadBytes;
     row.settledSeq = totals.settledSeq;
     this.#tasks.touch(row);
+    const last = this.#news.at(-1);
+    if (last !== undefined && last.taskIds.length < CHUNK_MAX) last.taskIds.push(row.taskId);
+    else this.#news.push({ first: row.settledSeq, taskIds: [row.taskId] });
   }
 
   drop(row: LmdbRow): void {
     this.#totals().settledTasks -= 1;
     this.#totals().settledBytes -= row.resultBytes + row.payloadBytes;
-    if (this.#ahead[this.#at]?.taskId === row.taskId) this.#at += 1;
   }
 
   oldest(): LmdbRow | undefined {
-    const known = this.#next();
-    if (known !== undefined) return known;
-    this.#look();
-    const written = this.#next();
-    if (written !== undefined) return written;
-    // None of them is settled any more, or there are none: only what this transaction has changed can tell.
-    this.#tasks.flush();
-    this.#look();
-    return this.#next();
+    for (let chunk = this.#first(); chunk !== undefined; chunk = this.#first()) {
+      const row = this.#firstOf(chunk);
+      if (row !== undefined) return row;
+      this.#remove(chunk);
+    }
+    return undefined;
+  }
+
+  /** Writes what has settled in this transaction. */
+  write(): void {
+    for (const { first, taskIds } of this.#news) this.#log.putSync(first, taskIds);
+    this.#news = [];
   }
 
   /** Forgets what it knows: another process may change it from now on. */
   reset(): void {
-    this.#ahead = [];
-    this.#at = 0;
+    this.#oldest = null;
+    this.#news = [];
   }
 
-  #look(): void {
-    this.#ahead = this.#tasks.written(FIRST, END, CHUNK);
-    this.#at = 0;
+  #first(): Chunk | undefined {
+    this.#oldest ??= this.#read();
+    return this.#oldest ?? this.#news[0];
   }
 
-  /** The first of those that were looked up that still has the place in which it stood. */
-  #next(): LmdbRow | undefined {
-    for (; this.#at < this.#ahead.length; this.#at += 1) {
-      const { key = FIRST, taskId = '' } = this.#ahead[this.#at] ?? {};
-      const row = this.#tasks.get(taskId);
-      // One that was redriven has none, and another one once it has settled again.
-      if (row !== undefined && isOutcome(row.status) && row.settledSeq === key[1]) return row;
+  #read(): Chunk | null {
+    const [found] = this.#log.getRange({ limit: 1 });
+    return found === undefined ? null : { first: found.key, taskIds: found.value };
+  }
+
+  /** The first in a chunk that still has the place in which it settled. */
+  #firstOf({ first, taskIds }: Chunk): LmdbRow | undefined {
+    const totals = this.#totals();
+    for (let at = Math.max(0, totals.settledFrom - first); at < taskIds.length; at += 1) {
+      totals.settledFrom = first + at;
+      const row = this.#tasks.get(taskIds[at] ?? '');
+      if (row !== undefined && isOutcome(row.status) && row.settledSeq === first + at) return row;
     }
+    totals.settledFrom = first + taskIds.length;
     return undefined;
+  }
+
+  #remove(chunk: Chunk): void {
+    if (chunk !== this.#oldest) {
+      this.#news.shift();
+      return;
+    }
+    this.#log.removeSync(chunk.first);
+    this.#oldest = null;
   }
 }

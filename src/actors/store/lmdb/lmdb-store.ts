@@ -77,7 +77,7 @@ class LmdbStore extends VerbStore<LmdbRow> {
       receive: (frame) => this.#hear(frame),
     });
     const transactions = new Transactions(dbs, {
-      ...{ clock: this.#clock, boot: bootId(), limits },
+      ...{ clock: this.#clock, boot: bootId(), writer: realPorts().ids(), limits },
       tell: (hints) => {
         this.tell(hints);
         for (const frame of framesOf(hints)) peers.send(frame);

@@ -1,6 +1,7 @@
 /**
- * The tables of an LMDB store within one transaction. Between `begin` and `end` they are what the databases hold; before
- * and after that they know nothing, since any process of the machine may change the databases meanwhile.
+ * The tables of an LMDB store within one transaction: between `begin` and `end` they are what the databases hold. Any
+ * process of the machine may change the databases before the next one; only if the stamp in the totals says that none
+ * has, what was kept is still true.
  */
 import { PincerError } from '../../../protocol/failure.ts';
 import type { Clock } from '../../../protocol/ports.ts';
@@ -16,6 +17,7 @@ import { LmdbSettled } from './lmdb-settled.ts';
 import { LmdbTasks } from './lmdb-tasks.ts';
 import { SmallTable } from './small-table.ts';
 import { markTime } from './store-time.ts';
+import { Tallies, type Tally } from './tallies.ts';
 import { INDEXES, queueKey } from './task-indexes.ts';
 import { type ClassRow, LmdbWaiting, readTotals, type Totals, writeTotals } from './totals.ts';
 
@@ -34,16 +36,24 @@ export class LmdbTables implements Tables<LmdbRow> {
   readonly schedules: SmallTable<ScheduleRecord>;
   readonly #dbs: Databases;
   readonly #classes: SmallTable<ClassRow>;
+  readonly #tallies: SmallTable<Tally>;
+  readonly #writer: string;
   #totals: Totals | null = null;
+  /** What this one has written last; null: nothing that is kept is true. */
+  #stamp: string | null = null;
+  #writes = 0;
 
-  constructor(dbs: Databases) {
+  /** `writer` is another one for each that writes, in any process. */
+  constructor(dbs: Databases, writer: string) {
     const totals = (): Totals => this.#present();
     this.#dbs = dbs;
+    this.#writer = writer;
     this.#classes = new SmallTable(dbs.small.class, queueKey);
-    this.tasks = new LmdbTasks(dbs, totals);
+    this.#tallies = new SmallTable(dbs.small.tally, queueKey);
+    this.tasks = new LmdbTasks(dbs, totals, new Tallies(this.#tallies));
     this.waiting = new LmdbWaiting(totals, this.#classes);
     this.lines = new LmdbLines(this.tasks, this.waiting);
-    this.settled = new LmdbSettled(this.tasks, totals);
+    this.settled = new LmdbSettled(dbs.settled, this.tasks, totals);
     this.owned = new LmdbOwned(this.tasks);
     this.limits = new LmdbLimits(dbs);
     this.fair = new SmallTable(dbs.small.fair, queueKey);
@@ -65,8 +75,10 @@ export class LmdbTables implements Tables<LmdbRow> {
   }
 
   begin(clock: Clock, boot: string): void {
-    this.#reset();
     this.#totals = readTotals(this.#dbs.meta);
+    for (const table of this.#small()) table.reset();
+    if (this.#totals.stamp !== this.#stamp) this.#reset();
+    this.#stamp = null;
     if (this.#totals.isRetired === true) {
       throw new PincerError('STORE_UNAVAILABLE', 'the store was compacted meanwhile: start the gateway again');
     }
@@ -75,22 +87,36 @@ export class LmdbTables implements Tables<LmdbRow> {
 
   /** Writes all that has changed. */
   end(): void {
-    this.tasks.flush();
-    for (const table of this.#small()) table.flush();
-    writeTotals(this.#dbs.meta, this.#present());
-    this.#reset();
+    const totals = this.#present();
+    this.tasks.write();
+    this.settled.write();
+    for (const table of [...this.#small(), this.#classes, this.#tallies]) table.flush();
+    this.#writes += 1;
+    this.#stamp = `${this.#writer} ${this.#writes}`;
+    totals.stamp = this.#stamp;
+    writeTotals(this.#dbs.meta, totals);
+    this.tasks.end();
+    this.#classes.trim();
+    this.#tallies.trim();
+    this.#totals = null;
   }
 
+  /** The transaction has come to nothing. */
+  undo(): void {
+    this.#stamp = null;
+  }
+
+  /** Small and rarely asked for: read anew in every transaction. */
   #small(): readonly { flush(): void; reset(): void }[] {
     const { fair, gateways, nodes, orders, locks, schedules, limits } = this;
-    return [this.#classes, fair, gateways, nodes, orders, locks, schedules, limits];
+    return [fair, gateways, nodes, orders, locks, schedules, limits];
   }
 
   #reset(): void {
     this.tasks.reset();
     this.settled.reset();
-    for (const table of this.#small()) table.reset();
-    this.#totals = null;
+    this.#classes.reset();
+    this.#tallies.reset();
   }
 
   #present(): Totals {

@@ -1,32 +1,33 @@
 /**
- * The tasks of an LMDB store within one transaction. A row is read once, changed in place, and written when an index is
- * asked for or the transaction ends, together with what that means for its indexes.
+ * The tasks of an LMDB store within one transaction. A row is read once, changed in place, and written when the
+ * transaction ends; the indexes follow it then, or when one of them is asked for.
  */
-import { type HistoryEntry, isOutcome, TASK_STATUSES, type TaskStatus } from '../../../protocol/task.ts';
+import { type HistoryEntry, isOutcome, type TaskStatus } from '../../../protocol/task.ts';
 import type { ListFilter, TaskPage } from '../store.ts';
 import type { BodyKind, TaskRows } from '../tables.ts';
-import { recordOf, type TaskRow } from '../task-row.ts';
+import type { TaskRow } from '../task-row.ts';
 import type { Databases } from './databases.ts';
-import { decodeHead, encodeHead, type LmdbRow, lmdbRow } from './head.ts';
-import { INDEXES, type IndexKey, indexKeysOf, isSameKey, LAST, statusKey } from './task-indexes.ts';
+import { BODY_BYTES_IN_ROW_MAX, BODY_KINDS, decodeHead, encodeHead, isApart, type LmdbRow, lmdbRow } from './head.ts';
+import { type Entry, KeptRows } from './kept-rows.ts';
+import { appendEntry, entriesOf } from './row-history.ts';
+import { nameOfNode, nameOfType, type Tallies } from './tallies.ts';
+import { type IndexKey, indexKeysOf, isSameKey, LAST } from './task-indexes.ts';
+import { pageOf } from './task-page.ts';
 import type { Totals } from './totals.ts';
-
-/** A row in this transaction, and where it stands in the indexes as they are now. */
-interface Entry {
-  row: LmdbRow;
-  keys: readonly (IndexKey | null)[];
-  isChanged: boolean;
-}
 
 export class LmdbTasks implements TaskRows<LmdbRow> {
   readonly #dbs: Databases;
   readonly #totals: () => Totals;
+  readonly #tallies: Tallies;
   readonly #entries = new Map<string, Entry>();
-  readonly #changed = new Set<Entry>();
+  readonly #kept = new KeptRows();
+  readonly #unwritten = new Set<Entry>();
+  readonly #unindexed = new Set<Entry>();
 
-  constructor(dbs: Databases, totals: () => Totals) {
+  constructor(dbs: Databases, totals: () => Totals, tallies: Tallies) {
     this.#dbs = dbs;
     this.#totals = totals;
+    this.#tallies = tallies;
   }
 
   get counts(): Readonly<Record<TaskStatus, number>> {
@@ -34,12 +35,17 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
   }
 
   get(taskId: string): LmdbRow | undefined {
-    const known = this.#entries.get(taskId);
-    if (known !== undefined) return known.row;
-    const values = this.#dbs.task.get(taskId);
-    if (values === undefined) return undefined;
-    const row = decodeHead(values);
-    this.#entries.set(taskId, { row, keys: indexKeysOf(row), isChanged: false });
+    const known = this.#entries.get(taskId) ?? this.#kept.take(taskId);
+    if (known !== undefined) {
+      this.#entries.set(taskId, known);
+      return known.row;
+    }
+    const row = this.#read(taskId);
+    if (row === undefined) return undefined;
+    const { status, node } = row;
+    this.#entries.set(taskId, {
+      ...{ row, keys: indexKeysOf(row), counted: { status, node }, isWritten: true, isIndexed: true },
+    });
     return row;
   }
 
@@ -55,7 +61,7 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
 
   add(row: TaskRow): LmdbRow {
     const own = lmdbRow(row);
-    const entry = { row: own, keys: indexKeysOf(own).map(() => null), isChanged: false };
+    const entry: Entry = { row: own, keys: [], counted: null, isWritten: true, isIndexed: true };
     this.#entries.set(own.taskId, entry);
     this.#change(entry);
     if (own.key !== null) this.#dbs.key.putSync(own.key, own.taskId);
@@ -74,16 +80,16 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
   }
 
   forget(row: LmdbRow): void {
-    const { index, task, key, blob, event } = this.#dbs;
+    const { index, task, key, blob } = this.#dbs;
     const entry = this.#entryOf(row);
     for (const each of entry.keys) if (each !== null) index.removeSync(each as never);
+    this.#count(entry, -1);
     this.#entries.delete(row.taskId);
-    this.#changed.delete(entry);
+    this.#unwritten.delete(entry);
+    this.#unindexed.delete(entry);
     task.removeSync(row.taskId);
     if (row.key !== null) key.removeSync(row.key);
-    // Settling has taken away the payload of a completed task and every checkpoint; no other task has a result.
-    blob.removeSync([row.taskId, row.status === 'completed' ? 'result' : 'payload']);
-    for (const each of this.#eventKeys(row)) event.removeSync(each as never);
+    for (const kind of BODY_KINDS) if (isApart(row, kind)) blob.removeSync([row.taskId, kind]);
     this.#totals().counts[row.status] -= 1;
   }
 
@@ -94,32 +100,28 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
   }
 
   body(row: LmdbRow, kind: BodyKind): Uint8Array | null {
-    if (kind === 'checkpoint' && !row.hasCheckpoint) return null;
-    return this.#dbs.blob.get([row.taskId, kind]) ?? null;
+    return isApart(row, kind) ? (this.#dbs.blob.get([row.taskId, kind]) ?? null) : row[kind];
   }
 
   setBody(row: LmdbRow, kind: BodyKind, bytes: Uint8Array | null): void {
-    if (kind === 'checkpoint' && bytes === null && !row.hasCheckpoint) return;
+    if (bytes === null && row[kind] === null && !isApart(row, kind)) return;
     this.touch(row);
-    if (bytes !== null) this.#dbs.blob.putSync([row.taskId, kind], bytes);
-    else this.#dbs.blob.removeSync([row.taskId, kind]);
-    row[`${kind}Bytes`] = bytes?.byteLength ?? 0;
-    if (kind === 'checkpoint') row.hasCheckpoint = bytes !== null;
+    const key = [row.taskId, kind];
+    const byteLength = bytes?.byteLength ?? 0;
+    const isLong = byteLength > BODY_BYTES_IN_ROW_MAX;
+    if (bytes !== null && isLong) this.#dbs.blob.putSync(key, bytes);
+    else if (isApart(row, kind)) this.#dbs.blob.removeSync(key);
+    row[kind] = isLong ? null : bytes;
+    row[`${kind}Bytes`] = byteLength;
   }
 
   history(row: LmdbRow): readonly HistoryEntry[] {
-    return this.#eventKeys(row).map((key) => this.#dbs.event.get(key as never) as HistoryEntry);
+    return entriesOf(row);
   }
 
   tell(row: LmdbRow, entry: HistoryEntry, entriesMax: number): void {
     this.touch(row);
-    // `entries` counts this one already.
-    const n = row.entries - 1;
-    if (n - row.firstEntry + 1 >= entriesMax) {
-      this.#dbs.event.removeSync([row.taskId, row.firstEntry]);
-      row.firstEntry += 1;
-    }
-    this.#dbs.event.putSync([row.taskId, n], entry);
+    appendEntry(row, entry, entriesMax);
   }
 
   link(row: LmdbRow, dependent: LmdbRow): void {
@@ -146,38 +148,17 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
 
   page(filter: ListFilter, limit: number, nowMs: number): TaskPage {
     this.flush();
-    const { type, node } = filter;
-    const statuses = filter.status ?? TASK_STATUSES;
-    const before = filter.cursor === undefined ? LAST : Number(filter.cursor);
-    const prefix = prefixOf(filter);
-    const isIndexed = type === undefined || node === undefined;
-    const matches = (row: LmdbRow): boolean => isIndexed || row.type === type;
-    // One more than fits is looked for, to know whether there is a next page.
-    const found = [...new Set(statuses)]
-      .flatMap((status) => this.#newest([...prefix, statusKey(status)], before, isIndexed ? limit + 1 : LAST))
-      .sort((a, b) => b.seq - a.seq)
-      .filter(({ taskId }) => isIndexed || matches(this.get(taskId) as LmdbRow));
-    const items = found.slice(0, limit);
-    const page = {
-      items: items.map(({ taskId }) => recordOf(this.get(taskId) as LmdbRow, nowMs)),
-      total: isIndexed ? this.#total(prefix, [...new Set(statuses)]) : this.#totalOf(prefix, statuses, matches),
-    };
-    const last = items.at(-1);
-    return found.length > limit && last !== undefined ? { ...page, cursor: String(last.seq) } : page;
+    const { counts } = this;
+    // A list may look at every task there is: what it has looked at is not kept.
+    const rowOf = (taskId: string): LmdbRow | undefined => this.#entries.get(taskId)?.row ?? this.#read(taskId);
+    return pageOf({ index: this.#dbs.index, tallies: this.#tallies, counts, rowOf }, filter, { limit, nowMs });
   }
 
   /** The first tasks of a range of the index, at most `limit`. */
   range(start: IndexKey, end: IndexKey, limit: number): string[] {
     this.flush();
-    return Array.from(this.#entriesOf(start, end, limit), ({ value }) => value);
-  }
-
-  /** The same with their keys, as the index was last written: what has been changed since is not in it. */
-  written(start: IndexKey, end: IndexKey, limit: number): { readonly key: IndexKey; readonly taskId: string }[] {
-    return Array.from(this.#entriesOf(start, end, limit), ({ key, value }) => ({
-      key: key as unknown as IndexKey,
-      taskId: value,
-    }));
+    const range = { start: start as never, end: end as never, limit };
+    return Array.from(this.#dbs.index.getRange(range), ({ value }) => value);
   }
 
   count(start: IndexKey, end: IndexKey): number {
@@ -190,12 +171,11 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
     this.#change(this.#entryOf(row));
   }
 
-  /** Writes what has changed, so that the indexes tell of it. */
+  /** Brings the indexes up to date. */
   flush(): void {
-    const { index, task } = this.#dbs;
-    for (const entry of this.#changed) {
+    const { index } = this.#dbs;
+    for (const entry of this.#unindexed) {
       const { row } = entry;
-      if (isOutcome(row.status) && row.settledSeq === 0) throw new Error(`${row.taskId} has settled without a place`);
       const keys = indexKeysOf(row);
       for (const [at, key] of keys.entries()) {
         const before = entry.keys[at] ?? null;
@@ -203,21 +183,43 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
         if (before !== null) index.removeSync(before as never);
         if (key !== null) index.putSync(key as never, row.taskId);
       }
-      task.putSync(row.taskId, encodeHead(row));
       entry.keys = keys;
-      entry.isChanged = false;
+      entry.isIndexed = true;
+      this.#recount(entry);
     }
-    this.#changed.clear();
+    this.#unindexed.clear();
+  }
+
+  /** Writes what has changed. */
+  write(): void {
+    this.flush();
+    for (const entry of this.#unwritten) {
+      const { row } = entry;
+      if (isOutcome(row.status) && row.settledSeq === 0) throw new Error(`${row.taskId} has settled without a place`);
+      this.#dbs.task.putSync(row.taskId, encodeHead(row));
+      entry.isWritten = true;
+    }
+    this.#unwritten.clear();
+  }
+
+  /** The transaction is over; what is likely to be asked for in the next one is kept for it. */
+  end(): void {
+    const areFew = this.#totals().waitingTasks;
+    for (const entry of this.#entries.values()) this.#kept.keep(entry, areFew);
+    this.#entries.clear();
   }
 
   /** Forgets what it knows: another process may change it from now on. */
   reset(): void {
+    this.#kept.clear();
     this.#entries.clear();
-    this.#changed.clear();
+    this.#unwritten.clear();
+    this.#unindexed.clear();
   }
 
-  #entriesOf(start: IndexKey, end: IndexKey, limit: number) {
-    return this.#dbs.index.getRange({ start: start as never, end: end as never, limit });
+  #read(taskId: string): LmdbRow | undefined {
+    const values = this.#dbs.task.get(taskId);
+    return values === undefined ? undefined : decodeHead(values);
   }
 
   #entryOf(row: LmdbRow): Entry {
@@ -227,45 +229,27 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
   }
 
   #change(entry: Entry): void {
-    if (entry.isChanged) return;
-    entry.isChanged = true;
-    this.#changed.add(entry);
+    if (entry.isWritten) {
+      entry.isWritten = false;
+      this.#unwritten.add(entry);
+    }
+    if (entry.isIndexed) {
+      entry.isIndexed = false;
+      this.#unindexed.add(entry);
+    }
   }
 
-  #eventKeys({ taskId, entries, firstEntry }: LmdbRow): IndexKey[] {
-    const rest = Array.from(
-      { length: Math.max(0, entries - firstEntry) },
-      (_, at): IndexKey => [taskId, firstEntry + at],
-    );
-    return entries === 0 ? [] : [[taskId, 0], ...rest];
+  #recount(entry: Entry): void {
+    const { status, node } = entry.row;
+    if (entry.counted?.status === status && entry.counted.node === node) return;
+    this.#count(entry, -1);
+    entry.counted = { status, node };
+    this.#count(entry, 1);
   }
 
-  #newest(prefix: (string | number)[], before: number, limit: number): { seq: number; taskId: string }[] {
-    const range = { start: [...prefix, before], end: [...prefix, 0], reverse: true, limit: Math.min(limit, 2 ** 31) };
-    const rows = Array.from(this.#dbs.index.getRange(range as never), ({ key, value }) => {
-      return { seq: (key as unknown as IndexKey).at(-1) as number, taskId: value };
-    });
-    return rows.filter(({ seq }) => seq < before);
+  #count({ row, counted }: Entry, by: number): void {
+    if (counted === null) return;
+    this.#tallies.add(nameOfType(row.type), counted.status, by);
+    if (counted.node !== null) this.#tallies.add(nameOfNode(counted.node), counted.status, by);
   }
-
-  #total(prefix: (string | number)[], statuses: readonly TaskStatus[]): number {
-    const ofStatus = (status: TaskStatus): number => {
-      if (prefix[0] === INDEXES.status) return this.counts[status];
-      const key = [...prefix, statusKey(status)];
-      return this.#dbs.index.getKeysCount({ start: [...key, 0], end: [...key, LAST] } as never);
-    };
-    return statuses.reduce((sum, status) => sum + ofStatus(status), 0);
-  }
-
-  /** By looking at every task of a node: both filters together have no index of their own. */
-  #totalOf(prefix: (string | number)[], statuses: readonly TaskStatus[], matches: (row: LmdbRow) => boolean): number {
-    const all = [...new Set(statuses)].flatMap((status) => this.#newest([...prefix, statusKey(status)], LAST, LAST));
-    return all.filter(({ taskId }) => matches(this.get(taskId) as LmdbRow)).length;
-  }
-}
-
-function prefixOf({ type, node }: ListFilter): [string, ...string[]] {
-  if (node !== undefined) return [INDEXES.node, node];
-  if (type !== undefined) return [INDEXES.type, type];
-  return [INDEXES.status];
 }

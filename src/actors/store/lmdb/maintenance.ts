@@ -4,11 +4,12 @@ import { dirname, join } from 'node:path';
 import { PincerError } from '../../../protocol/failure.ts';
 import type { HistoryEntry } from '../../../protocol/task.ts';
 import type { TaskRecord } from '../store.ts';
+import type { BodyKind } from '../tables.ts';
 import { recordOf } from '../task-row.ts';
 import { type Databases, FILE_NAME, openDatabases } from './databases.ts';
-import { decodeHead } from './head.ts';
-import { isAlive, type PeerRow } from './peers.ts';
-import { LAST } from './task-indexes.ts';
+import { decodeHead, isApart } from './head.ts';
+import { areAlive } from './peers.ts';
+import { entriesOf } from './row-history.ts';
 import { readTotals } from './totals.ts';
 
 /** What `compactStore` did. */
@@ -84,23 +85,16 @@ export async function* exportStore(dir: string): AsyncGenerator<ExportedTask, vo
 
 function exported(dbs: Databases, taskId: string): ExportedTask {
   const nowMs = readTotals(dbs.meta).time?.storeMs ?? 0;
-  const bytes = (kind: string): string | null => {
-    const blob = dbs.blob.get([taskId, kind]);
-    return blob === undefined ? null : Buffer.from(blob).toString('base64');
+  const row = decodeHead(dbs.task.get(taskId) ?? []);
+  const bytes = (kind: BodyKind): string | null => {
+    const body = isApart(row, kind) ? dbs.blob.get([taskId, kind]) : row[kind];
+    return body === undefined || body === null ? null : Buffer.from(body).toString('base64');
   };
-  const events = dbs.event.getRange({ start: [taskId, 0], end: [taskId, LAST] });
-  return {
-    record: recordOf(decodeHead(dbs.task.get(taskId) ?? []), nowMs),
-    history: Array.from(events, ({ value }) => value as HistoryEntry),
-    payload: bytes('payload'),
-    result: bytes('result'),
-  };
+  return { record: recordOf(row, nowMs), history: entriesOf(row), payload: bytes('payload'), result: bytes('result') };
 }
 
 async function mustBeAlone({ small }: Databases, dir: string): Promise<void> {
-  const rows = Array.from(small.peer.getRange({}), ({ value }) => value as PeerRow);
-  const alive = await Promise.all(rows.map(isAlive));
-  if (!alive.includes(true)) return;
+  if (!(await areAlive(small.peer))) return;
   const message = `a gateway has the store in ${dir} open: stop it first, or copy to another file with \`--to FILE\``;
   throw new PincerError('STORE_UNAVAILABLE', message);
 }

@@ -10,7 +10,7 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock, Ids } from '../../../protocol/ports.ts';
-import type { Databases } from './databases.ts';
+import type { Databases } from './layout.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frames.ts';
 
 /** Processes that one store is told of at most; more than any machine would run. */
@@ -24,7 +24,7 @@ const HELLO_MS_MAX = 1_000;
 /** The longest path of a socket that every system takes. */
 const PATH_BYTES_MAX = 100;
 
-export interface PeerRow {
+interface PeerRow {
   readonly id: string;
   readonly path: string;
 }
@@ -177,8 +177,14 @@ export class Peers {
   }
 }
 
+/** Whether any process has the store of these rows open. */
+export async function areAlive(peer: Databases['small']['peer']): Promise<boolean> {
+  const rows = Array.from(peer.getRange({}), ({ value }) => value as PeerRow);
+  return (await Promise.all(rows.map(isAlive))).includes(true);
+}
+
 /** Whether the process of a row is still there. */
-export async function isAlive({ path }: PeerRow): Promise<boolean> {
+async function isAlive({ path }: PeerRow): Promise<boolean> {
   const socket = createConnection(path);
   try {
     return await new Promise<boolean>((resolve) => {

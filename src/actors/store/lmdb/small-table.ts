@@ -5,6 +5,9 @@
 import type { Database } from 'lmdb';
 import type { Table } from '../tables.ts';
 
+/** Rows that are kept from one transaction to the next. */
+const KNOWN_MAX = 1_024;
+
 export class SmallTable<Value> implements Table<Value> {
   readonly #db: Database<unknown, string>;
   readonly #keyOf: (name: string) => string;
@@ -62,6 +65,11 @@ export class SmallTable<Value> implements Table<Value> {
       else this.#db.putSync(key, value);
     }
     this.#changed.clear();
+  }
+
+  /** Forgets what it knows, if that is much. */
+  trim(): void {
+    if (this.#known.size > KNOWN_MAX) this.#known.clear();
   }
 
   /** Forgets what it knows: another process may change it from now on. */

@@ -1,11 +1,14 @@
 /**
  * Where a task stands in every index. It follows from its row alone, so that an index is never changed by hand: what a
  * transaction leaves of a row decides, and `check` asks the same question.
+ *
+ * An index is written with every change of what it is by, so there are few. Tasks that an attempt holds stand among what
+ * their gateway owns and in no index by status: they are few, and change it most often.
  */
 import { createHash } from 'node:crypto';
 import { isOutcome, TASK_STATUSES, type TaskStatus } from '../../../protocol/task.ts';
 import { lapsesAtMs } from '../lapse.ts';
-import { isWaiting } from '../task-row.ts';
+import { isWaiting, type TaskRow } from '../task-row.ts';
 import type { LmdbRow } from './head.ts';
 
 export type IndexKey = readonly [string, ...(string | number)[]];
@@ -16,9 +19,10 @@ export const INDEXES = {
   due: 'd',
   expiry: 'x',
   owned: 'o',
-  settled: 'f',
+  /** Those that wait or have settled. */
   status: 's',
   type: 't',
+  /** Those that have settled. */
   node: 'n',
 };
 
@@ -28,19 +32,16 @@ export const LAST = Number.MAX_VALUE;
 /** Its key in each index, always in the same order; null where it does not stand. */
 export function indexKeysOf(row: LmdbRow): (IndexKey | null)[] {
   const { status, seq, rank } = row;
-  const waits = isWaiting(row);
-  const settled = isOutcome(status);
-  const at = statusKey(status);
-  const lapsesAt = waits ? lapseAtMs(row) : LAST;
+  const held = isHeld(row);
+  const lapsesAt = isWaiting(row) ? lapseAtMs(row) : LAST;
   return [
     status === 'pending' ? [INDEXES.ready, queueKey(row.queue), rank, seq] : null,
     status === 'delayed' && row.dependencies === null ? [INDEXES.due, row.dueMs, rank, seq] : null,
     lapsesAt < LAST ? [INDEXES.expiry, lapsesAt, seq] : null,
     row.owner !== null ? [INDEXES.owned, row.owner, row.taskId] : null,
-    settled ? [INDEXES.settled, row.settledSeq] : null,
-    [INDEXES.status, at, seq],
-    [INDEXES.type, row.type, at, seq],
-    row.node !== null ? [INDEXES.node, row.node, at, seq] : null,
+    held ? null : [INDEXES.status, statusKey(status), seq],
+    [INDEXES.type, row.type, seq],
+    held || row.node === null ? null : [INDEXES.node, row.node, seq],
   ];
 }
 
@@ -51,6 +52,11 @@ export function isSameKey(a: IndexKey | null, b: IndexKey | null): boolean {
 
 export function statusKey(status: TaskStatus): number {
   return TASK_STATUSES.indexOf(status);
+}
+
+/** Whether an attempt holds the task. */
+export function isHeld(row: Pick<TaskRow, 'status'>): boolean {
+  return !isWaiting(row) && !isOutcome(row.status);
 }
 
 /** A class as a part of a key: itself, or if it is too long for one, its hash. */

@@ -9,6 +9,8 @@ export interface Totals {
   time: TimeMark | null;
   seq: number;
   settledSeq: number;
+  /** No task that settled before this one is kept. */
+  settledFrom: number;
   token: number;
   epoch: number;
   counts: Record<TaskStatus, number>;
@@ -19,6 +21,8 @@ export interface Totals {
   sinceMs: number;
   settledTasks: number;
   settledBytes: number;
+  /** Who wrote last, and what: whoever finds here what it wrote itself knows that nobody has written since. */
+  stamp: string;
   /** A compacted copy has taken the place of this file: what is written here is lost. */
   isRetired?: boolean;
 }
@@ -43,8 +47,8 @@ export function writeTotals(meta: Database<unknown, string>, totals: Totals): vo
 function noTotals(): Totals {
   const counts = Object.fromEntries(TASK_STATUSES.map((status) => [status, 0])) as Totals['counts'];
   return {
-    ...{ time: null, seq: 0, settledSeq: 0, token: 0, epoch: 0, counts, waitingTasks: 0, waitingBytes: 0 },
-    ...{ waitingClasses: 0, left: 0, sinceMs: 0, settledTasks: 0, settledBytes: 0 },
+    ...{ time: null, seq: 0, settledSeq: 0, settledFrom: 1, token: 0, epoch: 0, counts, waitingTasks: 0 },
+    ...{ waitingBytes: 0, waitingClasses: 0, left: 0, sinceMs: 0, settledTasks: 0, settledBytes: 0, stamp: '' },
   };
 }
 

@@ -33,6 +33,8 @@ type Outcome = () => void;
 export interface TransactionOptions {
   readonly clock: Clock;
   readonly boot: string;
+  /** Names what writes here, unlike all others that do. */
+  readonly writer: string;
   readonly limits: Limits;
   /** Told what each transaction has to tell, after it is durable. */
   readonly tell: (hints: Hints) => void;
@@ -108,6 +110,7 @@ export class Transactions {
         }
       });
     } catch (error) {
+      this.#writer.undo();
       if (fault === undefined) this.#fail(taken.length === 0 ? jobs.splice(0) : taken, error);
       else if (taken.length <= 1) taken[0]?.reject(fault);
       else for (const job of taken) await this.#commit([job], 1);
@@ -158,8 +161,8 @@ class Desk {
   readonly #options: TransactionOptions;
 
   constructor(dbs: Databases, options: TransactionOptions) {
-    const tables = new LmdbTables(dbs);
-    const { clock, limits } = options;
+    const { clock, limits, writer } = options;
+    const tables = new LmdbTables(dbs, writer);
     // Within a transaction time stands still.
     this.verbs = new Verbs({ ...clock, now: () => tables.nowMs }, limits, tables);
     this.#tables = tables;
@@ -180,6 +183,11 @@ class Desk {
       if (!(error instanceof PincerError)) throw error;
       return () => reject(error);
     }
+  }
+
+  /** What was performed has come to nothing. */
+  undo(): void {
+    this.#tables.undo();
   }
 
   rise(): Hints {

@@ -16,6 +16,7 @@ import {
   type SnapshotFrom,
 } from 'xstate';
 import { type Charts, logicOf } from './charts.ts';
+import { Life, type LifeOwner } from './life.ts';
 
 /** What a host tells its owner. All are called synchronously. */
 export interface HostOwner<Machine extends AnyStateMachine> {
@@ -52,6 +53,7 @@ export function createHost<Machine extends AnyStateMachine>(
   const { charts, parent, id: hostId, owner } = options;
   const chart = logicOf(machine, charts) as AnyStateMachine;
   const actors = new Map<string, Actor<AnyStateMachine>>();
+  const commands = owner as LifeOwner;
   // The state never changes: what changes is the Map beside it. One shared snapshot keeps the inspector quiet.
   const active: Snapshot<undefined> = { status: 'active', output: undefined, error: undefined };
 
@@ -73,7 +75,7 @@ export function createHost<Machine extends AnyStateMachine>(
   const host = createActor(logic, { parent, id: hostId });
   host.start();
 
-  /** Commands go straight to the owner: a listener for each actor would cost as much as all else that it does. */
+  /** As in life.ts, commands go straight to the owner: a listener for each actor would cost as much as all else it does. */
   const life: AnyStateMachine = Object.create(chart, {
     getInitialSnapshot: {
       value(scope: LifeScope, input: unknown) {
@@ -91,7 +93,10 @@ export function createHost<Machine extends AnyStateMachine>(
   return {
     spawn(id, input) {
       if (actors.has(id)) throw new Error(`${hostId}: '${id}' exists already`);
-      const actor = new Actor(life, { parent: host, id, input });
+      const actor =
+        charts === 'compiled'
+          ? (new Life(chart, { parent: host, id, input, owner: commands }) as unknown as Actor<AnyStateMachine>)
+          : new Actor(life, { parent: host, id, input });
       actors.set(id, actor);
       actor.start();
     },

@@ -67,17 +67,29 @@ function customStep(type: string, exec: Parameters<Scope['actionExecutor']>[0]['
 function emitStep(emitted: unknown, bind: Bind): Step {
   const make = typeof emitted === 'function' ? (emitted as Maker) : null;
   return (context, event, scope) => {
-    const info = { context, event, self: scope.self, system: scope.system };
     const params = bind(context, event);
-    const command = (make === null ? emitted : make(info, params)) as EventObject;
-    scope.actionExecutor({
-      type: 'xstate.emit',
-      info,
-      params: { event: command },
-      exec: () => scope.defer(() => scope.emit(command)),
-    });
+    const { self, system } = scope;
+    const command = (make === null ? emitted : make({ context, event, self, system }, params)) as EventObject;
+    if (canEmitLater(scope)) scope.emitLater(command);
+    else {
+      scope.actionExecutor({
+        type: 'xstate.emit',
+        info: { context, event, self, system },
+        params: { event: command },
+        exec: () => scope.defer(() => scope.emit(command)),
+      });
+    }
     return context;
   };
+}
+
+/** A scope that does in one go what its executor would make of an `emit`: inspection, deferral until the start, and after. */
+interface EmittingScope {
+  emitLater(command: unknown): void;
+}
+
+function canEmitLater(scope: object): scope is EmittingScope {
+  return 'emitLater' in scope;
 }
 
 function assignStep(assignment: unknown, bind: Bind, site: Site): Step {

@@ -1,6 +1,6 @@
 /** Many short lives under one parent: what is made is reaped, and what throws fails alone. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { assign, emit, setup } from 'xstate';
+import { Actor, type AnyActor, assign, emit, setup } from 'xstate';
 import { createHost, type HostOwner } from '../../src/actors/actor-host.ts';
 import type { Charts } from '../../src/actors/charts.ts';
 import { startActor } from '../../src/actors/start-actor.ts';
@@ -150,6 +150,41 @@ describe.each(['compiled', 'interpreted'] as const)('a host of charts that are %
       'lives/a @xstate.microstep step',
       'lives/a @xstate.snapshot step',
     ]);
+  });
+
+  it('has actors that are xstate’s own to whoever subscribes to one', () => {
+    const { host, parent } = hosted(charts);
+    let actor: Actor<typeof lifeMachine> | undefined;
+    const inspection = parent.system.inspect((told) => {
+      actor = told.actorRef as Actor<typeof lifeMachine>;
+    });
+    host.spawn('a', { name: 'a' });
+    inspection.unsubscribe();
+    const seen: unknown[] = [];
+    actor?.subscribe({
+      next: ({ value, context }) => seen.push([value, context.steps]),
+      complete: () => seen.push('complete'),
+    });
+    actor?.send({ type: 'step' });
+    expect(actor).toBeInstanceOf(Actor);
+    expect(JSON.parse(JSON.stringify(actor))).toEqual({ xstate$$type: 1, id: 'a' });
+    expect(actor?.getPersistedSnapshot()).toMatchObject({ status: 'active', value: 'living', context: { steps: 1 } });
+    host.tell('a', { type: 'end' });
+    expect(seen).toEqual([['living', 1], ['ended', 1], 'complete']);
+    expect([actor?.getSnapshot().status, host.has('a')]).toEqual(['done', false]);
+  });
+
+  it('tells whoever subscribes to an actor of its failure', () => {
+    const { host, parent, heard } = hosted(charts);
+    const seen: unknown[] = [];
+    const inspection = parent.system.inspect((told) => {
+      if (told.type === '@xstate.actor') (told.actorRef as AnyActor).subscribe({ error: (error) => seen.push(error) });
+    });
+    host.spawn('a', { name: 'a' });
+    inspection.unsubscribe();
+    host.tell('a', { type: 'burst' });
+    expect(seen).toEqual([new Error('the chart is broken')]);
+    expect(heard).toEqual(['a failed: the chart is broken']);
   });
 });
 

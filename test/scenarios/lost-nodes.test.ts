@@ -193,6 +193,9 @@ describe('a result', () => {
     expect(await cluster.until(handle.result())).toBe(3);
     await cluster.settle();
     expect(await counter(cluster, 'resultsLate')).toBe(2);
+    // The stranger’s, and that of an attempt there never was; then the one that was said twice.
+    expect(await counter(cluster, 'resultsStale')).toBe(2);
+    expect(await counter(cluster, 'resultsDuplicate')).toBe(1);
     expect((await cluster.store.get(taskId))?.status).toBe('completed');
     expect(holder.closed).toBeNull();
   });

@@ -95,7 +95,7 @@ describe('a node that is killed with a result that no gateway has', () => {
   });
 
   it('and comes too late drops it: another attempt has the task', async () => {
-    const { cluster, outbox, start, ended, runsOf, puppets } = await killed();
+    const { cluster, outbox, start, ended, counter, runsOf, puppets } = await killed();
     await using _ = cluster;
     await cluster.node('node-2', { handlers: [puppets.on('node-2')] });
     await cluster.until(() => runsOf(ended.taskId).length === 2, 5_000);
@@ -103,6 +103,7 @@ describe('a node that is killed with a result that no gateway has', () => {
     await cluster.settle();
     puppets.runs.find(({ taskId, attempt }) => taskId === ended.taskId && attempt === 2)?.finish('made again');
     expect(await cluster.until(ended.outcome())).toMatchObject({ result: 'made again', node: 'node-2', attempts: 2 });
+    expect([await counter('resultsDuplicate'), await counter('resultsStale')]).toEqual([0, 1]);
     expect(await isEmpty(outbox, cluster)).toBe(true);
   });
 
@@ -165,6 +166,19 @@ describe('a node that is killed with a result that no gateway has', () => {
     expect(await cluster.until(ended.outcome(), 60_000)).toMatchObject({ result: 'made before', attempts: 1 });
     expect(runsOf(ended.taskId)).toEqual([1]);
     await cluster.until(() => runsOf(other.taskId).length === 2, 60_000);
+  });
+
+  it('which the gateway has after all, and its answer was lost, drops it as a duplicate', async () => {
+    const { cluster, outbox, start, ended, counter, runsOf } = await killed();
+    await using _ = cluster;
+    await cluster.store.complete([{ taskId: ended.taskId, attempt: 1, status: 'completed', runMs: 1, node: 'node-1' }]);
+    await cluster.restartGateway();
+    await start();
+    await cluster.settle();
+    expect([await counter('resultsDuplicate'), await counter('resultsStale')]).toEqual([1, 0]);
+    await cluster.advance(20_000);
+    expect(runsOf(ended.taskId)).toEqual([1]);
+    expect(await isEmpty(outbox, cluster)).toBe(true);
   });
 
   it('and again before it could report it, is not run again by the third process', async () => {

@@ -38,6 +38,7 @@ import { Schedules } from './schedules.ts';
 import { Sessions } from './sessions.ts';
 import { Switchboard } from './switchboard.ts';
 import { Tasks } from './tasks.ts';
+import { Verdicts } from './verdicts.ts';
 import { Watchers } from './watchers.ts';
 
 /**
@@ -154,8 +155,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     isRefused: (type) => cluster.orders.standing.isRefused(type),
     onStoreFailed: storeFailed,
   });
+  const verdicts = new Verdicts({ store, limits, counts: tasks.dropped });
   const reconciliation = new Reconciliation({
     store,
+    verdicts,
     rejoin: () => lease.rejoin(),
     tasks,
     gatewayId: () => lease.id,
@@ -224,17 +227,9 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     gatewayId: () => lease.id,
   });
   const inbox: Inbox = new Inbox(world, {
-    store,
-    intake,
-    switchboard,
+    ...{ store, intake, switchboard, tasks, nodes, dispatch, watchers, questions, granting, verdicts },
     relay: cluster.relay,
     orders: { world, store, schedules, ...cluster.orders, holdings: new Holdings(store, limits) },
-    tasks,
-    nodes,
-    dispatch,
-    watchers,
-    questions,
-    granting,
     onLeft: (session, reason) => {
       presence.leave(session, reason);
       sessions.tell(session, { type: 'peer.left' });

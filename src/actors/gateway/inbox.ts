@@ -19,6 +19,7 @@ import { asPincerError, errorPayload } from './replies.ts';
 import type { Session } from './session.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { Tasks } from './tasks.ts';
+import type { Verdicts } from './verdicts.ts';
 import type { Watchers } from './watchers.ts';
 
 export interface InboxOptions {
@@ -34,6 +35,7 @@ export interface InboxOptions {
   readonly questions: QuestionSources;
   /** What a peer may do, of what it claims. */
   readonly granting: Granting;
+  readonly verdicts: Verdicts;
   onLeft(session: Session, reason: string): void;
 }
 
@@ -173,8 +175,12 @@ export class Inbox {
     const { tasks, nodes } = this.#options;
     const { status, result, error, duration, overdue, taskId, attempt } = message.payload;
     const ref = { taskId, attempt };
-    const done = (): void => session.delivery.done(message);
     const isHeld = this.#isHeld(session, ref);
+    const isLate = !isHeld || tasks.isEnded(taskId);
+    const done = (): void => {
+      session.delivery.done(message);
+      if (isLate) void this.#options.verdicts.judge(ref);
+    };
     // Before the slot is free: an attempt on trial is known by it.
     if (isHeld) this.#judge(session, ref.taskId, error ?? null);
     if (overdue === true) {

@@ -3,11 +3,13 @@ import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Store } from '../store/store.ts';
 import type { Tasks } from './tasks.ts';
+import type { Verdicts } from './verdicts.ts';
 
 export interface ReconciliationOptions {
   readonly store: Store;
   readonly tasks: Tasks;
   readonly gatewayId: () => string;
+  readonly verdicts: Verdicts;
   /** A node has come back without attempts that it was given: they never reached it, or died with its last process. */
   onMissed(nodeId: string, failure: Failure, taskIds: readonly string[]): void;
 }
@@ -43,7 +45,9 @@ export class Reconciliation {
     if (isSameProcess) tasks.reject(nodeId, undelivered, isRunning);
     tasks.lose(nodeId, lost, isRunning);
     tasks.flush();
-    return others.filter((ref) => !includes(adopted, ref));
+    const gone = others.filter((ref) => !includes(adopted, ref));
+    for (const ref of gone) void this.#options.verdicts.judge(ref);
+    return gone;
   }
 
   /** Takes over attempts that a node is running. Returns those that are its own to finish. */

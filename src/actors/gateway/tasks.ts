@@ -70,16 +70,12 @@ export class Tasks {
         onError: (taskId, error) => this.#crash(taskId, error),
       },
     });
-    const { onSettled, onEnded, onStoreFailed } = options.owner;
     this.#settlement = new Settlement(world, {
-      store: options.store,
-      gatewayId: options.gatewayId,
+      ...options,
       owner: {
+        ...options.owner,
         onCompleted: (live, verdict) => this.#completed(live, verdict),
         onReleased: (live) => this.#released(live),
-        onSettled,
-        onEnded,
-        onStoreFailed,
       },
     });
   }
@@ -132,6 +128,11 @@ export class Tasks {
   /** Whether an attempt is live here, whichever node has it. */
   holds({ taskId, attempt }: AttemptRef): boolean {
     return this.#live.get(taskId)?.attempt === attempt;
+  }
+
+  /** Whether what came of the attempt that is held is on its way into the store. */
+  isEnded(taskId: string): boolean {
+    return this.#live.get(taskId)?.isEnded === true;
   }
 
   /** What a node reports of an attempt it holds; `done` is called when the store has what came of it. */
@@ -227,14 +228,13 @@ export class Tasks {
       isEnded: false,
       whenStored: [],
     });
-    const { crashesMax } = this.#world.limits;
     this.#host.spawn(taskId, {
       taskId,
       attempt: attempt - 1,
       failures,
       crashes,
       attemptsMax,
-      crashesMax,
+      crashesMax: this.#world.limits.crashesMax,
       isDelayed: false,
     });
   }

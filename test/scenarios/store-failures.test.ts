@@ -71,6 +71,21 @@ describe('a store that fails for a while', () => {
     await cluster.until(client.submit('job', 1).accepted());
   });
 
+  it('that gives one verdict too few has the others answered with those it gave, each once', async () => {
+    const { cluster, lies } = await clustered();
+    await using _ = cluster;
+    const peer = await MemoryPeer.join(cluster, 'client', { nodeType: 'client' });
+    lies.set('submit', [{ taskId: 'a', created: true, status: 'pending' }]);
+    const spec = { type: 'job', payload: new Uint8Array(0), priority: 5, timeout: 1_000, watch: false };
+    peer.sayAll(['a', 'b'].map((taskId, at) => ({ type: 'task_submit', id: at + 1, payload: { ...spec, taskId } })));
+    await cluster.settle();
+    const answers = peer.heard.filter(({ type }) => type === 'task_accepted' || type === 'error');
+    expect(answers).toMatchObject([
+      { type: 'task_accepted', payload: { taskId: 'a' } },
+      { type: 'error', payload: { code: 'INTERNAL', message: expect.stringContaining('no verdict') } },
+    ]);
+  });
+
   it('acknowledges a result only when it has it, and its task settles once (#60)', async () => {
     const { cluster, failing } = await clustered();
     await using _ = cluster;

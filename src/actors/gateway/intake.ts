@@ -2,7 +2,7 @@
 import { PincerError } from '../../protocol/failure.ts';
 import type { Message } from '../../protocol/message.ts';
 import { isOutcome, type Outcome, type TaskStatus } from '../../protocol/task.ts';
-import type { Store, TaskRecord } from '../store/store.ts';
+import type { Store, SubmitVerdict, TaskRecord } from '../store/store.ts';
 import type { World } from '../world.ts';
 import { newTaskOf } from './new-tasks.ts';
 import { asPincerError, errorPayload } from './replies.ts';
@@ -85,28 +85,32 @@ export class Intake {
   }
 
   async #store(batch: readonly Submit[]): Promise<void> {
+    let verdicts: readonly SubmitVerdict[];
     try {
       if (!this.#options.isServing()) throw new PincerError('GATEWAY_DRAINING', 'the gateway takes no more tasks');
       const createdAt = this.#world.clock.wallTime();
       const origin = this.#options.gatewayId();
-      const verdicts = await this.#options.store.submit(
+      verdicts = await this.#options.store.submit(
         batch.map(({ message }) => ({ ...newTaskOf(message.payload, createdAt, this.#world.limits), origin })),
       );
-      for (const [index, submit] of batch.entries()) {
-        const verdict = verdicts[index];
-        this.#uncount(submit);
-        if (verdict === undefined) throw new PincerError('INTERNAL', 'the store gave no verdict');
-        if ('refused' in verdict) {
-          const { refused, message, retryAfterMs } = verdict;
-          refuse(submit, new PincerError(refused, message, { retryAfterMs }));
-        } else this.#accept(submit, verdict);
-      }
     } catch (error) {
       for (const submit of batch) {
         this.#uncount(submit);
         refuse(submit, asPincerError(error));
       }
+      return;
     }
+    // From here on each is answered for itself: what was accepted is never refused with another one.
+    for (const [index, submit] of batch.entries()) this.#answer(submit, verdicts[index]);
+  }
+
+  #answer(submit: Submit, verdict: SubmitVerdict | undefined): void {
+    this.#uncount(submit);
+    if (verdict === undefined) refuse(submit, new PincerError('INTERNAL', 'the store gave no verdict'));
+    else if ('refused' in verdict) {
+      const { refused, message, retryAfterMs } = verdict;
+      refuse(submit, new PincerError(refused, message, { retryAfterMs }));
+    } else this.#accept(submit, verdict);
   }
 
   #accept({ session, message }: Submit, verdict: { taskId: string; created: boolean; status: TaskStatus }): void {

@@ -88,6 +88,36 @@ export function submitCases(open: OpenStore): void {
       expect(await store.submit([aTask({ taskId: 'c' })])).toMatchObject([{ taskId: 'c', created: true }]);
     });
 
+    it('says to come back in a second at first, sooner when tasks leave faster, and never later than in ten', async () => {
+      const { store, clock, claim } = await fixtureOf(open, { waitingTasksMax: 1_000 });
+      let ids = 0;
+      const fill = (count: number) =>
+        store.submit(Array.from({ length: count }, () => aTask({ taskId: `t${++ids}`, payload: bytesOf('') })));
+      const retryAfterMs = async (): Promise<number | undefined> => {
+        const [verdict] = await fill(1);
+        return verdict !== undefined && 'retryAfterMs' in verdict ? verdict.retryAfterMs : undefined;
+      };
+      const pass = async (seconds: number, claimedPerSecond: number): Promise<void> => {
+        for (let second = 0; second < seconds; second += 1) {
+          await clock.advance(1_000);
+          await claim(claimedPerSecond);
+          await fill(claimedPerSecond);
+        }
+      };
+      await fill(1_000);
+      expect(await retryAfterMs()).toBe(1_000);
+      await clock.advance(40_000);
+      expect(await retryAfterMs()).toBe(4_000);
+      await clock.advance(3_600_000);
+      expect(await retryAfterMs()).toBe(10_000);
+      // However long nobody came before: what leaves now is what counts.
+      await pass(2, 200);
+      expect(await retryAfterMs()).toBe(1_000);
+      await pass(40, 2);
+      const slow = (await retryAfterMs()) ?? 0;
+      expect([slow > 3_000, slow < 8_000]).toEqual([true, true]);
+    });
+
     it('bounds the classes that wait, and never refuses what comes back', async () => {
       const { store, gateway, claim } = await fixtureOf(open, { classesMax: 1, waitingTasksMax: 1 });
       await store.submit([aTask()]);

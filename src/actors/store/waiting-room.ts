@@ -2,8 +2,11 @@
 import type { Limits } from '../../protocol/limits.ts';
 
 const PACE_WINDOW_MS = 10_000;
+/** What a refusal says at first, before any pace is known, and at most. */
 const RETRY_MS_MIN = 1_000;
-const RETRY_MS_MAX = 30_000;
+const RETRY_MS_MAX = 10_000;
+/** Room for so many, or for a hundredth of all if that is less, is worth to come back for. */
+const ROOM_TASKS = 100;
 
 export type WaitingLimits = Pick<Limits, 'waitingTasksMax' | 'waitingBytesMax' | 'classesMax'>;
 
@@ -39,7 +42,7 @@ export class WaitingRoom {
   refusal(queue: string, bytes: number, nowMs: number): Refusal | null {
     const { waitingTasksMax, waitingBytesMax, classesMax } = this.#limits;
     const { tasks, bytes: waitingBytes, classes } = this.#counts;
-    const refuse = (message: string): Refusal => ({ message, retryAfterMs: this.#retryAfterMs(nowMs) });
+    const refuse = (message: string): Refusal => ({ message, retryAfterMs: this.retryAfterMs(nowMs) });
     if (tasks >= waitingTasksMax) {
       return refuse(`${tasks} tasks are waiting, and waitingTasksMax is ${waitingTasksMax}`);
     }
@@ -66,17 +69,21 @@ export class WaitingRoom {
     counts.tasks -= 1;
     counts.bytes -= bytes;
     counts.setTasksOf(queue, counts.tasksOf(queue) - 1);
-    counts.left += 1;
-    if (nowMs - counts.sinceMs > PACE_WINDOW_MS) {
+    const ageMs = nowMs - counts.sinceMs;
+    if (ageMs > PACE_WINDOW_MS) {
       counts.left /= 2;
-      counts.sinceMs = nowMs - (nowMs - counts.sinceMs) / 2;
+      // However long nobody has left before: that says nothing of now.
+      counts.sinceMs = nowMs - Math.min(ageMs, 2 * PACE_WINDOW_MS) / 2;
     }
+    counts.left += 1;
   }
 
-  /** How long, at the present pace, until a hundredth of the room has been left. */
-  #retryAfterMs(nowMs: number): number {
-    const tasksPerMs = this.#counts.left / Math.max(1, nowMs - this.#counts.sinceMs);
-    const estimateMs = this.#limits.waitingTasksMax / 100 / tasksPerMs;
+  /** How long, at the present pace, until there is room that is worth it; while nobody leaves, the longer the longer that has been so. */
+  retryAfterMs(nowMs: number): number {
+    const { left, sinceMs } = this.#counts;
+    const ageMs = Math.max(1, nowMs - sinceMs);
+    const room = Math.min(ROOM_TASKS, this.#limits.waitingTasksMax / 100);
+    const estimateMs = left < 1 ? ageMs / 10 : (room * ageMs) / left;
     return Math.ceil(Math.min(RETRY_MS_MAX, Math.max(RETRY_MS_MIN, estimateMs)));
   }
 }

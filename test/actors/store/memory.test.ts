@@ -101,26 +101,6 @@ describe('the memory store', () => {
     ]);
   });
 
-  it('says to come back sooner when tasks leave faster', async () => {
-    const retryAfterMs = async (claimedPerSecond: number): Promise<number> => {
-      const { store, clock, claim } = await fixtureOf(openMemory, { waitingTasksMax: 10_000 });
-      await store.submit(Array.from({ length: 10_000 }, (_, index) => aTask({ taskId: `t${index}` })));
-      for (let second = 0; second < 20; second += 1) {
-        await clock.advance(1_000);
-        await claim(claimedPerSecond);
-        const room = Array.from({ length: claimedPerSecond }, (_, i) => aTask({ taskId: `s${second}-${i}` }));
-        await store.submit(room);
-      }
-      const [verdict] = await store.submit([aTask({ taskId: 'one-more' })]);
-      return verdict !== undefined && 'retryAfterMs' in verdict ? (verdict.retryAfterMs ?? 0) : 0;
-    };
-    expect(await retryAfterMs(200)).toBe(1_000);
-    const slow = await retryAfterMs(10);
-    expect(slow).toBeGreaterThan(8_000);
-    expect(slow).toBeLessThan(12_000);
-    expect(await retryAfterMs(0)).toBe(30_000);
-  });
-
   it('keeps its tasks when it is closed and opened again', async () => {
     const { store, claim } = await fixtureOf(openMemory);
     await store.submit([aTask()]);

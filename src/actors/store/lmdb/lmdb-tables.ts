@@ -82,7 +82,9 @@ export class LmdbTables implements Tables<LmdbRow> {
     if (this.#totals.isRetired === true) {
       throw new PincerError('STORE_UNAVAILABLE', 'the store was compacted meanwhile: start the gateway again');
     }
-    this.#totals.time = markTime(clock, boot, this.#totals.time);
+    const { time } = this.#totals;
+    this.#totals.time = markTime(clock, boot, time);
+    if (time === null) this.#totals.sinceMs = this.nowMs;
   }
 
   /** Writes all that has changed. */

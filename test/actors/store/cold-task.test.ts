@@ -13,7 +13,7 @@ const withHot =
     return store;
   };
 
-storeConformance('the memory store that keeps nothing hot', withHot(0), { streams: false });
+storeConformance('the memory store that keeps nothing hot', withHot(0));
 
 describe('a cold task', () => {
   it.each([1, 2, 3, 4, 5, 6, 7, 8])('is answered for as any other, whatever the hot window, seed %i', async (seed) => {

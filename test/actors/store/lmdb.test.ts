@@ -27,8 +27,7 @@ const openMemory: OpenStore = async (clock, limits = {}) => {
   return store;
 };
 
-/** The named cases on LMDB alone; its streams run below, beside the memory store’s. */
-storeConformance('the LMDB store', openLmdb, { streams: false });
+storeConformance('the LMDB store', openLmdb);
 
 describe('the LMDB store beside the memory store', () => {
   for (let group = 0; group < 20; group += 1) {

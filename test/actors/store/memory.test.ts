@@ -11,6 +11,7 @@ const openMemory: OpenStore = async (clock, limits = {}) => {
   return store;
 };
 
+/** Its streams run in lmdb.test.ts, beside those of the store on disk. */
 storeConformance('the memory store', openMemory);
 
 describe('the memory store', () => {

@@ -8,6 +8,8 @@ export interface TcpProxy extends AsyncDisposable {
   cut(): void;
   /** Passes nothing more of what the other side says to whoever is connected now. */
   stall(): void;
+  /** Passes nothing more of what whoever is connected now says to the other side. */
+  mute(): void;
   /** False: who dials is hung up on at once. */
   isPassing: boolean;
 }
@@ -17,6 +19,7 @@ export async function startProxy(url: string): Promise<TcpProxy> {
   const { hostname, port } = new URL(url);
   const sockets = new Set<Socket>();
   const fars = new Set<Socket>();
+  const nears = new Set<Socket>();
   const keep = (socket: Socket): void => {
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
@@ -31,6 +34,7 @@ export async function startProxy(url: string): Promise<TcpProxy> {
     const far = connect(Number(port), hostname);
     keep(far);
     fars.add(far);
+    nears.add(near);
     near.pipe(far).pipe(near);
     near.on('close', () => far.destroy());
     far.on('close', () => near.destroy());
@@ -44,6 +48,9 @@ export async function startProxy(url: string): Promise<TcpProxy> {
     },
     stall() {
       for (const far of fars) far.unpipe().pause();
+    },
+    mute() {
+      for (const near of nears) near.unpipe().pause();
     },
     [Symbol.asyncDispose]() {
       proxy.cut();

@@ -86,7 +86,11 @@ export const FAILURES = {
     'Check the id with `pincer tasks ls`; finished tasks are forgotten after a while.',
   ),
   KEY_CONFLICT: kind(false, 'the idempotency key belongs to a task of another type', 'Use another key.'),
-  QUEUE_FULL: kind(true, 'too many tasks are waiting', 'Submit again after `retryAfterMs`, or add nodes.'),
+  QUEUE_FULL: kind(
+    true,
+    'too many tasks are waiting, or one client has too many that have not settled',
+    'Submit again after `retryAfterMs`, or add nodes.',
+  ),
   TASK_NOT_FAILED: kind(
     false,
     'only a failed or cancelled task can be retried',

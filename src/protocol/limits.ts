@@ -257,6 +257,12 @@ export const LIMITS = {
     'Payload bytes of all waiting tasks of the memory store.',
     'As waitingTasksMax.',
   ),
+  clientTasksMax: limit(
+    500_000,
+    'count',
+    'Unsettled tasks of one client or node in one store, however many gateways took them: half of what may wait, so that one cannot fill it. Tasks of schedules are nobody’s.',
+    'Its next submit is refused with QUEUE_FULL, which says when to come back; others go on.',
+  ),
   hotTasksMax: limit(
     2_000,
     'count',

@@ -86,6 +86,7 @@ export function nextCall(random: Random, model: StoreModel, gateways: number, cl
       ...(random() < 0.15 ? { deadlineMs: 1 + below(6_000) } : {}),
       ...(limit === null ? {} : { limit }),
       ...oneOf([{}, {}, { prefer: node() }, { affinityKey: `a${below(3)}` }]),
+      ...(random() < 0.4 ? { client: `client-${below(2)}` } : {}),
     };
   };
   const after = () => ({ taskIds: some(taskId), onFailure: oneOf(['fail', 'ignore', 'run'] as const) });

@@ -8,6 +8,7 @@ export interface ModelTask {
   readonly queue: string;
   readonly priority: number;
   readonly key: string | undefined;
+  readonly client: string | undefined;
   readonly fairKey: string | undefined;
   readonly prefer: string | undefined;
   readonly affinityKey: string | undefined;
@@ -42,8 +43,9 @@ export interface ModelTask {
 
 export function modelTask(task: NewTask, nowMs: number): ModelTask {
   const { taskId, type, queue, priority, key, fairKey, prefer, affinityKey, limit, after, payload, delayMs = 0 } = task;
+  const { client } = task;
   return {
-    ...{ taskId, type, queue, priority, key, fairKey, prefer, affinityKey, limit, after, payload },
+    ...{ taskId, type, queue, priority, key, fairKey, prefer, affinityKey, limit, after, payload, client },
     ...{ ttlMs: task.ttlMs ?? Number.POSITIVE_INFINITY, deadlineMs: task.deadlineMs ?? Number.POSITIVE_INFINITY },
     ...{ timeMs: nowMs + delayMs, isSpaced: false, waitsFor: [], sinceMs: nowMs, hasStartedSince: false },
     ...{ checkpoint: null, result: null, status: 'pending', lapse: null, hasStarted: false },

@@ -32,10 +32,13 @@ export interface ModelClaim extends AttemptRef {
 
 /** What a submit says, without the words for people. */
 export type ModelVerdict =
-  | { taskId: string; refused: 'KEY_CONFLICT' | 'TASK_UNKNOWN' }
+  | { taskId: string; refused: 'KEY_CONFLICT' | 'TASK_UNKNOWN' | 'QUEUE_FULL' }
   | { taskId: string; created: boolean; status: TaskStatus };
 
-export type ModelSettings = Pick<Limits, 'agingMs' | 'fairSpacingMs' | 'fairAheadMsMax' | 'crashesMax'>;
+export type ModelSettings = Pick<
+  Limits,
+  'agingMs' | 'fairSpacingMs' | 'fairAheadMsMax' | 'crashesMax' | 'clientTasksMax'
+>;
 
 export class StoreModel {
   readonly tasks: ModelTask[] = [];
@@ -83,6 +86,10 @@ export class StoreModel {
     const { taskId, delayMs = 0, after } = task;
     const dependencies = (after?.taskIds ?? []).map((id) => this.#task(id));
     if (dependencies.includes(undefined)) return { taskId, refused: 'TASK_UNKNOWN' };
+    const ofClient = this.tasks.filter((other) => other.client === task.client && !isSettled(other));
+    if (task.client !== undefined && ofClient.length >= this.#settings.clientTasksMax) {
+      return { taskId, refused: 'QUEUE_FULL' };
+    }
     const fresh = modelTask(task, nowMs);
     const hasLost = dependencies.some((each) => each !== undefined && hasFailed(each));
     if (!(hasLost && after?.onFailure === 'run')) this.#waitFor(fresh, dependencies);

@@ -24,7 +24,7 @@ export type OpenStore = (clock: SimulatedClock, limits?: Partial<Limits>) => Pro
 const CALLS_PER_PICTURE = 10;
 
 /** Short, so that waiting, priority and fairness weigh about the same within a stream, and some tasks crash too often. */
-const SETTINGS = { agingMs: 1_000, fairSpacingMs: 700, fairAheadMsMax: 3_000, crashesMax: 2 };
+const SETTINGS = { agingMs: 1_000, fairSpacingMs: 700, fairAheadMsMax: 3_000, crashesMax: 2, clientTasksMax: 4 };
 
 /** One stream of `calls` on every store that `opens` opens. */
 async function runStream(opens: readonly OpenStore[], seed: number, calls = 150): Promise<void> {

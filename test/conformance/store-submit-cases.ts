@@ -118,6 +118,48 @@ export function submitCases(open: OpenStore): void {
       expect([slow > 3_000, slow < 8_000]).toEqual([true, true]);
     });
 
+    it('bounds the unsettled tasks of each client, and lets others go on', async () => {
+      const { store, gateway, claim } = await fixtureOf(open, { clientTasksMax: 2 });
+      const of = (client: string, ...taskIds: string[]) =>
+        store.submit(taskIds.map((taskId) => aTask({ taskId, client, key: `key-${taskId}` })));
+      expect(await of('greedy', 'a', 'b', 'c', 'a')).toMatchObject([
+        { taskId: 'a', created: true },
+        { taskId: 'b', created: true },
+        {
+          ...{ taskId: 'c', refused: 'QUEUE_FULL', retryAfterMs: 1_000 },
+          message: 'greedy has 2 tasks that have not settled, and clientTasksMax is 2',
+        },
+        // What is known is neither counted again nor refused.
+        { taskId: 'a', created: false },
+      ]);
+      expect(await of('modest', 'd')).toMatchObject([{ created: true }]);
+      const ofNobody = ['e', 'f', 'g'].map((taskId) => aTask({ taskId }));
+      expect(await store.submit(ofNobody)).toMatchObject(ofNobody.map(() => ({ created: true })));
+
+      const [claimed] = await claim();
+      expect(claimed?.record.taskId).toBe('a');
+      const ref = { taskId: 'a', attempt: 1 };
+      expect(await of('greedy', 'c')).toMatchObject([{ refused: 'QUEUE_FULL' }]);
+      await store.release(gateway, [{ ...ref, costs: 'failure', delayMs: 0 }]);
+      expect(await of('greedy', 'c')).toMatchObject([{ refused: 'QUEUE_FULL' }]);
+      await claim();
+      await store.complete([{ taskId: 'a', attempt: 2, status: 'completed', runMs: 1 }]);
+      expect(await of('greedy', 'c')).toMatchObject([{ created: true }]);
+    });
+
+    it('counts a client’s task again when it is redriven, though none is refused that', async () => {
+      const { store } = await fixtureOf(open, { clientTasksMax: 1 });
+      const task = (taskId: string) => aTask({ taskId, client: 'c' });
+      await store.submit([task('a')]);
+      await store.cancel(['a']);
+      await store.submit([task('b')]);
+      expect(await store.redrive(['a'])).toEqual(['pending']);
+      await store.cancel(['b']);
+      expect(await store.submit([task('d')])).toMatchObject([{ refused: 'QUEUE_FULL' }]);
+      await store.cancel(['a']);
+      expect(await store.submit([task('d')])).toMatchObject([{ created: true }]);
+    });
+
     it('bounds the classes that wait, and never refuses what comes back', async () => {
       const { store, gateway, claim } = await fixtureOf(open, { classesMax: 1, waitingTasksMax: 1 });
       await store.submit([aTask()]);

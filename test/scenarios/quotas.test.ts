@@ -53,6 +53,28 @@ describe('a client that submits faster than it may', () => {
   });
 });
 
+describe('a client with more unsettled tasks than it may have', () => {
+  it('is refused the next ones by name of the limit, on every gateway, until one has settled; others go on', async () => {
+    await using cluster = await createTestCluster({ gateways: 2, limits: { clientTasksMax: 3 } });
+    const [greedy, modest] = [await cluster.client('greedy'), await cluster.client('modest')];
+    const submit = (client: typeof greedy, count: number) =>
+      Array.from({ length: count }, (_, n) => client.submit('echo', n));
+    const first = submit(greedy, 5);
+    const { accepted, refusals } = await verdicts(cluster, first);
+    expect([accepted, refusals.length]).toEqual([3, 2]);
+    for (const refusal of refusals) {
+      expect(refusal).toMatchObject({ code: 'QUEUE_FULL', retryable: true, retryAfterMs: 1_000 });
+      expect(refusal.message).toBe('client greedy has 3 tasks that have not settled, and clientTasksMax is 3');
+    }
+    expect((await verdicts(cluster, submit(modest, 3))).accepted).toBe(3);
+    const elsewhere = await cluster.client('greedy', { via: [2] });
+    expect((await verdicts(cluster, submit(elsewhere, 1))).accepted).toBe(0);
+    await cluster.node('node-1', { maxTasks: 9, handlers: [echoes] });
+    await cluster.until(Promise.allSettled(first.map((handle) => handle.result())));
+    expect((await verdicts(cluster, submit(elsewhere, 3))).accepted).toBe(3);
+  });
+});
+
 describe('a client that follows more tasks than it may', () => {
   it('is refused by the gateway, whatever it has set itself, until one has ended; another has its own room', async () => {
     await using cluster = await createTestCluster({ limits: { watchMax: 3 } });

@@ -91,7 +91,10 @@ export class Intake {
       const createdAt = this.#world.clock.wallTime();
       const origin = this.#options.gatewayId();
       verdicts = await this.#options.store.submit(
-        batch.map(({ message }) => ({ ...newTaskOf(message.payload, createdAt, this.#world.limits), origin })),
+        batch.map(({ session, message }) => ({
+          ...newTaskOf(message.payload, createdAt, this.#world.limits),
+          ...{ origin, client: `${session.kind} ${session.peerId}` },
+        })),
       );
     } catch (error) {
       for (const submit of batch) {

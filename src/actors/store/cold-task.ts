@@ -16,6 +16,7 @@ interface Kind {
   readonly timeoutMs: number;
   readonly attemptsMax: number;
   readonly origin: string | null;
+  readonly client: string | null;
 }
 
 export class ColdTask implements Place {
@@ -55,9 +56,16 @@ export class ColdTask implements Place {
   /** The row that it stands for. */
   toRow(): MemoryRow {
     const { taskId, kind, createdAt, submittedMs, rank, seq, slab, at, payloadBytes } = this;
-    const { origin, ...common } = kind;
+    const { origin, client, ...common } = kind;
     const payload = payloadBytes === 0 ? NO_BYTES : new Uint8Array(slab, at, payloadBytes);
-    const task = { ...common, taskId, payload, createdAt, ...(origin === null ? {} : { origin }) };
+    const task = {
+      ...common,
+      taskId,
+      payload,
+      createdAt,
+      ...(origin === null ? {} : { origin }),
+      ...(client === null ? {} : { client }),
+    };
     const row = memoryRow(newRow(task, { rank, seq }, submittedMs));
     row.payload = payload;
     row.payloadBytes = payloadBytes;
@@ -87,11 +95,11 @@ export class Cooler {
     return this.#last;
   }
 
-  #sharedKindOf({ type, queue, needs, priority, timeoutMs, attemptsMax, origin }: MemoryRow): Kind {
-    const name = `${priority} ${timeoutMs} ${attemptsMax} ${origin ?? ''} ${type} ${needs.join('+')} ${queue}`;
+  #sharedKindOf({ type, queue, needs, priority, timeoutMs, attemptsMax, origin, client }: MemoryRow): Kind {
+    const name = `${priority} ${timeoutMs} ${attemptsMax} ${origin ?? ''} ${client ?? ''} ${type} ${needs.join('+')} ${queue}`;
     let kind = this.#kinds.get(name);
     if (kind === undefined) {
-      kind = { type, queue, needs, priority, timeoutMs, attemptsMax, origin };
+      kind = { type, queue, needs, priority, timeoutMs, attemptsMax, origin, client };
       // Only to share them: beyond this many, the next ones share anew.
       if (this.#kinds.size >= KINDS_MAX) this.#kinds.clear();
       this.#kinds.set(name, kind);
@@ -102,9 +110,13 @@ export class Cooler {
 
 const KINDS_MAX = 10_000;
 
-function isOf(kind: Kind, { type, queue, needs, priority, timeoutMs, attemptsMax, origin }: MemoryRow): boolean {
+function isOf(
+  kind: Kind,
+  { type, queue, needs, priority, timeoutMs, attemptsMax, origin, client }: MemoryRow,
+): boolean {
   if (kind.queue !== queue || kind.type !== type || kind.priority !== priority) return false;
   if (kind.timeoutMs !== timeoutMs || kind.attemptsMax !== attemptsMax || kind.origin !== origin) return false;
+  if (kind.client !== client) return false;
   return kind.needs.length === needs.length && kind.needs.every((need, index) => need === needs[index]);
 }
 

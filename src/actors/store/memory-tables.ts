@@ -26,6 +26,7 @@ export class MemoryTables implements Tables<MemoryRow> {
   readonly owned = new MemoryOwned();
   readonly limits = new MemoryLimits();
   readonly fair = new Map<string, FairLine>();
+  readonly clients = new Map<string, number>();
   readonly gateways = new Map<string, GatewayRow>();
   readonly locks = new Map<string, Lock>();
   readonly schedules = new Map<string, ScheduleRecord>();

@@ -42,7 +42,7 @@ export interface NewTask {
   readonly createdAt: number;
   /** The gateway that took the submit, as it names itself: where its submitter may be told how it gets on. */
   readonly origin?: string | undefined;
-  /** Who submitted it, as the gateway knows him; left out where there is nobody to name. Kept as given. */
+  /** Who submitted it, as the gateway knows him: his unsettled tasks are counted (clientTasksMax). Left out: it is not counted. */
   readonly client?: string | undefined;
   /** For the placement of its attempts, kept as given: the node that takes it if it has room. */
   readonly prefer?: string | undefined;

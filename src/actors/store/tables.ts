@@ -130,6 +130,8 @@ export interface Tables<Row extends TaskRow> {
   readonly owned: OwnedRows<Row>;
   readonly fair: Table<FairLine>;
   readonly limits: LimitTable;
+  /** How many unsettled tasks each client has. */
+  readonly clients: Table<number>;
   readonly waiting: WaitingCounts;
   readonly gateways: Table<GatewayRow>;
   readonly locks: Table<Lock>;

@@ -7,6 +7,7 @@ import type { Failure } from '../../protocol/failure.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Clock } from '../../protocol/ports.ts';
 import { type HistoryEntry, isOutcome, type OutcomeStatus, type TaskStatus } from '../../protocol/task.ts';
+import { ClientQuota } from './client-quota.ts';
 import { consequenceOf, dependencyFailure, link, unlink } from './dependency-links.ts';
 import { lapseOf } from './lapse.ts';
 import { Lines } from './lines.ts';
@@ -24,6 +25,7 @@ const FORGOTTEN_AT_ONCE_MAX = 100;
 export class TaskTable<Row extends TaskRow> {
   readonly lines: Lines<Row>;
   readonly room: WaitingRoom;
+  readonly quota: ClientQuota;
   readonly rows: TaskRows<Row>;
   readonly #clock: Clock;
   readonly #limits: Limits;
@@ -36,6 +38,7 @@ export class TaskTable<Row extends TaskRow> {
     this.rows = tables.tasks;
     this.#settled = tables.settled;
     this.room = new WaitingRoom(limits, tables.waiting);
+    this.quota = new ClientQuota(limits, tables.clients);
     this.lines = new Lines(tables, limits);
   }
 
@@ -77,6 +80,7 @@ export class TaskTable<Row extends TaskRow> {
     const rank = rankOf({ nowMs: nowMs + delayMs, priority: task.priority, agingMs: this.#limits.agingMs });
     const row = this.rows.add(newRow(task, { rank, seq: this.rows.nextSeq() }, nowMs));
     this.rows.setBody(row, 'payload', task.payload);
+    this.quota.add(row.client);
     this.#begin(row, 'task.submitted', delayMs);
     return row;
   }
@@ -86,6 +90,7 @@ export class TaskTable<Row extends TaskRow> {
     const nowMs = this.#clock.now();
     const rank = rankOf({ nowMs, priority: old.priority, agingMs: this.#limits.agingMs });
     this.#settled.drop(old);
+    this.quota.add(old.client);
     return this.rows.replace(old, redrivenRow(old, rank, nowMs));
   }
 
@@ -198,6 +203,7 @@ export class TaskTable<Row extends TaskRow> {
     const { status: before, dependencies } = row;
     if (isWaiting(row)) this.room.leave(row.queue, bytesOf(row), nowMs);
     this.#become(row, status);
+    this.quota.drop(row.client);
     if (before === 'pending') this.lines.leave(row);
     if (dependencies !== null) unlink(this.rows, row);
     else if (before === 'delayed') this.lines.waiting.dropDelayed(row);

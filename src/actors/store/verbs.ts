@@ -246,7 +246,13 @@ export class Verbs<Row extends TaskRow> {
       const message = `the task is to run after ${missing}, and no task with that id is known`;
       return { taskId: task.taskId, refused: 'TASK_UNKNOWN', message };
     }
-    const refusal = this.#tasks.room.refusal(task.queue, task.payload.byteLength, this.#clock.now());
+    const nowMs = this.#clock.now();
+    const tooMany = this.#tasks.quota.refusal(task.client);
+    if (tooMany !== null) {
+      const retryAfterMs = this.#tasks.room.retryAfterMs(nowMs);
+      return { taskId: task.taskId, refused: 'QUEUE_FULL', message: tooMany, retryAfterMs };
+    }
+    const refusal = this.#tasks.room.refusal(task.queue, task.payload.byteLength, nowMs);
     if (refusal !== null) return { taskId: task.taskId, refused: 'QUEUE_FULL', ...refusal };
     return { taskId: task.taskId, created: true, status: this.#tasks.admit(task).status };
   }

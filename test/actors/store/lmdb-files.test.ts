@@ -34,7 +34,7 @@ async function filled(dir: string): Promise<void> {
   const store = await open(dir);
   const gateway = await store.join('g', 10_000);
   const names = Array.from({ length: 300 }, (_, n) => `t${n}`);
-  await store.submit(names.map((taskId) => aTask({ taskId, key: `key-${taskId}`, fairKey: 'f' })));
+  await store.submit(names.map((taskId) => aTask({ taskId, key: `key-${taskId}`, fairKey: 'f', client: 'client-1' })));
   await store.submit([aTask({ taskId: 'later', delayMs: 5_000, ttlMs: 60_000 })]);
   await store.submit([aTask({ taskId: 'long', delayMs: 5_000, payload: new Uint8Array(5_000) })]);
   await store.submit([aTask({ taskId: 'after', after: { taskIds: ['later', 't299'], onFailure: 'fail' } })]);
@@ -121,6 +121,12 @@ describe('the check of a store', () => {
     ['bytes of nobody', ({ blob }) => blob.putSync(['nobody', 'payload'], bytesOf('x')), 'index', 'it is not known'],
     ['bytes twice', ({ blob }) => blob.putSync(['t250', 'payload'], bytesOf('x')), 'index', 'its row does not know'],
     ['a key that leads elsewhere', ({ key }) => key.putSync('key-t250', 't1'), 'index', 'its key leads elsewhere'],
+    [
+      'a client with too few tasks',
+      ({ small }) => small.client.putSync('client-1', 1),
+      'count',
+      '1 unsettled tasks of client-1 are noted, and 278 are there',
+    ],
     [
       'a counter that is off',
       ({ meta }) => meta.putSync('totals', { ...(meta.get('totals') as object), waitingTasks: 7 }),

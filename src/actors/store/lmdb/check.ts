@@ -12,7 +12,7 @@ import { type Databases, openDatabases, reasonOf } from './databases.ts';
 import { BODY_KINDS, decodeHead, isApart, type LmdbRow } from './head.ts';
 import { entriesOf } from './row-history.ts';
 import { nameOfType, type Tally } from './tallies.ts';
-import { INDEXES, type IndexKey, indexKeysOf, isHeld, isSameKey, LAST, statusKey } from './task-indexes.ts';
+import { INDEXES, type IndexKey, indexKeysOf, isHeld, isSameKey, LAST, queueKey, statusKey } from './task-indexes.ts';
 import { type ClassRow, readTotals } from './totals.ts';
 
 /** What is wrong with a store. */
@@ -53,13 +53,18 @@ class Checker {
   readonly #dbs: Databases;
   readonly #faults: StoreFault[] = [];
   #total = 0;
+  /** Unsettled tasks of each client, and what was written last when the first of them was counted. */
+  readonly #unsettled = new Map<string, number>();
+  #stamp = '';
 
   constructor(dbs: Databases) {
     this.#dbs = dbs;
   }
 
   async check(): Promise<StoreCheck> {
-    const { task, index, blob } = this.#dbs;
+    const { task, index, blob, meta } = this.#dbs;
+    this.#snapshot();
+    this.#stamp = readTotals(meta).stamp;
     const tasks = await this.#pages(task, (_key, values) => this.#checkRow(decodeHead(values as unknown[])));
     let entries = await this.#pages(index, (key: IndexKey, taskId) => this.#checkEntry(key, taskId as string));
     entries += await this.#pages(
@@ -69,6 +74,7 @@ class Checker {
     );
     this.#snapshot();
     this.#checkCounts();
+    this.#checkClients();
     return { tasks, entries, faults: this.#faults, total: this.#total };
   }
 
@@ -112,6 +118,9 @@ class Checker {
     }
     for (const kind of BODY_KINDS) this.#checkBody(row, kind);
     if (isOutcome(row.status) && !this.#isInLog(row)) this.#fault('index', 'it is not among what has settled', taskId);
+    if (row.client !== null && !isOutcome(row.status)) {
+      this.#unsettled.set(row.client, (this.#unsettled.get(row.client) ?? 0) + 1);
+    }
     if (row.key !== null && this.#dbs.key.get(row.key) !== taskId)
       this.#fault('index', 'its key leads elsewhere', taskId);
     for (const dependency of row.dependencies ?? []) {
@@ -185,6 +194,17 @@ class Checker {
     this.#compare('claimable tasks of all classes', pending, totals.counts.pending);
     this.#compare('waiting tasks of all classes', waiting, totals.waitingTasks);
     this.#compare('classes', totals.waitingClasses, classes.filter((row) => row.waiting > 0).length);
+  }
+
+  /** Only if nobody has written since the first page: what is counted page by page is true of no moment else. */
+  #checkClients(): void {
+    const { meta, small } = this.#dbs;
+    if (readTotals(meta).stamp !== this.#stamp) return;
+    for (const [client, tasks] of this.#unsettled) {
+      const noted = (small.client.get(queueKey(client)) as number | undefined) ?? 0;
+      this.#compare(`unsettled tasks of ${client}`, noted, tasks);
+    }
+    this.#compare('clients with unsettled tasks', small.client.getCount(), this.#unsettled.size);
   }
 
   #compare(what: string, noted: number, counted: number): void {

@@ -5,7 +5,7 @@ import type { Database, Key, RootDatabase } from 'lmdb';
 export const SCHEMA = 2;
 
 export const SMALL_TABLES = [
-  ...(['fair', 'class', 'limit', 'gateway', 'node', 'order', 'lock', 'schedule', 'peer', 'tally'] as const),
+  ...(['fair', 'class', 'limit', 'gateway', 'node', 'order', 'lock', 'schedule', 'peer', 'tally', 'client'] as const),
 ] as const;
 type SmallTable = (typeof SMALL_TABLES)[number];
 

@@ -28,6 +28,7 @@ export class LmdbTables implements Tables<LmdbRow> {
   readonly owned: LmdbOwned;
   readonly limits: LmdbLimits;
   readonly fair: SmallTable<FairLine>;
+  readonly clients: SmallTable<number>;
   readonly waiting: LmdbWaiting;
   readonly gateways: SmallTable<GatewayRow>;
   readonly nodes: SmallTable<DirectoryRow>;
@@ -57,6 +58,7 @@ export class LmdbTables implements Tables<LmdbRow> {
     this.owned = new LmdbOwned(this.tasks);
     this.limits = new LmdbLimits(dbs);
     this.fair = new SmallTable(dbs.small.fair, queueKey);
+    this.clients = new SmallTable(dbs.small.client, queueKey);
     this.gateways = new SmallTable(dbs.small.gateway);
     this.nodes = new SmallTable(dbs.small.node);
     this.orders = new SmallTable(dbs.small.order);
@@ -110,8 +112,8 @@ export class LmdbTables implements Tables<LmdbRow> {
 
   /** Small and rarely asked for: read anew in every transaction. */
   #small(): readonly { flush(): void; reset(): void }[] {
-    const { fair, gateways, nodes, orders, locks, schedules, limits } = this;
-    return [fair, gateways, nodes, orders, locks, schedules, limits];
+    const { fair, clients, gateways, nodes, orders, locks, schedules, limits } = this;
+    return [fair, clients, gateways, nodes, orders, locks, schedules, limits];
   }
 
   #reset(): void {

@@ -289,6 +289,19 @@ export const LIMITS = {
     'Results of finished tasks, and payloads of failed and cancelled ones, that can still be asked for.',
     'As settledTasksMax.',
   ),
+  retentionMs: limit(
+    604_800_000,
+    'ms',
+    'How long a finished task can be asked for, by the store’s clock (7 days); 0: as long as settledTasksMax and settledBytesMax allow.',
+    'It is forgotten, within purgeMs.',
+  ),
+  purgeMs: limit(60_000, 'ms', 'How often a gateway looks for finished tasks that are older than retentionMs.', '–'),
+  purgeTasksMax: limit(
+    500,
+    'count',
+    'Finished tasks that are forgotten in one step for their age, so that it keeps nobody waiting.',
+    'The next step follows after sweepMs.',
+  ),
   doctorTasksMax: limit(
     100,
     'count',

@@ -20,6 +20,7 @@ import { createMemoryStore } from '../store/memory.ts';
 import { createWorld } from '../world.ts';
 import { Cluster } from './cluster.ts';
 import { Dispatch } from './dispatch.ts';
+import { forgetSettled } from './forgetting.ts';
 import type { Gateway, GatewayOptions } from './gateway-options.ts';
 import { Granting } from './granting.ts';
 import { Handover } from './handover.ts';
@@ -273,6 +274,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     await lease.join();
     await cluster.open();
     ownership.watch();
+    forgetSettled(world, { store, onStoreFailed: storeFailed });
     releases.push(schedules.watch());
     releases.push(store.onReady((queues) => dispatch.hear(queues)));
     releases.push(store.onSettled((taskIds) => intake.tellSettled(taskIds)));

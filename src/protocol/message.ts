@@ -80,7 +80,7 @@ export const MESSAGES = {
       labels: Labels.optional(),
       resources: Resources.optional(),
       load: Load.optional(),
-      /** Every attempt that still holds a slot or whose result was not acknowledged. */
+      /** Every attempt that still holds a slot or whose result was not acknowledged, also of an earlier process. */
       running: z.array(AttemptRef).max(defaultLimits.maxTasksMax),
       resume: z.strictObject({ session: Identifier, received: Sequence }).optional(),
     }),

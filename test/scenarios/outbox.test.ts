@@ -168,6 +168,21 @@ describe('a node that is killed with a result that no gateway has', () => {
     await cluster.until(() => runsOf(other.taskId).length === 2, 60_000);
   });
 
+  it('and whose next process is to drain reports it first, and then ends at once', async () => {
+    const { cluster, start, ended, other } = await killed();
+    await using _ = cluster;
+    await cluster.until(other.cancel());
+    const complete = cluster.store.complete.bind(cluster.store);
+    cluster.store.complete = () => Promise.reject(new PincerError('STORE_UNAVAILABLE', 'not now'));
+    const node = await start();
+    const drained = node.drain();
+    await cluster.advance(5_000);
+    expect(node.status).toBe('draining');
+    cluster.store.complete = complete;
+    await cluster.until(drained, 2_000);
+    expect(await cluster.until(ended.outcome(), 1_000)).toMatchObject({ result: 'made before', attempts: 1 });
+  });
+
   it('which the gateway has after all, and its answer was lost, drops it as a duplicate', async () => {
     const { cluster, outbox, start, ended, counter, runsOf } = await killed();
     await using _ = cluster;

@@ -10,11 +10,14 @@ import { keyOf, type Outbox, type Result } from './outbox.ts';
 export class Leftovers {
   readonly #outbox: Outbox;
   readonly #connection: () => Connection;
+  readonly #onSlots: () => void;
   readonly #results = new Map<string, Result>();
 
-  constructor(options: { outbox: Outbox; connection: () => Connection }) {
+  /** `onSlots`: there is one less, and a node that drains may be waiting for that. */
+  constructor(options: { outbox: Outbox; connection: () => Connection; onSlots: () => void }) {
     this.#outbox = options.outbox;
     this.#connection = options.connection;
+    this.#onSlots = () => options.onSlots();
   }
 
   get size(): number {
@@ -45,6 +48,7 @@ export class Leftovers {
     const key = keyOf(ref);
     if (!this.#results.delete(key)) return false;
     this.#outbox.forget(key);
+    this.#onSlots();
     return true;
   }
 }

@@ -157,15 +157,15 @@ if (isPossible) {
     });
 
     it('reads no more packets than it may, and answers again after a flood', async () => {
-      const { discovery, news } = watch({ discoveryPacketsPerSecondMax: 50 });
+      const { discovery, news } = watch({ discoveryPacketsPerSecondMax: 5 });
       await expect.poll(() => discovery.state).toBe('watching');
       const forger = await aForger();
-      for (let n = 0; n < 500; n += 1) {
-        await forger.send(responseOf(advertOf(`flood-${n % 3}`, { port: 1_000 + n })));
+      // By what is dropped, not by a number of packets: a busy machine may take long to send them.
+      for (let n = 0; discovery.dropped <= 300; n += 1) {
+        await forger.send(responseOf(advertOf(`flood-${n % 3}`, { port: 1_000 + (n % 60_000) })));
         // The kernel drops what is not fetched: this is about what is.
         if (n % 10 === 9) await new Promise((resolve) => setTimeout(resolve, 1));
       }
-      await expect.poll(() => discovery.dropped).toBeGreaterThan(300);
       expect(discovery.candidates.length).toBeLessThan(100);
       expect(news.length).toBeLessThan(120);
       await expect
@@ -180,8 +180,8 @@ if (isPossible) {
       const { discovery, news } = watch({ discoveryCandidatesMax: 4, discoveryChangesPerSecondMax: 2 });
       await expect.poll(() => discovery.state).toBe('watching');
       const forger = await aForger();
-      const endAt = performance.now() + 2_000;
-      while (performance.now() < endAt) {
+      const startedAt = performance.now();
+      while (performance.now() < startedAt + 2_000) {
         await forger.send(responseOf(advertOf('agent-01')));
         await new Promise((resolve) => setTimeout(resolve, 120));
         await forger.send(responseOf(advertOf('agent-01', { ttl: 0 })));
@@ -189,7 +189,8 @@ if (isPossible) {
       }
       const changes = news.filter(({ type }) => type !== 'state').length;
       expect(changes).toBeGreaterThan(1);
-      expect(changes).toBeLessThanOrEqual(4 + 2 * 2.5);
+      const seconds = (performance.now() - startedAt) / 1_000;
+      expect(changes).toBeLessThanOrEqual(4 + 2 * (seconds + 0.5));
     });
 
     it('is degraded while its port belongs to somebody else, and recovers (#26)', async () => {

@@ -91,6 +91,8 @@ describe('a chart', () => {
 describe('the type of an event', () => {
   it('is written out, never composed: a machine keeps every type it has ever seen', () => {
     const composed = sources('src')
+      // The types with which xstate tells of an end, given to hosts, which keep none.
+      .filter((file) => file !== 'src/actors/life.ts')
       .flatMap((file) => nodesOf(parse(file)))
       .filter(
         (node) =>

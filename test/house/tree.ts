@@ -34,16 +34,23 @@ export function readJson(file: string): Record<string, unknown> {
   return JSON.parse(read(file)) as Record<string, unknown>;
 }
 
+const parsed = new Map<string, ts.SourceFile>();
+
+/** The syntax of a file, read once: each rule looks at all of them. */
 export function parse(file: string): ts.SourceFile {
-  return ts.createSourceFile(file, read(file), ts.ScriptTarget.ES2023, true);
+  const known = parsed.get(file) ?? ts.createSourceFile(file, read(file), ts.ScriptTarget.ES2023, true);
+  parsed.set(file, known);
+  return known;
 }
 
 /** The node and all below it, in the order of the text. */
 export function nodesOf(node: ts.Node): ts.Node[] {
-  const nodes = [node];
-  ts.forEachChild(node, (child) => {
-    nodes.push(...nodesOf(child));
-  });
+  const nodes: ts.Node[] = [];
+  const visit = (each: ts.Node): void => {
+    nodes.push(each);
+    ts.forEachChild(each, visit);
+  };
+  visit(node);
   return nodes;
 }
 

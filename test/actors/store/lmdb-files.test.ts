@@ -264,7 +264,7 @@ describe('the time of a store', () => {
 
 /** Changes a row behind the back of all indexes. */
 function amend({ task }: Databases, taskId: string, how: (row: LmdbRow) => void): void {
-  const row = decodeHead(task.get(taskId) ?? []);
+  const row = decodeHead(taskId, task.get(taskId) ?? []);
   how(row);
   task.putSync(taskId, encodeHead(row));
 }

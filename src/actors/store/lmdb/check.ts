@@ -65,7 +65,9 @@ class Checker {
     const { task, index, blob, meta } = this.#dbs;
     this.#snapshot();
     this.#stamp = readTotals(meta).stamp;
-    const tasks = await this.#pages(task, (_key, values) => this.#checkRow(decodeHead(values as unknown[])));
+    const tasks = await this.#pages(task, (taskId: string, values) =>
+      this.#checkRow(decodeHead(taskId, values as unknown[])),
+    );
     let entries = await this.#pages(index, (key: IndexKey, taskId) => this.#checkEntry(key, taskId as string));
     entries += await this.#pages(
       blob,
@@ -154,14 +156,15 @@ class Checker {
 
   #checkEntry(key: IndexKey, taskId: string): void {
     const values = this.#dbs.task.get(taskId);
-    const keys = values === undefined ? [] : indexKeysOf(decodeHead(values));
+    const keys = values === undefined ? [] : indexKeysOf(decodeHead(taskId, values));
     if (!keys.some((each) => isSameKey(each, key))) this.#fault('index', `it stands at ${key.join(' ')}`, taskId);
   }
 
   #mustKnow(taskId: string, holds: (row: LmdbRow) => boolean, what: string): void {
     const values = this.#dbs.task.get(taskId);
     if (values === undefined) this.#fault('index', `it is not known, and ${what}`, taskId);
-    else if (!holds(decodeHead(values))) this.#fault('index', `it ${what} of which its row does not know`, taskId);
+    else if (!holds(decodeHead(taskId, values)))
+      this.#fault('index', `it ${what} of which its row does not know`, taskId);
   }
 
   /** All in one snapshot. */

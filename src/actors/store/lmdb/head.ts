@@ -4,6 +4,7 @@
  *
  * Its history is part of it, and so are small payloads, results and checkpoints: one write instead of three.
  */
+import { TASK_STATUSES, type TaskStatus } from '../../../protocol/task.ts';
 import type { BodyKind } from '../tables.ts';
 import { newRow, type TaskRow } from '../task-row.ts';
 import { noTelling, type Telling } from './row-history.ts';
@@ -17,14 +18,18 @@ export interface LmdbRow extends TaskRow, Telling, Record<BodyKind, Uint8Array |
 /** Bytes of a task that are kept in its row; longer ones are kept apart, so that they are not written with every change of it. */
 export const BODY_BYTES_IN_ROW_MAX = 512;
 
+/** The field that has the size of each. */
+export const BYTES_OF = { payload: 'payloadBytes', result: 'resultBytes', checkpoint: 'checkpointBytes' } as const;
+
 export const BODY_KINDS: readonly BodyKind[] = ['payload', 'result', 'checkpoint'];
 
 /**
- * Field by field, as the names in a loop would take three times as long. HEAD_FIELDS says the same, for a test to compare.
+ * Field by field, as the names in a loop would take thirty times as long. HEAD_FIELDS says the same, for a test to compare.
+ * The id is the key of the row and not repeated; a gateway’s id, which is long, is written once.
  */
 export function encodeHead(row: LmdbRow): unknown[] {
   return [
-    row.taskId,
+    null,
     row.type,
     row.queue,
     row.needs,
@@ -32,14 +37,14 @@ export function encodeHead(row: LmdbRow): unknown[] {
     row.timeoutMs,
     row.attemptsMax,
     row.key,
-    row.status,
+    TASK_STATUSES.indexOf(row.status),
     row.attempt,
     row.attemptsStarted,
     row.failures,
     row.crashes,
     row.cancelRequested,
-    row.owner,
-    row.origin,
+    toldName(row.owner, row),
+    toldName(row.origin, row),
     row.node,
     row.lastNode,
     row.prefer,
@@ -84,9 +89,9 @@ export function encodeHead(row: LmdbRow): unknown[] {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: what was written is what encodeHead was given.
-export function decodeHead(values: readonly any[]): LmdbRow {
+export function decodeHead(taskId: string, values: readonly any[]): LmdbRow {
   const [
-    taskId,
+    ,
     type,
     queue,
     needs,
@@ -152,14 +157,14 @@ export function decodeHead(values: readonly any[]): LmdbRow {
     timeoutMs,
     attemptsMax,
     key,
-    status,
+    status: TASK_STATUSES[status] as TaskStatus,
     attempt,
     attemptsStarted,
     failures,
     crashes,
     cancelRequested,
-    owner,
-    origin,
+    owner: owner === true ? toldBy : owner,
+    origin: origin === true ? toldBy : origin,
     node,
     lastNode,
     prefer,
@@ -206,6 +211,11 @@ export function decodeHead(values: readonly any[]): LmdbRow {
 /** The names of the fields, in the order in which they are written. */
 export const HEAD_FIELDS: readonly string[] = Object.freeze(Object.keys(emptyRow()));
 
+/** `true` for the gateway that the history names. */
+function toldName(gateway: string | null, { toldBy }: LmdbRow): string | true | null {
+  return gateway !== null && gateway === toldBy ? true : gateway;
+}
+
 /** The row itself, with what this store adds. */
 export function lmdbRow(row: TaskRow, old?: LmdbRow): LmdbRow {
   const own = row as LmdbRow;
@@ -222,7 +232,7 @@ export function lmdbRow(row: TaskRow, old?: LmdbRow): LmdbRow {
 
 /** Whether these bytes of a row are kept apart from it. */
 export function isApart(row: LmdbRow, kind: BodyKind): boolean {
-  return row[`${kind}Bytes`] > BODY_BYTES_IN_ROW_MAX;
+  return row[BYTES_OF[kind]] > BODY_BYTES_IN_ROW_MAX;
 }
 
 function emptyRow(): LmdbRow {

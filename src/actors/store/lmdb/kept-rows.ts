@@ -25,17 +25,20 @@ export interface Entry {
 export class KeptRows {
   readonly #entries = new Map<string, Entry>();
 
-  /** The entry of a task, which it keeps no longer. */
-  take(taskId: string): Entry | undefined {
-    const entry = this.#entries.get(taskId);
-    if (entry !== undefined) this.#entries.delete(taskId);
-    return entry;
+  get(taskId: string): Entry | undefined {
+    return this.#entries.get(taskId);
   }
 
+  /** Keeps what a transaction leaves of a task, or lets go of it. */
   keep(entry: Entry, waitingTasks: number): void {
     const { row } = entry;
     const isWanted = isHeld(row) || (isWaiting(row) && waitingTasks <= WAITING_MAX);
-    if (isWanted && this.#entries.size < ROWS_MAX) this.#entries.set(row.taskId, entry);
+    if (!isWanted) this.#entries.delete(row.taskId);
+    else if (this.#entries.size < ROWS_MAX) this.#entries.set(row.taskId, entry);
+  }
+
+  delete(taskId: string): void {
+    this.#entries.delete(taskId);
   }
 
   clear(): void {

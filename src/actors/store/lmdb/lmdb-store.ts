@@ -7,6 +7,7 @@ import type { AttemptRef } from '../../../protocol/identifier.ts';
 import { defaultLimits, type Limits } from '../../../protocol/limits.ts';
 import type { Clock, Ids } from '../../../protocol/ports.ts';
 import { realPorts } from '../../real-ports.ts';
+import type { Note } from '../attempts.ts';
 import type * as contract from '../store.ts';
 import { copyOf } from '../task-row.ts';
 import { VerbStore } from '../verb-store.ts';
@@ -132,6 +133,10 @@ class LmdbStore extends VerbStore<LmdbRow> {
   override putSchedule(schedule: contract.Schedule): Promise<void> {
     const { task } = schedule;
     return super.putSchedule({ ...schedule, task: { ...task, payload: copyOf(task.payload) } });
+  }
+
+  override note(entries: readonly Note[]): void {
+    this.#opened?.transactions.note(entries);
   }
 
   publish(topic: string, bytes: Uint8Array): void {

@@ -7,7 +7,16 @@ import type { ListFilter, TaskPage } from '../store.ts';
 import type { BodyKind, TaskRows } from '../tables.ts';
 import type { TaskRow } from '../task-row.ts';
 import type { Databases } from './databases.ts';
-import { BODY_BYTES_IN_ROW_MAX, BODY_KINDS, decodeHead, encodeHead, isApart, type LmdbRow, lmdbRow } from './head.ts';
+import {
+  BODY_BYTES_IN_ROW_MAX,
+  BODY_KINDS,
+  BYTES_OF,
+  decodeHead,
+  encodeHead,
+  isApart,
+  type LmdbRow,
+  lmdbRow,
+} from './head.ts';
 import { type Entry, KeptRows } from './kept-rows.ts';
 import { appendEntry, entriesOf } from './row-history.ts';
 import { nameOfNode, nameOfType, type Tallies } from './tallies.ts';
@@ -35,10 +44,12 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
   }
 
   get(taskId: string): LmdbRow | undefined {
-    const known = this.#entries.get(taskId) ?? this.#kept.take(taskId);
-    if (known !== undefined) {
-      this.#entries.set(taskId, known);
-      return known.row;
+    const known = this.#entries.get(taskId);
+    if (known !== undefined) return known.row;
+    const kept = this.#kept.get(taskId);
+    if (kept !== undefined) {
+      this.#entries.set(taskId, kept);
+      return kept.row;
     }
     const row = this.#read(taskId);
     if (row === undefined) return undefined;
@@ -85,6 +96,7 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
     for (const each of entry.keys) if (each !== null) index.removeSync(each as never);
     this.#count(entry, -1);
     this.#entries.delete(row.taskId);
+    this.#kept.delete(row.taskId);
     this.#unwritten.delete(entry);
     this.#unindexed.delete(entry);
     task.removeSync(row.taskId);
@@ -112,7 +124,7 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
     if (bytes !== null && isLong) this.#dbs.blob.putSync(key, bytes);
     else if (isApart(row, kind)) this.#dbs.blob.removeSync(key);
     row[kind] = isLong ? null : bytes;
-    row[`${kind}Bytes`] = byteLength;
+    row[BYTES_OF[kind]] = byteLength;
   }
 
   history(row: LmdbRow): readonly HistoryEntry[] {
@@ -177,7 +189,8 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
     for (const entry of this.#unindexed) {
       const { row } = entry;
       const keys = indexKeysOf(row);
-      for (const [at, key] of keys.entries()) {
+      for (let at = 0; at < keys.length; at += 1) {
+        const key = keys[at] ?? null;
         const before = entry.keys[at] ?? null;
         if (isSameKey(before, key)) continue;
         if (before !== null) index.removeSync(before as never);
@@ -219,7 +232,7 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
 
   #read(taskId: string): LmdbRow | undefined {
     const values = this.#dbs.task.get(taskId);
-    return values === undefined ? undefined : decodeHead(values);
+    return values === undefined ? undefined : decodeHead(taskId, values);
   }
 
   #entryOf(row: LmdbRow): Entry {

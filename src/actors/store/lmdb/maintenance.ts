@@ -85,7 +85,7 @@ export async function* exportStore(dir: string): AsyncGenerator<ExportedTask, vo
 
 function exported(dbs: Databases, taskId: string): ExportedTask {
   const nowMs = readTotals(dbs.meta).time?.storeMs ?? 0;
-  const row = decodeHead(dbs.task.get(taskId) ?? []);
+  const row = decodeHead(taskId, dbs.task.get(taskId) ?? []);
   const bytes = (kind: BodyKind): string | null => {
     const body = isApart(row, kind) ? dbs.blob.get([taskId, kind]) : row[kind];
     return body === undefined || body === null ? null : Buffer.from(body).toString('base64');

@@ -22,8 +22,6 @@ export const INDEXES = {
   /** Those that wait or have settled. */
   status: 's',
   type: 't',
-  /** Those that have settled. */
-  node: 'n',
 };
 
 /** A number beyond all that stand in keys: where a range ends. */
@@ -32,22 +30,22 @@ export const LAST = Number.MAX_VALUE;
 /** Its key in each index, always in the same order; null where it does not stand. */
 export function indexKeysOf(row: LmdbRow): (IndexKey | null)[] {
   const { status, seq, rank } = row;
-  const held = isHeld(row);
   const lapsesAt = isWaiting(row) ? lapseAtMs(row) : LAST;
   return [
     status === 'pending' ? [INDEXES.ready, queueKey(row.queue), rank, seq] : null,
     status === 'delayed' && row.dependencies === null ? [INDEXES.due, row.dueMs, rank, seq] : null,
     lapsesAt < LAST ? [INDEXES.expiry, lapsesAt, seq] : null,
     row.owner !== null ? [INDEXES.owned, row.owner, row.taskId] : null,
-    held ? null : [INDEXES.status, statusKey(status), seq],
+    isHeld(row) ? null : [INDEXES.status, statusKey(status), seq],
     [INDEXES.type, row.type, seq],
-    held || row.node === null ? null : [INDEXES.node, row.node, seq],
   ];
 }
 
 export function isSameKey(a: IndexKey | null, b: IndexKey | null): boolean {
   if (a === null || b === null) return a === b;
-  return a.length === b.length && a.every((part, index) => part === b[index]);
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at += 1) if (a[at] !== b[at]) return false;
+  return true;
 }
 
 export function statusKey(status: TaskStatus): number {

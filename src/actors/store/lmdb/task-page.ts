@@ -23,10 +23,15 @@ interface Found {
   readonly taskId: string;
 }
 
+/** The beginning of keys, and how many tasks that are asked for stand there at most. */
+interface Stretch {
+  readonly prefix: IndexKey;
+  readonly most: number;
+}
+
 /** Where to look. */
 interface Walk {
-  /** The beginnings of the keys. */
-  readonly prefixes: readonly IndexKey[];
+  readonly stretches: readonly Stretch[];
   /** Whether all that stands there is asked for. */
   readonly isExact: boolean;
   /** Whether those that attempts hold must be looked for among what the gateways own. */
@@ -70,20 +75,26 @@ function totalOf(
 
 function walkOf({ tallies, counts }: ListSource, filter: ListFilter, statuses: Set<TaskStatus>): Walk {
   const { type, node } = filter;
-  if (node !== undefined) return { prefixes: [[INDEXES.node, node]], isExact: false, withHeld: true };
   const ofType = type === undefined ? LAST : tallies.total(nameOfType(type), TASK_STATUSES);
-  if (type !== undefined && ofType <= sum(statuses, counts)) {
-    return { prefixes: [[INDEXES.type, type]], isExact: filter.status === undefined, withHeld: false };
+  if (type !== undefined && node === undefined && ofType <= sum(statuses, counts)) {
+    const stretches = [{ prefix: [INDEXES.type, type] as const, most: tallies.total(nameOfType(type), statuses) }];
+    return { stretches, isExact: filter.status === undefined, withHeld: false };
   }
-  const [held, others] = [[...statuses].filter(isHeldStatus), [...statuses].filter((status) => !isHeldStatus(status))];
-  const prefixes = others.map((status): IndexKey => [INDEXES.status, statusKey(status)]);
-  return { prefixes, isExact: type === undefined, withHeld: held.length > 0 };
+  const mostOf = (status: TaskStatus): number => {
+    if (node !== undefined) return tallies.total(nameOfNode(node), [status]);
+    return type === undefined ? counts[status] : tallies.total(nameOfType(type), [status]);
+  };
+  const stretches = [...statuses]
+    .filter((status) => !isHeldStatus(status))
+    .map((status) => ({ prefix: [INDEXES.status, statusKey(status)] as const, most: mostOf(status) }));
+  const isExact = type === undefined && node === undefined;
+  return { stretches, isExact, withHeld: [...statuses].some(isHeldStatus) };
 }
 
 /** The newest of each index, at most `limit` of all. */
 function foundIn(
   source: ListSource,
-  { prefixes, isExact, withHeld }: Walk,
+  { stretches, isExact, withHeld }: Walk,
   matches: (row: LmdbRow) => boolean,
   { before, limit }: { readonly before: number; readonly limit: number },
 ): Found[] {
@@ -92,14 +103,17 @@ function foundIn(
     return row !== undefined && matches(row);
   };
   const found: Found[] = withHeld ? heldOf(source, matches).filter(({ seq }) => seq < before) : [];
-  for (const prefix of prefixes) {
+  for (const { prefix, most } of stretches) {
+    // After the last one that there is, the rest of a stretch may be long.
+    const wanted = Math.min(limit, most);
+    if (wanted === 0) continue;
     let count = 0;
     const range = { start: [...prefix, before === LAST ? LAST : before - 0.5], end: [...prefix, 0], reverse: true };
     for (const { key, value: taskId } of source.index.getRange(range as never)) {
       if (!isExact && !isAskedFor(taskId)) continue;
       found.push({ seq: (key as unknown as IndexKey).at(-1) as number, taskId });
       count += 1;
-      if (count >= limit) break;
+      if (count >= wanted) break;
     }
   }
   return found.sort((a, b) => b.seq - a.seq).slice(0, Math.min(limit, found.length));

@@ -8,6 +8,7 @@
 import { PincerError } from '../../../protocol/failure.ts';
 import type { Limits } from '../../../protocol/limits.ts';
 import type { Clock } from '../../../protocol/ports.ts';
+import type { Note } from '../attempts.ts';
 import { type Hints, Verbs } from '../verbs.ts';
 import { type Databases, reasonOf } from './databases.ts';
 import type { LmdbRow } from './head.ts';
@@ -46,6 +47,8 @@ export class Transactions {
   readonly #writer: Desk;
   readonly #reader: Desk;
   readonly #waiting: Job[] = [];
+  /** The job of the notes that came last, and what it has to note. */
+  #notes: { readonly job: Job; readonly entries: Note[] } | null = null;
   #running: Promise<void> | null = null;
   #failure: { readonly error: PincerError; readonly untilMs: number } | null = null;
 
@@ -62,6 +65,19 @@ export class Transactions {
       this.#waiting.push({ verb, resolve: resolve as Job['resolve'], reject });
       if (this.#running === null) this.#start();
     });
+  }
+
+  /** Nobody waits for notes: what cannot be noted is missing in a history, and nowhere else. Those that follow each other are one job. */
+  note(entries: readonly Note[]): void {
+    const last = this.#waiting.at(-1);
+    if (last !== undefined && last === this.#notes?.job) {
+      this.#notes.entries.push(...entries);
+      return;
+    }
+    const notes = [...entries];
+    this.change((verbs) => verbs.note(notes)).catch(() => {});
+    const job = this.#waiting.at(-1);
+    this.#notes = job === undefined ? null : { job, entries: notes };
   }
 
   /** At once if nothing is under way, else in its turn. */

@@ -1,6 +1,7 @@
 /** The inside of a bench process: answers its measurer line by line, about itself and about what it was made for. */
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import type { Vitals } from './process.ts';
@@ -12,6 +13,7 @@ export type Answers = Readonly<Record<string, (details: never) => unknown>>;
 export const charts = process.env['PINCER_CHARTS'] === 'interpreted' ? 'interpreted' : 'compiled';
 
 const session = new Session();
+const loop = monitorEventLoopDelay({ resolution: 1 });
 
 const ITSELF: Answers = {
   vitals,
@@ -23,6 +25,13 @@ const ITSELF: Answers = {
     }
     return vitals();
   },
+  /** Begins to measure how late the event loop is. */
+  watchLoop() {
+    loop.enable();
+    loop.reset();
+  },
+  /** How late it was since then. */
+  loop: () => ({ p99Ms: loop.percentile(99) / 1e6 }),
   async profile() {
     session.connect();
     await session.post('Profiler.enable');

@@ -3,7 +3,7 @@ import process from 'node:process';
 import { createClient } from 'pincer';
 import { charts, serve } from './child.ts';
 import { mix } from './mixed.ts';
-import { answersOf, PAYLOAD } from './workloads.ts';
+import { answersOf, PAYLOAD, type Windowed, windowed } from './workloads.ts';
 
 /** What may be on its way to the gateway at once while tasks are only submitted. */
 const SUBMITS = 10_000;
@@ -18,6 +18,13 @@ serve(
     ...answersOf((onResult) => {
       void client.submit('noop', PAYLOAD).result().then(onResult);
     }),
+    /** As `windowed`, but what is measured and makes room is the acknowledgement. */
+    acknowledged: ({ tasks, window }: Windowed) =>
+      windowed(
+        (onAccepted) => void client.submit('noop', PAYLOAD, { watch: false }).accepted().then(onAccepted),
+        tasks,
+        window,
+      ),
     /** Submits what no node can do, and what therefore waits. */
     async wait({ tasks }: { tasks: number }) {
       for (let sent = 0; sent < tasks; sent += SUBMITS) {

@@ -3,7 +3,7 @@
  * processes for every contestant in every round, in turns, so that what else the machine does falls on all alike.
  */
 import { type Contestant, open } from './cluster.ts';
-import type { Vitals } from './process.ts';
+import type { BenchProcess, Vitals } from './process.ts';
 import type { Row, Suite } from './report.ts';
 import { type Latencies, median, type Rate, WINDOW } from './workloads.ts';
 
@@ -23,6 +23,8 @@ export interface Round extends Cost {
   readonly many: number;
   readonly one: Latencies | null;
   readonly windowed: (Latencies & Cost) | null;
+  /** From submit to acknowledgement, with so many on their way, and how late the event loop of the hub was meanwhile. */
+  readonly acknowledged: (Latencies & { readonly loopP99Ms: number }) | null;
 }
 
 /** Which of the three to run. W1 always is: what the others need must be warm. */
@@ -66,7 +68,14 @@ async function runOnce(contestant: Contestant, parts: ReadonlySet<string>): Prom
     windowed: parts.has('W3')
       ? await costing(() => client.ask<Latencies>('windowed', { tasks: MANY, window: WINDOW }))
       : null,
+    acknowledged: parts.has('W6') ? await acknowledge(client, hub) : null,
   };
+}
+
+async function acknowledge(client: BenchProcess, hub: BenchProcess): Promise<Round['acknowledged']> {
+  await hub.ask('watchLoop');
+  const latencies = await client.ask<Latencies>('acknowledged', { tasks: MANY, window: WINDOW });
+  return { ...latencies, loopP99Ms: (await hub.ask<{ p99Ms: number }>('loop')).p99Ms };
 }
 
 export async function w1to3(rounds: number, parts: ReadonlySet<string>): Promise<Suite[]> {

@@ -34,27 +34,37 @@ export function answersOf(run: RunOne): Answers {
         for (let index = 0; index < tasks; index += 1) run(onResult);
       }),
     /** `window` at a time: each result makes room for the next. */
-    windowed: ({ tasks, window }: { tasks: number; window: number }): Promise<Latencies> =>
-      new Promise((resolve) => {
-        const latencies: number[] = [];
-        let begun = 0;
-        const startedAt = performance.now();
-        const next = (): void => {
-          if (begun === tasks) return;
-          begun += 1;
-          const from = performance.now();
-          run(() => {
-            latencies.push(performance.now() - from);
-            if (latencies.length < tasks) next();
-            else {
-              const perSecond = (tasks / (performance.now() - startedAt)) * 1_000;
-              resolve({ perSecond, p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) });
-            }
-          });
-        };
-        for (let index = 0; index < Math.min(window, tasks); index += 1) next();
-      }),
+    windowed: ({ tasks, window }: Windowed): Promise<Latencies> => windowed(run, tasks, window),
   };
+}
+
+/** How many, and how many of them at a time. */
+export interface Windowed {
+  readonly tasks: number;
+  readonly window: number;
+}
+
+/** Runs `window` at a time: each that is done makes room for the next. */
+export function windowed(run: RunOne, tasks: number, window: number): Promise<Latencies> {
+  return new Promise((resolve) => {
+    const latencies: number[] = [];
+    let begun = 0;
+    const startedAt = performance.now();
+    const next = (): void => {
+      if (begun === tasks) return;
+      begun += 1;
+      const from = performance.now();
+      run(() => {
+        latencies.push(performance.now() - from);
+        if (latencies.length < tasks) next();
+        else {
+          const perSecond = (tasks / (performance.now() - startedAt)) * 1_000;
+          resolve({ perSecond, p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) });
+        }
+      });
+    };
+    for (let index = 0; index < Math.min(window, tasks); index += 1) next();
+  });
 }
 
 export function median(values: readonly number[]): number {

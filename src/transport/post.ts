@@ -8,6 +8,7 @@ import type { Limits } from '../protocol/limits.ts';
 import { type Lane, MESSAGES, type Message, parseMessage } from '../protocol/message.ts';
 import type { Clock } from '../protocol/ports.ts';
 import { decodeFrame } from './codec.ts';
+import { readFrame } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { Identity, Link } from './link.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -221,7 +222,7 @@ export class Post {
     }
     let messages: readonly Message[];
     try {
-      messages = decodeFrame(frame, this.#limits).map(parseMessage);
+      messages = readFrame(frame, this.#limits) ?? decodeFrame(frame, this.#limits).map(parseMessage);
     } catch (error) {
       this.#fault(
         error instanceof PincerError ? error : new PincerError('FRAME_INVALID', 'the frame cannot be decoded'),

@@ -6,14 +6,15 @@ import { PincerError } from '../protocol/failure.ts';
 import type { Message, MessageType, Payload } from '../protocol/message.ts';
 import type { Connection } from './connection.ts';
 
-interface Request {
+/** A question that is under way, and who hears of its answer. */
+export interface Request {
   readonly type: MessageType;
   readonly payload: unknown;
   readonly to: string | undefined;
   /** Asking twice is as good as asking once. */
   readonly isRepeatable: boolean;
-  readonly onAnswer: (message: Message) => void;
-  readonly onError: (error: PincerError) => void;
+  onAnswer(message: Message): void;
+  onError(error: PincerError): void;
 }
 
 export class Requests {
@@ -39,7 +40,7 @@ export class Requests {
     options: { to?: string; isRepeatable?: boolean } = {},
   ): void {
     const { to, isRepeatable = true } = options;
-    this.#send({ type, payload, to, isRepeatable, onAnswer, onError });
+    this.send({ type, payload, to, isRepeatable, onAnswer, onError });
   }
 
   /** Whether a message answered a request of ours. */
@@ -65,10 +66,10 @@ export class Requests {
     this.#sent = new Map();
     this.#unsent = [];
     for (const request of sent) {
-      if (request.isRepeatable) this.#send(request);
+      if (request.isRepeatable) this.send(request);
       else request.onError(new PincerError('LINK_CLOSED', 'the session ended before the answer came'));
     }
-    for (const request of unsent) this.#send(request);
+    for (const request of unsent) this.send(request);
   }
 
   failAll(error: PincerError): void {
@@ -78,7 +79,8 @@ export class Requests {
     for (const request of open) request.onError(error);
   }
 
-  #send(request: Request): void {
+  /** As `ask`, for whoever has a request in hand. */
+  send(request: Request): void {
     const id = this.#connection().send(request.type, request.payload as never, { to: request.to });
     if (id === 0) this.#unsent.push(request);
     else this.#sent.set(id, request);

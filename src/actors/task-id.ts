@@ -11,6 +11,15 @@ const RANDOM_UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-
 export function newTaskId(ids: Ids, wallMs: number): string {
   const id = ids();
   if (!RANDOM_UUID.test(id)) return id;
-  const time = Math.max(0, Math.floor(wallMs)).toString(16).padStart(12, '0').slice(-12);
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${id.slice(15)}`;
+  const ms = Math.max(0, Math.floor(wallMs));
+  if (ms !== latest.ms) latest = { ms, prefix: prefixOf(ms) };
+  return latest.prefix + id.slice(15);
+}
+
+/** Many are made within one millisecond. */
+let latest = { ms: 0, prefix: prefixOf(0) };
+
+function prefixOf(ms: number): string {
+  const time = ms.toString(16).padStart(12, '0').slice(-12);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7`;
 }

@@ -30,6 +30,8 @@ interface Walk {
  * @throws PincerError `PAYLOAD_INVALID`, naming where and what
  */
 export function encodePayload(value: unknown, limits: PreflightLimits = defaultLimits): Uint8Array {
+  const single = encodeSingle(value);
+  if (single !== null) return single;
   const walk: Walk = { limits, around: [], path: [], values: 1, hasBrokenText: false };
   try {
     check(value, walk);
@@ -46,6 +48,8 @@ export function encodePayload(value: unknown, limits: PreflightLimits = defaultL
  * @throws PincerError `PAYLOAD_INVALID`; never anything else
  */
 export function decodePayload(bytes: Uint8Array, limits: PreflightLimits = defaultLimits): unknown {
+  const single = decodeSingle(bytes);
+  if (single !== undefined) return single;
   try {
     preflight(bytes, limits);
     // As a plain Uint8Array, so that bytes in it arrive as that, whichever link they came over.
@@ -55,6 +59,44 @@ export function decodePayload(bytes: Uint8Array, limits: PreflightLimits = defau
     throw new PincerError('PAYLOAD_INVALID', `the payload is ${why}`, { cause });
   }
 }
+
+/** What many handlers are given or return: nothing, or bytes. Null: it is something else. */
+function encodeSingle(value: unknown): Uint8Array | null {
+  if (value === null || value === undefined) return nil();
+  if (!(value instanceof Uint8Array)) return null;
+  const { byteLength } = value;
+  const width = byteLength < 0x100 ? 1 : byteLength < 0x1_0000 ? 2 : 4;
+  const bytes = Buffer.allocUnsafe(1 + width + byteLength);
+  bytes[0] = width === 1 ? BIN_8 : width === 2 ? BIN_16 : BIN_32;
+  bytes.writeUIntBE(byteLength, 1, width);
+  bytes.set(value, 1 + width);
+  return bytes;
+}
+
+function nil(): Uint8Array {
+  const bytes = new Uint8Array(1);
+  bytes[0] = NIL;
+  return bytes;
+}
+
+/** The same, back. `undefined`, which no payload holds: it is something else. */
+function decodeSingle(bytes: Uint8Array): unknown {
+  const { byteLength } = bytes;
+  const token = bytes[0];
+  if (token === NIL && byteLength === 1) return null;
+  const width = token === BIN_8 ? 1 : token === BIN_16 ? 2 : token === BIN_32 ? 4 : 0;
+  const start = 1 + width;
+  if (width === 0 || byteLength < start) return undefined;
+  let length = 0;
+  for (let index = 1; index < start; index += 1) length = length * 256 + (bytes[index] as number);
+  if (start + length !== byteLength) return undefined;
+  return new Uint8Array(new Uint8Array(bytes.buffer, bytes.byteOffset + start, length));
+}
+
+const NIL = 0xc0;
+const BIN_8 = 0xc4;
+const BIN_16 = 0xc5;
+const BIN_32 = 0xc6;
 
 function check(value: unknown, walk: Walk): void {
   switch (typeof value) {

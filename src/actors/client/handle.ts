@@ -54,7 +54,9 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
   readonly #cancel: (taskId: string) => Promise<TaskStatus>;
   #end: State<Result> | null = null;
   #acceptance: Acceptance | null = null;
-  #whenOver: ((end: State<Result>) => void)[] | null = null;
+  /** Most tasks are asked for once, so the first is not in a list. */
+  #whenOver: ((end: State<Result>) => void) | null = null;
+  #alsoWhenOver: ((end: State<Result>) => void)[] | null = null;
   #whenAccepted: ((acceptance: Acceptance) => void)[] | null = null;
   #readers: Set<ProgressReader<Progress>> | null = null;
 
@@ -127,11 +129,11 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
 
   accept(taskId: string, created: boolean): void {
     this.taskId = taskId;
-    this.#accepted({ taskId, created });
+    if (this.#acceptance === null) this.#accepted({ taskId, created });
   }
 
   refuse(error: PincerError): void {
-    this.#accepted({ error });
+    if (this.#acceptance === null) this.#accepted({ error });
     this.#finish({ error });
   }
 
@@ -142,7 +144,7 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
   }
 
   settle(outcome: Outcome): void {
-    this.#accepted({ taskId: outcome.taskId, created: false });
+    if (this.#acceptance === null) this.#accepted({ taskId: outcome.taskId, created: false });
     let end: State<Result>;
     try {
       end = { outcome: this.#decoded(outcome) };
@@ -154,42 +156,48 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
   }
 
   #decoded({ taskId, status, attempts, queuedMs, runMs, node, result, error }: Outcome): SettledTask<Result> {
-    return {
+    const settled: { -readonly [Name in keyof SettledTask<Result>]: SettledTask<Result>[Name] } = {
       taskId,
       status,
       attempts,
       queuedMs,
       runMs,
-      ...(node === undefined ? {} : { node }),
-      ...(result === undefined ? {} : { result: decodePayload(result, this.#limits) as Result }),
-      ...(error === undefined ? {} : { error: PincerError.from(error) }),
     };
+    if (node !== undefined) settled.node = node;
+    if (result !== undefined) settled.result = decodePayload(result, this.#limits) as Result;
+    if (error !== undefined) settled.error = PincerError.from(error);
+    return settled;
   }
 
   #onceOver(tell: (end: State<Result>) => void): void {
     if (this.#end !== null) tell(this.#end);
+    else if (this.#whenOver === null) this.#whenOver = tell;
     else {
-      this.#whenOver ??= [];
-      this.#whenOver.push(tell);
+      this.#alsoWhenOver ??= [];
+      this.#alsoWhenOver.push(tell);
     }
   }
 
   #accepted(acceptance: Acceptance): void {
-    if (this.#acceptance !== null) return;
     this.#acceptance = acceptance;
-    for (const tell of this.#whenAccepted ?? []) tell(acceptance);
+    if (this.#whenAccepted === null) return;
+    for (const tell of this.#whenAccepted) tell(acceptance);
     this.#whenAccepted = null;
   }
 
   #finish(end: State<Result>): void {
     if (this.#end !== null) return;
     this.#end = end;
-    for (const tell of this.#whenOver ?? []) tell(end);
+    this.#whenOver?.(end);
     this.#whenOver = null;
-    for (const reader of this.#readers ?? []) reader.end();
+    for (const tell of this.#alsoWhenOver ?? NOBODY) tell(end);
+    this.#alsoWhenOver = null;
+    for (const reader of this.#readers ?? NOBODY) reader.end();
     this.#readers = null;
   }
 }
+
+const NOBODY: readonly never[] = [];
 
 class ProgressReader<Progress> implements AsyncIterator<Progress> {
   readonly #waitingMax: number;

@@ -3,7 +3,7 @@ import { PincerError } from '../../protocol/failure.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
 import type { TaskStatus } from '../../protocol/task.ts';
 import type { Connection } from '../connection.ts';
-import type { Requests } from '../requests.ts';
+import type { Request, Requests } from '../requests.ts';
 import type { TaskDefinition } from '../task-definition.ts';
 import { newTaskId } from '../task-id.ts';
 import type { World } from '../world.ts';
@@ -18,9 +18,28 @@ export interface SubmitsOptions {
   end(): PincerError | null;
 }
 
-interface Prepared {
+/** A task that is submitted: one object from its place in the backlog to its answer. */
+class SubmitRequest implements Request {
+  readonly type = 'task_submit';
+  readonly to = undefined;
+  readonly isRepeatable = true;
   readonly submission: Submission;
   readonly payload: Payload<'task_submit'>;
+  readonly #onAnswered: (request: SubmitRequest, answer: Message | PincerError) => void;
+
+  constructor(submission: Submission, payload: Payload<'task_submit'>, onAnswered: Submits['onAnswered']) {
+    this.submission = submission;
+    this.payload = payload;
+    this.#onAnswered = onAnswered;
+  }
+
+  onAnswer(message: Message): void {
+    this.#onAnswered(this, message);
+  }
+
+  onError(error: PincerError): void {
+    this.#onAnswered(this, error);
+  }
 }
 
 export class Submits {
@@ -30,7 +49,7 @@ export class Submits {
   readonly #open = new Map<string, Submission>();
   /** Followed, by the id the gateway knows; the set is for tasks that are followed more than once. */
   readonly #followed = new Map<string, Submission | Set<Submission>>();
-  #backlog: Prepared[] = [];
+  #backlog: SubmitRequest[] = [];
   #backlogFrom = 0;
   #underWay = 0;
 
@@ -108,7 +127,7 @@ export class Submits {
   #enqueue(submission: Submission, payload: Payload<'task_submit'>, signal: AbortSignal | undefined): void {
     // The client may have been stopped while the schema of the input took its time.
     if (submission.isOver) return;
-    this.#backlog.push({ submission, payload });
+    this.#backlog.push(new SubmitRequest(submission, payload, this.onAnswered));
     this.#pump();
     if (signal === undefined) return;
     const onAbort = (): void => {
@@ -137,32 +156,30 @@ export class Submits {
     }
   }
 
-  #send({ submission, payload }: Prepared): void {
-    const isWatched = payload.watch !== false;
+  #send(request: SubmitRequest): void {
+    const { submission, payload } = request;
     // Followed from the start: the outcome may come in the same frame as the acceptance.
-    if (isWatched) this.#follow(submission, payload.taskId);
-    const over = (): void => {
-      this.#underWay -= 1;
-      this.#open.delete(payload.taskId);
-      this.#pump();
-    };
-    const onAccepted = (message: Message): void => {
-      if (message.type === 'task_accepted') {
-        const { taskId, created } = message.payload;
-        if (isWatched && taskId !== payload.taskId) {
-          this.#unfollow(submission, payload.taskId);
-          this.#follow(submission, taskId);
-        }
-        submission.accept(taskId, created);
-      }
-      over();
-    };
-    this.#options.requests.ask('task_submit', payload, onAccepted, (error) => {
-      this.#unfollow(submission, payload.taskId);
-      this.#refuse(submission, error);
-      over();
-    });
+    if (payload.watch !== false) this.#follow(submission, payload.taskId);
+    this.#options.requests.send(request);
   }
+
+  readonly onAnswered = ({ submission, payload }: SubmitRequest, answer: Message | PincerError): void => {
+    const asked = payload.taskId;
+    if (answer instanceof PincerError) {
+      this.#unfollow(submission, asked);
+      this.#refuse(submission, answer);
+    } else if (answer.type === 'task_accepted') {
+      const { taskId, created } = answer.payload;
+      if (payload.watch !== false && taskId !== asked) {
+        this.#unfollow(submission, asked);
+        this.#follow(submission, taskId);
+      }
+      submission.accept(taskId, created);
+    }
+    this.#underWay -= 1;
+    this.#open.delete(asked);
+    this.#pump();
+  };
 
   #follow(submission: Submission, taskId: string): void {
     const followers = this.#followed.get(taskId);

@@ -1,18 +1,18 @@
-/** Short chaos runs of real processes: what `npm run chaos` does for longer and with more. */
+/** Chaos runs of real processes, a short one and one of a minute: what `npm run chaos` does for longer and with more. */
 import { describe, expect, it } from 'vitest';
 import { type ChaosReport, runChaos } from '../chaos/chaos.ts';
 import { judge } from '../chaos/judge.ts';
 
-/** A short run has few tasks beside its kills; what is asked of a long one is stricter. */
+/** A run of a minute has few tasks beside its kills; what is asked of a long one is stricter. */
 const TERMS = { settledWithinMs: 30_000, againShareMax: 0.1 };
 
-function expectClean(report: ChaosReport): void {
+function expectClean(report: ChaosReport, faultsMin: number): void {
   expect(report.violations).toEqual([]);
   expect(report.deaths).toEqual([]);
   expect(report.doctor, report.doctor.text).toMatchObject({ ok: true });
   expect(report.totals['acknowledged']).toBeGreaterThan(200);
   expect(report.totals['completed']).toBe(report.totals['acknowledged']);
-  expect(Object.values(report.faults).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(6);
+  expect(Object.values(report.faults).reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(faultsMin);
   expect(report.isClean).toBe(true);
 }
 
@@ -20,7 +20,7 @@ describe('a cluster under faults', () => {
   it('loses nothing and accepts nothing twice while nodes die and links break', async () => {
     const run = { seconds: 10, seed: 11, gateways: 1, nodes: 3, rate: 50, everyMs: 800, inMemory: true };
     const report = await runChaos({ ...run, terms: TERMS });
-    expectClean(report);
+    expectClean(report, 7);
 
     // The same ledger without what one handler wrote down is not clean.
     const counted = report.lines.find((line) => line.kind === 'settled' && line.token !== null);
@@ -35,9 +35,9 @@ describe('a cluster under faults', () => {
   });
 
   it('keeps its word while three gateways on one store die, too', async () => {
-    const run = { seconds: 12, seed: 5, gateways: 3, nodes: 3, rate: 40, everyMs: 800, inMemory: false };
+    const run = { seconds: 60, seed: 5, gateways: 3, nodes: 3, rate: 40, everyMs: 800, inMemory: false };
     const report = await runChaos({ ...run, terms: TERMS });
-    expectClean(report);
+    expectClean(report, 30);
     expect(report.faults['gateway killed']).toBeGreaterThan(0);
   });
 });

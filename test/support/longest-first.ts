@@ -6,12 +6,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take far longer than their size tells, the longest first. */
 const LONG = [
-  'scenarios/faults',
-  'actors/store/lmdb',
-  'actors/store/memory',
-  'compile/charts',
-  'e2e/chaos',
-  'e2e/liveness',
+  ...['scenarios/faults', 'actors/store/lmdb', 'actors/store/memory', 'compile/charts'],
+  ...['e2e/chaos', 'e2e/liveness', 'e2e/roles', 'e2e/journey', 'e2e/store-power'],
 ];
 
 export class LongestFirst extends BaseSequencer {

@@ -104,9 +104,11 @@ export class Fleet implements AsyncDisposable {
     for (let index = 0; index < nodes; index += 1) {
       const name = `node-${index + 1}`;
       await this.#lay(name, ports);
+      // Every other node keeps its results on disk: what holds of the others holds of it.
+      const outbox = index % 2 === 0 ? [] : ['--outbox', path.join(ledger, `outbox-${name}`)];
       const args = () => {
         const joins = this.#urlsOf(name).flatMap((url) => ['--join', url]);
-        return ['node', HANDLERS, '--id', name, '--max-tasks', String(slots), '--json', ...joins, ...limits];
+        return ['node', HANDLERS, '--id', name, '--max-tasks', String(slots), '--json', ...joins, ...outbox, ...limits];
       };
       const env = { CHAOS_NODE: name, CHAOS_LEDGER: path.resolve(ledger) };
       this.nodes.push(new Member(this.#processes, { name, kind: 'node', args, env }));

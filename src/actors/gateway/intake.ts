@@ -4,7 +4,7 @@ import type { Message } from '../../protocol/message.ts';
 import { isOutcome, type Outcome, type TaskStatus } from '../../protocol/task.ts';
 import type { Store, SubmitVerdict, TaskRecord } from '../store/store.ts';
 import type { World } from '../world.ts';
-import { newTaskOf } from './new-tasks.ts';
+import { NewTasks } from './new-tasks.ts';
 import { asPincerError, errorPayload } from './replies.ts';
 import type { Session } from './session.ts';
 import { SessionRate } from './session-rate.ts';
@@ -33,6 +33,7 @@ export class Intake {
   readonly #world: World;
   readonly #options: IntakeOptions;
   readonly #rate: SessionRate;
+  readonly #newTasks: NewTasks;
   /** How many tasks each session is about to watch: the store has not decided on them. */
   readonly #undecided = new WeakMap<Session, number>();
   #submits: Submit[] = [];
@@ -40,6 +41,7 @@ export class Intake {
   constructor(world: World, options: IntakeOptions) {
     this.#world = world;
     this.#options = options;
+    this.#newTasks = new NewTasks(world.limits);
     this.#rate = new SessionRate(world, 'submitsPerSecondMax', 'submitted more than % tasks');
   }
 
@@ -91,10 +93,9 @@ export class Intake {
       const createdAt = this.#world.clock.wallTime();
       const origin = this.#options.gatewayId();
       verdicts = await this.#options.store.submit(
-        batch.map(({ session, message }) => ({
-          ...newTaskOf(message.payload, createdAt, this.#world.limits),
-          ...{ origin, client: `${session.kind} ${session.peerId}` },
-        })),
+        batch.map(({ session, message }) =>
+          this.#newTasks.of(message.payload, { createdAt, origin, client: session.name }),
+        ),
       );
     } catch (error) {
       for (const submit of batch) {

@@ -9,7 +9,7 @@ import type { ScheduleRecord } from '../store/new-task.ts';
 import type { NewTask, Store } from '../store/store.ts';
 import { newTaskId } from '../task-id.ts';
 import type { World } from '../world.ts';
-import { newTaskOf } from './new-tasks.ts';
+import { NewTasks } from './new-tasks.ts';
 import { checkTimes, type NextRun, nextRun } from './schedule-times.ts';
 
 export interface SchedulesOptions {
@@ -69,7 +69,8 @@ export class Schedules {
       throw new PincerError('PAYLOAD_TOO_LARGE', `schedule '${scheduleId}': ${bytes}`);
     }
     checkTimes({ pattern: cron, everyMs, timezone }, createdAt);
-    const { taskId: _, createdAt: __, ...kept } = newTaskOf({ ...task, taskId: scheduleId }, createdAt, limits);
+    const spec = { ...task, taskId: scheduleId };
+    const { taskId: _, createdAt: __, ...kept } = new NewTasks(limits).of(spec, { createdAt });
     const when = { pattern: cron, everyMs, timezone };
     const schedule = { id: scheduleId, createdAt, ...when, task: kept };
     await this.#options.store.putSchedule(schedule);

@@ -25,11 +25,18 @@ export class Session {
   /** It could not keep a message that it had to: it cannot be resumed. */
   isBroken = false;
   isClosed = false;
+  #name = '';
 
   constructor(id: string, delivery: Delivery, post: Post | null) {
     this.id = id;
     this.delivery = delivery;
     this.post = post;
+  }
+
+  /** Who it is to the store, once it is attached: the tasks of one peer share the name. */
+  get name(): string {
+    this.#name ||= `${this.kind} ${this.peerId}`;
+    return this.#name;
   }
 
   get remoteAddress(): string {

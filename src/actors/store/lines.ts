@@ -28,6 +28,11 @@ export class Lines<Row extends TaskRow> {
     for (const queue of queues) this.#readied.add(queue);
   }
 
+  /** A task without a row stands in its line. */
+  tellEntered(queue: string): void {
+    this.#readied.add(queue);
+  }
+
   /** The classes that got claimable tasks since this was last asked, and still have some. */
   takeReadied(): readonly string[] {
     if (this.#readied.size === 0) return [];

@@ -14,8 +14,6 @@ import type { Taker, WaitingLines } from './tables.ts';
 
 /** Who keeps a task as a row or cold. */
 export interface Warmth {
-  /** Keeps a row cold, if it can be; null if it stays a row. */
-  cool(row: MemoryRow): ColdTask | null;
   /** Keeps it as a row from now on. */
   warm(task: ColdTask): MemoryRow;
 }
@@ -53,9 +51,18 @@ export class MemoryLines implements WaitingLines<MemoryRow> {
   }
 
   enter(row: MemoryRow): void {
-    const cold = this.#hot < this.#hotTasksMax ? null : this.#warmth.cool(row);
-    if (cold === null) this.#hot += 1;
-    this.#ready.push(cold ?? row);
+    this.#hot += 1;
+    this.#ready.push(row);
+  }
+
+  /** Whether one more of those that wait for their turn is to be a row. */
+  get hasHotRoom(): boolean {
+    return this.#hot < this.#hotTasksMax;
+  }
+
+  /** A task that is kept cold is claimable, and has its place. */
+  enterCold(cold: ColdTask): void {
+    this.#ready.push(cold);
   }
 
   leave(row: MemoryRow): void {

@@ -1,13 +1,14 @@
 /** The tables of the memory store: rows in maps, their order in heaps and lists. */
 
+import type { Place } from '../../machines/policies/rank.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import { type HistoryEntry, TASK_STATUSES, type TaskStatus } from '../../protocol/task.ts';
 import type { StandingOrder } from './cluster.ts';
-import { ColdTask, Cooler } from './cold-task.ts';
+import { ColdTask, Kinds, type Told } from './cold-task.ts';
 import { MemoryLimits } from './memory-limits.ts';
 import { MemoryLines, type Warmth } from './memory-lines.ts';
 import { type MemoryRow, memoryRow } from './memory-row.ts';
-import type { ScheduleRecord } from './new-task.ts';
+import type { NewTask, ScheduleRecord } from './new-task.ts';
 import { Retention } from './retention.ts';
 import type { DirectoryRow, FairLine, GatewayRow, Lock } from './rows.ts';
 import { Slabs } from './slabs.ts';
@@ -36,7 +37,7 @@ export class MemoryTables implements Tables<MemoryRow> {
   readonly #counters = { token: 0, epoch: 0 };
 
   constructor(nowMs: number, limits: Pick<Limits, 'hotTasksMax'>) {
-    this.tasks = new MemoryTasks((cold, row) => this.lines.exchange(cold, row));
+    this.tasks = new MemoryTasks(() => this.lines);
     this.lines = new MemoryLines(this.tasks, limits);
     const queues = new Map<string, number>();
     this.waiting = {
@@ -65,29 +66,32 @@ class MemoryTasks implements TaskRows<MemoryRow>, Warmth {
   readonly #dependents = new Map<string, Set<MemoryRow>>();
   readonly #list = new TaskList();
   readonly #slabs = new Slabs();
-  readonly #cooler = new Cooler();
-  readonly #onWarmed: (cold: ColdTask, row: MemoryRow) => void;
+  readonly #kinds = new Kinds();
+  readonly #lines: () => MemoryLines;
   #seq = 0;
 
-  /** `onWarmed` is told of a cold task that has become a row before its turn. */
-  constructor(onWarmed: (cold: ColdTask, row: MemoryRow) => void) {
-    this.#onWarmed = onWarmed;
+  constructor(lines: () => MemoryLines) {
+    this.#lines = lines;
   }
 
   get(taskId: string): MemoryRow | undefined {
     const task = this.#rows.get(taskId);
     if (!(task instanceof ColdTask)) return task;
     const row = this.warm(task);
-    this.#onWarmed(task, row);
+    this.#lines().exchange(task, row);
     return row;
   }
 
-  cool(row: MemoryRow): ColdTask | null {
-    const cold = this.#cooler.cooled(row);
-    if (cold === null) return null;
+  addWaiting(task: NewTask, place: Place, told: Told): boolean {
+    const lines = this.#lines();
+    const kind = lines.hasHotRoom ? null : this.#kinds.of(task, told);
+    if (kind === null) return false;
+    const cold = new ColdTask(task, kind, place, told, this.#slabs);
     this.#rows.set(cold.taskId, cold);
-    this.#list.replace(cold);
-    return cold;
+    this.#list.push(cold);
+    this.counts.pending += 1;
+    lines.enterCold(cold);
+    return true;
   }
 
   warm(cold: ColdTask): MemoryRow {

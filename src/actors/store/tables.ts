@@ -6,10 +6,11 @@
  * A row is one object for as long as the verbs hold it. They change it in place and then say what that means for its
  * indexes; tables that derive their indexes from the row need not listen.
  */
+import type { Place } from '../../machines/policies/rank.ts';
 import type { HistoryEntry, TaskStatus } from '../../protocol/task.ts';
 import type { StandingOrder } from './cluster.ts';
 import type { LimitTable } from './limit-rows.ts';
-import type { ScheduleRecord } from './new-task.ts';
+import type { NewTask, ScheduleRecord } from './new-task.ts';
 import type { DirectoryRow, FairLine, GatewayRow, Lock } from './rows.ts';
 import type { ListFilter, TaskPage, Want } from './store.ts';
 import type { TaskRow } from './task-row.ts';
@@ -36,6 +37,11 @@ export interface TaskRows<Row extends TaskRow> {
   nextSeq(): number;
   /** Adds the task submitted last. */
   add(row: TaskRow): Row;
+  /**
+   * Adds the task submitted last without a row, if it has nothing but its turn to wait for: claimable, and in its line. What
+   * happens to it next makes a row of it. False: it is to be added as a row. A store that has nothing but rows leaves it out.
+   */
+  addWaiting?(task: NewTask, place: Place, told: { readonly nowMs: number; readonly at: number }): boolean;
   /** Puts the new row of a redriven task in the place of its old one, which is dead from now on. */
   replace(old: Row, row: TaskRow): Row;
   /** Forgets a task, its bytes and its history. */

@@ -10,7 +10,7 @@ export class TaskList {
   #forgotten = 0;
 
   /** Adds the task submitted last. */
-  push(row: MemoryRow): void {
+  push(row: MemoryRow | ColdTask): void {
     this.#rows.push(row);
   }
 

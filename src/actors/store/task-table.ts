@@ -66,23 +66,29 @@ export class TaskTable<Row extends TaskRow> {
   /** Adds an entry to the history; the oldest but the first makes room for it. */
   tell(row: Row, event: string, { node, detail }: Circumstance = {}): void {
     row.entries += 1;
-    const entry: HistoryEntry = { n: row.entries, at: this.#clock.wallTime(), event, attempt: row.attempt };
-    if (row.owner !== null) entry.gateway = row.owner;
+    const entry = entryOf(row, this.#clock.wallTime(), event);
     if (node !== undefined && node !== null) entry.node = node;
     if (detail !== undefined) entry.detail = detail;
     this.rows.tell(row, entry, Math.max(2, this.#limits.historyMax));
   }
 
-  /** A new task, from now on waiting; or failed, if one that it depends on has. */
-  admit(task: NewTask): Row {
+  /** A new task, from now on waiting; or failed, if one that it depends on has. Returns its status. */
+  admit(task: NewTask): TaskStatus {
     const nowMs = this.#clock.now();
     const delayMs = Math.max(0, task.delayMs ?? 0);
     const rank = rankOf({ nowMs: nowMs + delayMs, priority: task.priority, agingMs: this.#limits.agingMs });
-    const row = this.rows.add(newRow(task, { rank, seq: this.rows.nextSeq() }, nowMs));
+    const place = { rank, seq: this.rows.nextSeq() };
+    if (this.rows.addWaiting?.(task, place, { nowMs, at: this.#clock.wallTime() })) {
+      this.quota.add(task.client ?? null);
+      this.room.enter(task.queue, task.payload.byteLength);
+      this.lines.tellEntered(task.queue);
+      return 'pending';
+    }
+    const row = this.rows.add(newRow(task, place, nowMs));
     this.rows.setBody(row, 'payload', task.payload);
     this.quota.add(row.client);
     this.#begin(row, 'task.submitted', delayMs);
-    return row;
+    return row.status;
   }
 
   /** A failed or cancelled task gets a new row; `resume` makes it wait. In between others may be linked to it. */
@@ -301,6 +307,11 @@ export class TaskTable<Row extends TaskRow> {
     this.rows.moved(row, before);
     if (wasHeld && !isHeld(row)) this.lines.limits.free(row, this.#clock.now());
   }
+}
+
+/** Most have an owner: an object that is made with it is smaller than one that it is added to. */
+function entryOf({ entries, attempt, owner }: TaskRow, at: number, event: string): HistoryEntry {
+  return owner === null ? { n: entries, at, event, attempt } : { n: entries, at, event, attempt, gateway: owner };
 }
 
 function isHeld(row: TaskRow): boolean {

@@ -254,7 +254,7 @@ export class Verbs<Row extends TaskRow> {
     }
     const refusal = this.#tasks.room.refusal(task.queue, task.payload.byteLength, nowMs);
     if (refusal !== null) return { taskId: task.taskId, refused: 'QUEUE_FULL', ...refusal };
-    return { taskId: task.taskId, created: true, status: this.#tasks.admit(task).status };
+    return { taskId: task.taskId, created: true, status: this.#tasks.admit(task) };
   }
 
   /** Ends an attempt whose gateway is gone. */

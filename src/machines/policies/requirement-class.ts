@@ -24,13 +24,15 @@ export interface Requirement {
  */
 export function classOf(requirement: Requirement): string {
   const { type, needs, labels, resources, node, limitKey } = requirement;
+  const plain = `${type} ${needs.join('+')}`;
+  if (labels === undefined && resources === undefined && node === undefined && limitKey === undefined) return plain;
   const rest = JSON.stringify({
     ...(labels === undefined || isEmpty(labels) ? {} : { labels: sorted(labels) }),
     ...(limitKey === undefined ? {} : { limitKey }),
     ...(node === undefined ? {} : { node }),
     ...(resources === undefined || isEmpty(resources) ? {} : { resources: sorted(resources) }),
   });
-  return `${type} ${needs.join('+')}${rest === '{}' ? '' : ` ${rest}`}`;
+  return rest === '{}' ? plain : `${plain} ${rest}`;
 }
 
 /** The requirement that a class name stands for. */

@@ -17,6 +17,8 @@ import type { Node, Nodes } from './nodes.ts';
 
 export interface DispatchOwner {
   place(claimed: Claimed, nodeId: string): void;
+  /** What was claimed together is placed. */
+  onPlaced(): void;
   /** False while the gateway cannot be sure of its claim on work. */
   mayClaim(): boolean;
   /** The gateway’s claim has lapsed. */
@@ -28,6 +30,7 @@ interface Waiting {
   readonly requirement: Requirement;
   /** Nodes that could ever do it, as of `version`. */
   fitting: readonly Node[];
+  isFitting: ReadonlySet<Node>;
   version: number;
 }
 
@@ -88,23 +91,28 @@ export class Dispatch {
     for (const queue of queues) {
       this.#heardSince.add(queue);
       if (!this.#waiting.has(queue)) {
-        this.#waiting.set(queue, { requirement: requirementOf(queue), fitting: [], version: -1 });
+        this.#waiting.set(queue, { requirement: requirementOf(queue), fitting: [], isFitting: new Set(), version: -1 });
       }
     }
     if (this.#isWorkHeard) return;
     this.#isWorkHeard = true;
     this.#world.clock.soon(() => {
+      if (!this.#isWorkHeard) return;
       this.#isWorkHeard = false;
       this.#actor.send({ type: 'work.arrived' });
     });
   }
 
-  /** Slots or nodes have changed. Taken up at once with `now`, else once this turn is over. */
-  roomChanged(now = false): void {
-    if (now) {
-      this.#actor.send({ type: 'room.changed' });
-      return;
-    }
+  /** A frame has been dealt with: what it brought, work or room, is taken up at once and not at the end of the turn. */
+  catchUp(isRoomFreed: boolean): void {
+    if (this.#isWorkHeard) {
+      this.#isWorkHeard = false;
+      this.#actor.send({ type: 'work.arrived' });
+    } else if (isRoomFreed) this.#actor.send({ type: 'room.changed' });
+  }
+
+  /** Slots or nodes have changed. Taken up once this turn is over. */
+  roomChanged(): void {
     if (this.#isRoomHeard) return;
     this.#isRoomHeard = true;
     this.#world.clock.soon(() => {
@@ -148,6 +156,7 @@ export class Dispatch {
     if (waiting.version !== this.#nodes.version) {
       waiting.version = this.#nodes.version;
       waiting.fitting = [...this.#nodes.all()].filter((node) => misfit(node, waiting.requirement) === null);
+      waiting.isFitting = new Set(waiting.fitting);
     }
     return waiting.fitting;
   }
@@ -210,15 +219,26 @@ export class Dispatch {
   #plan(): { wants: Want[]; room: number } {
     const wants: Want[] = [];
     let room = 0;
-    for (const node of this.#nodes.all()) room += this.#nodes.freeSlots(node);
+    for (const node of this.#nodes.vacant) room += this.#nodes.freeSlots(node);
+    if (room === 0) return { wants, room };
     for (const [queue, waiting] of this.#waiting) {
       if (this.#paused.has(waiting.requirement.type)) continue;
-      const fitting = this.fitting(queue);
       let limit = 0;
-      for (const node of fitting) limit += this.#nodes.roomFor(node, waiting.requirement);
+      for (const node of this.#vacant(queue)) limit += this.#nodes.roomFor(node, waiting.requirement);
       if (limit > 0) wants.push({ queue, limit });
     }
     return { wants, room };
+  }
+
+  /** Of the nodes that could ever do the work of a class those that may have room: what is full costs nothing. */
+  #vacant(queue: string): readonly Node[] {
+    const fitting = this.fitting(queue);
+    const { vacant } = this.#nodes;
+    const isFitting = this.#waiting.get(queue)?.isFitting;
+    if (isFitting === undefined || vacant.size >= fitting.length) return fitting;
+    const found: Node[] = [];
+    for (const node of vacant) if (isFitting.has(node)) found.push(node);
+    return found;
   }
 
   #leftover(): Leftover {
@@ -255,7 +275,7 @@ export class Dispatch {
     let candidatesFor: Kind | null = null;
     for (const { task, kind } of byFit) {
       if (kind !== candidatesFor) {
-        candidates = this.#candidates(kind);
+        candidates = this.#candidates(task.record.queue, kind);
         candidatesFor = kind;
       }
       const nodeId = this.#choose(task, othersThan(task.record.lastNode, candidates));
@@ -269,6 +289,7 @@ export class Dispatch {
       }
     }
     this.#nodes.tellSlots();
+    this.#owner.onPlaced();
     if (homeless.length > 0) this.#giveBack(homeless);
   }
 
@@ -281,8 +302,11 @@ export class Dispatch {
     return kind;
   }
 
-  #candidates({ requirement, fitting }: Kind): Candidate[] {
-    return fitting.filter((node) => this.#nodes.roomFor(node, requirement) > 0).map(candidateOf);
+  #candidates(queue: string, { requirement }: Kind): Candidate[] {
+    const found: Candidate[] = [];
+    for (const node of this.#vacant(queue))
+      if (this.#nodes.roomFor(node, requirement) > 0) found.push(candidateOf(node));
+    return found;
   }
 
   #placeOn(node: Node, task: Claimed, { resources }: Requirement): void {

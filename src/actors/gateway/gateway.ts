@@ -110,8 +110,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     store,
     gatewayId: () => lease.id,
     owner: {
-      assign: (nodeId, { taskId, attempt, record, payload, timeoutMs }) => {
-        const { type, priority } = record;
+      assign: (nodeId, { attempt, record, payload, timeoutMs }) => {
+        const { taskId, type, priority } = record;
         nodes
           .get(nodeId)
           ?.session?.send('task_assign', { taskId, attempt, type, payload, priority, timeout: timeoutMs });
@@ -144,6 +144,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     gatewayId: () => lease.id,
     owner: {
       place: (claimed, nodeId) => tasks.place(claimed, nodeId),
+      onPlaced: () => tasks.flush(),
       mayClaim: () => lease.isHeld,
       onFenced: () => void lease.rejoin().catch(storeFailed),
       onStoreFailed: storeFailed,

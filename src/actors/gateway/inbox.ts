@@ -58,10 +58,9 @@ export class Inbox {
     intake.flush();
     tasks.flush();
     nodes.tellSlots();
-    if (this.#isRoomFreed) {
-      this.#isRoomFreed = false;
-      dispatch.roomChanged(true);
-    }
+    const isRoomFreed = this.#isRoomFreed;
+    this.#isRoomFreed = false;
+    dispatch.catchUp(isRoomFreed);
   }
 
   #take(session: Session, message: Message): void {

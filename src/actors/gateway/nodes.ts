@@ -76,6 +76,8 @@ export class Nodes {
   readonly #host: Host<typeof nodeMachine>;
   readonly #nodes = new Map<string, Node>();
   readonly #slotsChanged = new Set<Node>();
+  /** Those with fewer attempts than slots, whether they may be given more or not. */
+  readonly #vacant = new Set<Node>();
   /** Raised whenever who could ever do what may have changed: with what nodes are and have, not with how they fare. */
   version = 0;
 
@@ -107,6 +109,11 @@ export class Nodes {
 
   all(): IterableIterator<Node> {
     return this.#nodes.values();
+  }
+
+  /** The nodes that may have room: all others are full. */
+  get vacant(): ReadonlySet<Node> {
+    return this.#vacant;
   }
 
   /** A node has a session: a new node, or one that returns. */
@@ -150,7 +157,7 @@ export class Nodes {
     // What holds a slot is for the caller to say: the session is new.
     node.slots.clear();
     node.taken = {};
-    this.#slotsChanged.add(node);
+    this.#countSlots(node);
     node.labels = claim.labels ?? {};
     node.resources = claim.resources ?? {};
     this.version += 1;
@@ -181,7 +188,7 @@ export class Nodes {
     node.capabilities = new Set(granted);
     if (claim.taskTypes !== undefined) node.taskTypes = new Set(claim.taskTypes);
     this.version += 1;
-    this.#slotsChanged.add(node);
+    this.#countSlots(node);
     this.#owner.onChanged();
   }
 
@@ -216,7 +223,7 @@ export class Nodes {
     if (resources !== NO_RESOURCES)
       for (const [name, amount] of Object.entries(resources)) node.taken[name] = (node.taken[name] ?? 0) + amount;
     node.breaker.take(ref);
-    this.#slotsChanged.add(node);
+    this.#countSlots(node);
   }
 
   /** Frees a slot; false if it was not taken. */
@@ -228,7 +235,7 @@ export class Nodes {
     node.breaker.free(ref);
     if (slot.resources !== NO_RESOURCES)
       for (const [name, amount] of Object.entries(slot.resources)) node.taken[name] = (node.taken[name] ?? 0) - amount;
-    this.#slotsChanged.add(node);
+    this.#countSlots(node);
     return true;
   }
 
@@ -250,6 +257,13 @@ export class Nodes {
     this.#slotsChanged.clear();
   }
 
+  /** Its slots, or what is in them, have changed. */
+  #countSlots(node: Node): void {
+    this.#slotsChanged.add(node);
+    if (node.slots.size < node.maxTasks) this.#vacant.add(node);
+    else this.#vacant.delete(node);
+  }
+
   #run(nodeId: string, command: NodeCommand): void {
     const node = this.#nodes.get(nodeId);
     if (node === undefined) return;
@@ -263,6 +277,7 @@ export class Nodes {
         node.slots.clear();
         node.taken = {};
         node.wasFull = false;
+        this.#vacant.add(node);
         node.absence = this.#world.deadlines.set(
           Math.max(0, this.#world.limits.removeAfterMs - this.#world.limits.offlineAfterMs),
           () => this.tell(node, { type: 'absence.passed' }),
@@ -286,6 +301,7 @@ export class Nodes {
     node.absence?.clear();
     node.breaker.reset();
     this.#nodes.delete(nodeId);
+    this.#vacant.delete(node);
     this.version += 1;
     this.#owner.onChanged();
   }
@@ -296,8 +312,9 @@ function statusOf(state: NodeState): NodeStatus {
   return state === 'tripped' || state === 'probing' || state === 'returning' ? 'unhealthy' : state;
 }
 
-function keyOf(ref: AttemptRef): string {
-  return `${ref.taskId} ${ref.attempt}`;
+/** Most attempts are the first, and have a name already: no id has a space. */
+function keyOf({ taskId, attempt }: AttemptRef): string {
+  return attempt === 1 ? taskId : `${taskId} ${attempt}`;
 }
 
 function equals(set: ReadonlySet<string>, list: readonly string[]): boolean {

@@ -1,4 +1,7 @@
-/** What came of attempts, on its way into the store: gathered during a turn, written in one step, told once it is durable. */
+/**
+ * What came of attempts, on its way into the store: gathered during a turn, written in one step, told once it is durable.
+ * And before it what is noted of them for their history.
+ */
 import { backoffMs } from '../../machines/policies/retry.ts';
 import type { TaskCommand } from '../../machines/task.ts';
 import { PincerError } from '../../protocol/failure.ts';
@@ -6,6 +9,9 @@ import type { Outcome } from '../../protocol/task.ts';
 import type { Completion, CompletionVerdict, Release, ReleaseVerdict, Store, TaskRecord } from '../store/store.ts';
 import type { World } from '../world.ts';
 import { Batch } from './batch.ts';
+
+/** What a store is told of an attempt that goes on. */
+type Note = Parameters<Store['note']>[0][number];
 
 /** What is known here of an attempt that has ended. */
 export interface Ended {
@@ -29,6 +35,7 @@ export interface SettlementOwner<Attempt extends Ended> {
 export class Settlement<Attempt extends Ended> {
   readonly #world: World;
   readonly #gatewayId: () => string;
+  readonly #notes: Batch<Note>;
   readonly #completions: Batch<{ attempt: Attempt; completion: Completion }>;
   readonly #releases: Batch<{ attempt: Attempt; release: Release }>;
 
@@ -44,6 +51,7 @@ export class Settlement<Attempt extends Ended> {
       retryMs: limits.undeliveredRetryMs,
       onFailed: (error: unknown) => owner.onStoreFailed(error),
     };
+    this.#notes = new Batch({ ...shared, write: async (notes) => store.note(notes) });
     this.#completions = new Batch({
       ...shared,
       async write(entries) {
@@ -72,6 +80,11 @@ export class Settlement<Attempt extends Ended> {
     });
   }
 
+  /** An attempt was placed, or has started. */
+  note(note: Note): void {
+    this.#notes.add(note);
+  }
+
   /** The task has its outcome. */
   settle(attempt: Attempt, end: Omit<Extract<TaskCommand, { type: 'task.settle' }>, 'type'>): void {
     const { status, nodeId, result, failure } = end;
@@ -84,11 +97,11 @@ export class Settlement<Attempt extends Ended> {
       runMs,
       // What a node achieved counts whoever has the task now. That the task is over without a result is this gateway’s
       // decision, and another one may have adopted the attempt since.
-      ...(status === 'completed' ? {} : { owner: this.#gatewayId() }),
-      ...(result === null ? {} : { result }),
-      ...(failure === null ? {} : { error: failure }),
-      ...(nodeId === null ? {} : { node: nodeId }),
-      ...(end.costs === undefined ? {} : { costs: end.costs }),
+      owner: status === 'completed' ? undefined : this.#gatewayId(),
+      result: result ?? undefined,
+      error: failure ?? undefined,
+      node: nodeId ?? undefined,
+      costs: end.costs,
     };
     this.#completions.add({ attempt, completion });
   }
@@ -109,6 +122,7 @@ export class Settlement<Attempt extends Ended> {
 
   /** Writes what was gathered: at the end of each frame, or of the turn. */
   flush(): void {
+    this.#notes.flush();
     this.#completions.flush();
     this.#releases.flush();
   }
@@ -134,8 +148,8 @@ function outcomeOf({ record, nodeId, startedAt, placedAt, waitedMs }: Ended, com
   return {
     taskId: record.taskId,
     status: completion.status,
-    ...(completion.result === undefined ? {} : { result: completion.result }),
-    ...(completion.error === undefined ? {} : { error: completion.error }),
+    result: completion.result,
+    error: completion.error,
     node: nodeId,
     attempts: record.attemptsStarted + (hasStarted ? 1 : 0),
     queuedMs: Math.max(0, waitedMs + ((startedAt ?? placedAt) - placedAt)),

@@ -10,26 +10,14 @@ import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Outcome } from '../../protocol/task.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import { createHost, type Host } from '../actor-host.ts';
-import type { Deadline } from '../deadlines.ts';
 import type { Claimed, CompletionVerdict, Store, TaskRecord } from '../store/store.ts';
 import type { World } from '../world.ts';
-import { type Ended, Settlement } from './settlement.ts';
-
-interface LiveTask extends Ended {
-  readonly payload: Uint8Array;
-  readonly attempt: number;
-  readonly timeoutMs: number;
-  startedAt: number | null;
-  deadline: Deadline | null;
-  /** What came of it is on its way into the store. */
-  isEnded: boolean;
-  /** Called when the store has what came of the attempt. */
-  readonly whenStored: (() => void)[];
-}
+import { also, type LiveTask, stored } from './live-task.ts';
+import { Settlement } from './settlement.ts';
 
 export interface TasksOwner {
   /** Hands an attempt to its node. */
-  assign(nodeId: string, assignment: AttemptRef & { record: TaskRecord; payload: Uint8Array; timeoutMs: number }): void;
+  assign(nodeId: string, attempt: LiveTask): void;
   /** Tells a node to stop an attempt. */
   withdraw(nodeId: string, ref: AttemptRef, reason: 'cancelled' | 'timeout' | 'withdrawn'): void;
   /** A node has not answered an assignment in time. */
@@ -44,7 +32,6 @@ export interface TasksOwner {
 
 export class Tasks {
   readonly #world: World;
-  readonly #store: Store;
   readonly #owner: TasksOwner;
   readonly #host: Host<typeof taskMachine>;
   readonly #live = new Map<string, LiveTask>();
@@ -58,7 +45,6 @@ export class Tasks {
     options: { parent: AnyActorRef; store: Store; gatewayId: () => string; owner: TasksOwner },
   ) {
     this.#world = world;
-    this.#store = options.store;
     this.#owner = options.owner;
     this.#host = createHost(taskMachine, {
       charts: world.charts,
@@ -147,7 +133,7 @@ export class Tasks {
     else if (event.type === 'attempt.succeeded') live.startedAt ??= this.#startOf(live, event.runMs);
     // Said twice, or of an attempt that was given up: acknowledged with what came of it before.
     if (live.isEnded) this.dropped.late += 1;
-    if (done !== undefined) live.whenStored.push(done);
+    if (done !== undefined) live.whenStored = also(live.whenStored, done);
     this.#host.tell(ref.taskId, event);
   }
 
@@ -226,7 +212,7 @@ export class Tasks {
       startedAt: null,
       deadline: null,
       isEnded: false,
-      whenStored: [],
+      whenStored: null,
     });
     this.#host.spawn(taskId, {
       taskId,
@@ -245,10 +231,9 @@ export class Tasks {
     switch (command.type) {
       case 'attempt.assign': {
         const { nodeId, attempt } = command;
-        this.#store.note([{ taskId, attempt, event: 'assigned', node: nodeId }]);
+        this.#settlement.note({ taskId, attempt, event: 'assigned', node: nodeId });
         this.#arm(taskId, live, this.#world.limits.assignMs, 'deadline.passed');
-        const { record, payload } = live;
-        this.#owner.assign(nodeId, { taskId, attempt, record, payload, timeoutMs: live.timeoutMs });
+        this.#owner.assign(nodeId, live);
         break;
       }
       case 'attempt.withdraw':
@@ -295,7 +280,7 @@ export class Tasks {
   #noteStart(taskId: string, live: LiveTask): void {
     if (live.startedAt !== null) return;
     live.startedAt = this.#world.clock.now();
-    this.#store.note([{ taskId, attempt: live.attempt, event: 'started', node: live.nodeId }]);
+    this.#settlement.note({ taskId, attempt: live.attempt, event: 'started', node: live.nodeId });
   }
 
   #completed(live: LiveTask, verdict: CompletionVerdict): void {
@@ -343,8 +328,4 @@ export class Tasks {
     this.#settlement.flush();
     this.#reap(taskId);
   }
-}
-
-function stored({ whenStored }: LiveTask): void {
-  for (const done of whenStored.splice(0)) done();
 }

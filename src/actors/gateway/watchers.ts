@@ -5,7 +5,8 @@ import type { Session } from './session.ts';
 
 export class Watchers {
   readonly #limits: Pick<Limits, 'watchMax' | 'sweepMs'>;
-  readonly #byTask = new Map<string, Set<Session>>();
+  /** Most tasks have one watcher: a set for each would take more than all else that is kept of them here. */
+  readonly #byTask = new Map<string, Session | Set<Session>>();
   readonly #bySession = new Map<Session, Set<string>>();
 
   constructor(limits: Pick<Limits, 'watchMax' | 'sweepMs'>) {
@@ -17,8 +18,10 @@ export class Watchers {
     const watched = this.#bySession.get(session) ?? new Set<string>();
     if (!watched.has(taskId)) this.expectRoom(session);
     this.#bySession.set(session, watched.add(taskId));
-    const watchers = this.#byTask.get(taskId) ?? new Set<Session>();
-    this.#byTask.set(taskId, watchers.add(session));
+    const watchers = this.#byTask.get(taskId);
+    if (watchers === undefined) this.#byTask.set(taskId, session);
+    else if (watchers instanceof Set) watchers.add(session);
+    else if (watchers !== session) this.#byTask.set(taskId, new Set([watchers, session]));
   }
 
   /**
@@ -34,7 +37,7 @@ export class Watchers {
   }
 
   of(taskId: string): Iterable<Session> {
-    return this.#byTask.get(taskId) ?? [];
+    return listOf(this.#byTask.get(taskId));
   }
 
   /** Every task that is watched. */
@@ -51,17 +54,25 @@ export class Watchers {
     const watchers = this.#byTask.get(taskId);
     if (watchers === undefined) return [];
     this.#byTask.delete(taskId);
-    for (const session of watchers) this.#bySession.get(session)?.delete(taskId);
-    return watchers;
+    const sessions = listOf(watchers);
+    for (const session of sessions) this.#bySession.get(session)?.delete(taskId);
+    return sessions;
   }
 
   /** Forgets a session that is over. */
   drop(session: Session): void {
     for (const taskId of this.#bySession.get(session) ?? []) {
       const watchers = this.#byTask.get(taskId);
-      watchers?.delete(session);
-      if (watchers?.size === 0) this.#byTask.delete(taskId);
+      if (watchers instanceof Set) watchers.delete(session);
+      if (watchers === session || (watchers instanceof Set && watchers.size === 0)) this.#byTask.delete(taskId);
     }
     this.#bySession.delete(session);
   }
 }
+
+function listOf(watchers: Session | Set<Session> | undefined): Iterable<Session> {
+  if (watchers === undefined) return NOBODY;
+  return watchers instanceof Set ? watchers : [watchers];
+}
+
+const NOBODY: readonly Session[] = [];

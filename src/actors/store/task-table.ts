@@ -17,7 +17,13 @@ import { bytesOf, heldStatus, isWaiting, newRow, redrivenRow, type TaskRow } fro
 import { WaitingRoom } from './waiting-room.ts';
 
 /** What may be said of an event beside its name. */
-type Circumstance = Pick<HistoryEntry, 'detail'> & { readonly node?: string | null };
+interface Circumstance {
+  readonly node?: string | null;
+  readonly detail?: string | undefined;
+}
+
+/** What the history says of most attempts that take no time. */
+const AT_ONCE = 'told by its result, 0 ms later';
 
 /** Settled tasks that are forgotten at most when one more settles: more than one only after the limits were lowered. */
 const FORGOTTEN_AT_ONCE_MAX = 100;
@@ -183,8 +189,8 @@ export class TaskTable<Row extends TaskRow> {
     row.hasStarted = true;
     this.lines.waiting.dropExpiry(row);
     this.#become(row, heldStatus(row));
-    const late = agoMs === undefined ? {} : { detail: `told by its result, ${lateMs} ms later` };
-    this.tell(row, 'attempt.started', { node: row.node, ...late });
+    const detail = agoMs === undefined ? undefined : lateMs === 0 ? AT_ONCE : `told by its result, ${lateMs} ms later`;
+    this.tell(row, 'attempt.started', { node: row.node, detail });
   }
 
   /** An attempt that holds the task is to be stopped. */
@@ -221,8 +227,10 @@ export class TaskTable<Row extends TaskRow> {
     row.error = error;
     row.finishedMs = nowMs;
     row.finishedAt = this.#clock.wallTime();
-    const detail = [cost, error?.code].filter((part) => part !== undefined).join(': ');
-    this.tell(row, `task.${status}`, detail === '' ? { node: row.node } : { node: row.node, detail });
+    this.tell(row, `task.${status}`, {
+      node: row.node,
+      detail: cost === undefined ? error?.code : costOf(cost, error),
+    });
     this.#settled.add(row);
     for (let forgotten = 0; forgotten < FORGOTTEN_AT_ONCE_MAX && this.#isFull(); forgotten += 1) this.#forgetOldest();
   }
@@ -307,6 +315,10 @@ export class TaskTable<Row extends TaskRow> {
     this.rows.moved(row, before);
     if (wasHeld && !isHeld(row)) this.lines.limits.free(row, this.#clock.now());
   }
+}
+
+function costOf(cost: string, error: Failure | null): string {
+  return error === null ? cost : `${cost}: ${error.code}`;
 }
 
 /** Most have an owner: an object that is made with it is smaller than one that it is added to. */

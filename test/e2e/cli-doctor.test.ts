@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, it } from 'vitest';
+import { HEAD_FIELDS } from '../../src/actors/store/lmdb/head.ts';
 import { scratchDirectory } from '../handlers/tool-runner.ts';
 import { Processes, startGateway, startNode } from '../support/processes.ts';
 
@@ -51,13 +52,13 @@ describe('doctor', () => {
     expect((await processes.run(['doctor', '--store', store])).stdout).toContain('1 of 1 tasks looked at');
 
     const root = open({ path: path.join(store, 'pincer.mdb'), maxDbs: 32 });
-    const events = root.openDB<unknown, [string, number]>('event', {
-      encoding: 'msgpack',
-      useRecords: false,
-    } as object);
-    const claimed = Array.from(events.getKeys({ limit: 2 }))[1];
-    if (claimed === undefined) throw new Error('the store has no history');
-    await events.remove(claimed);
+    const tasks = root.openDB<unknown[], string>('task', { encoding: 'msgpack', useRecords: false } as object);
+    const [task] = Array.from(tasks.getRange({ limit: 1 }));
+    if (task === undefined) throw new Error('the store has no task');
+    // Of its history the second entry is taken away.
+    const at = HEAD_FIELDS.indexOf('told');
+    const entries = String(task.value[at]).split('],');
+    await tasks.put(task.key, task.value.with(at, entries.toSpliced(1, 1).join('],')));
     await root.close();
     const { code, stdout } = await processes.run(['doctor', '--store', store, '--json']);
     const { checks } = JSON.parse(stdout) as Diagnosis;

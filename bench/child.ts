@@ -32,6 +32,20 @@ const ITSELF: Answers = {
   },
   /** How late it was since then. */
   loop: () => ({ p99Ms: loop.percentile(99) / 1e6 }),
+  /** Samples what is allocated from now on, also what is collected again. */
+  async heap() {
+    const all = { includeObjectsCollectedByMajorGC: true, includeObjectsCollectedByMinorGC: true };
+    session.connect();
+    await session.post('HeapProfiler.enable');
+    await session.post('HeapProfiler.startSampling', { samplingInterval: 4_096, ...all });
+    return {};
+  },
+  async heaped({ file }: { file: string }) {
+    const { profile } = await session.post('HeapProfiler.stopSampling');
+    session.disconnect();
+    writeFileSync(file, JSON.stringify(profile));
+    return {};
+  },
   async profile() {
     session.connect();
     await session.post('Profiler.enable');

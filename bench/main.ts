@@ -1,13 +1,13 @@
 /**
  * `npm run bench`: every workload, or those that are named (`npm run bench -- W1 W3`). Prints medians and ratios; asserts
- * nothing. Options: --rounds N (5), --tasks N for W7 (1 000 000), --keep NAME, --profile.
+ * nothing. Options: --rounds N (5), --tasks N for W7 (1 000 000), --keep NAME, --profile, --heap.
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { charts } from './charts.ts';
 import { w6 } from './durable.ts';
 import { w7 } from './endurance.ts';
-import { profile } from './profile.ts';
+import { heap, profile } from './profile.ts';
 import { w1to3 } from './race.ts';
 import { keep, print, type Suite } from './report.ts';
 import { w5 } from './scale.ts';
@@ -22,11 +22,12 @@ const { values, positionals } = parseArgs({
     tasks: { type: 'string', default: '1000000' },
     keep: { type: 'string', default: 'last' },
     profile: { type: 'boolean', default: false },
+    heap: { type: 'boolean', default: false },
   },
 });
 const rounds = whole('rounds', values.rounds);
 const tasks = whole('tasks', values.tasks);
-const parts = new Set(positionals.length > 0 || values.profile ? positionals : WORKLOADS);
+const parts = new Set(positionals.length > 0 || values.profile || values.heap ? positionals : WORKLOADS);
 for (const part of parts) {
   if (!WORKLOADS.includes(part)) throw new RangeError(`'${part}' is not a workload; there are ${WORKLOADS.join(', ')}`);
 }
@@ -39,6 +40,7 @@ function whole(name: string, text: string): number {
 }
 
 if (values.profile) await profile(parts);
+else if (values.heap) await heap();
 else {
   const startedAt = performance.now();
   const suites: Suite[] = [];

@@ -11,6 +11,8 @@ import { WINDOW } from './workloads.ts';
 
 const WARM = 5_000;
 const MANY = 60_000;
+/** For `--heap`, which needs no more: nothing of it is left to chance. */
+const ALLOCATING = 20_000;
 const SHOWN = 30;
 
 interface CpuProfile {
@@ -20,6 +22,12 @@ interface CpuProfile {
   }[];
   readonly samples: readonly number[];
   readonly timeDeltas: readonly number[];
+}
+
+interface HeapNode {
+  readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
+  readonly selfSize: number;
+  readonly children: readonly HeapNode[];
 }
 
 /** Profiles, prints the tables, and says where the profiles are: any DevTools opens them. */
@@ -40,6 +48,47 @@ export async function profile(parts: ReadonlySet<string>): Promise<void> {
   process.stdout.write(`\nprofiles: ${folder}\n`);
 }
 
+/** `--heap`: how many bytes each task of W1 allocates in the gateway, the client and a node, and which functions do. */
+export async function heap(): Promise<void> {
+  await using cluster = await open('pincer');
+  const folder = mkdtempSync(join(tmpdir(), 'pincer-bench-'));
+  const { hub, client, nodes } = cluster;
+  const processes = { gateway: hub, client, node: nodes[0] };
+  await client.ask('many', { tasks: WARM });
+  for (const each of Object.values(processes)) await each?.ask('heap');
+  await client.ask('many', { tasks: ALLOCATING });
+  for (const [name, each] of Object.entries(processes)) {
+    const file = join(folder, `${name}.heapprofile`);
+    await each?.ask('heaped', { file });
+    // The nodes share the tasks; one process of them is looked at.
+    const tasks = name === 'node' ? ALLOCATING / nodes.length : ALLOCATING;
+    showHeap(name, (JSON.parse(readFileSync(file, 'utf8')) as { head: HeapNode }).head, tasks);
+  }
+  process.stdout.write(`\nprofiles: ${folder}\n`);
+}
+
+function showHeap(name: string, head: HeapNode, tasks: number): void {
+  const bytes = new Map<string, number>();
+  let total = 0;
+  const add = ({ callFrame, selfSize, children }: HeapNode): void => {
+    total += selfSize;
+    const label = labelOf(callFrame);
+    bytes.set(label, (bytes.get(label) ?? 0) + selfSize);
+    for (const child of children) add(child);
+  };
+  add(head);
+  process.stdout.write(`\n${name}: ${Math.round(total / tasks)} bytes a task, of which\n`);
+  const sorted = [...bytes].sort(([, one], [, other]) => other - one).slice(0, SHOWN);
+  for (const [label, size] of sorted)
+    process.stdout.write(`  ${String(Math.round(size / tasks)).padStart(6)}  ${label}\n`);
+}
+
+function labelOf({ functionName, url, lineNumber }: HeapNode['callFrame']): string {
+  const file = url.split('/').at(-1) ?? '';
+  const where = file === '' ? '' : `  ${file}:${lineNumber + 1}`;
+  return `${roomOf(functionName, url).padEnd(20)} ${functionName || '(anonymous)'}${where}`;
+}
+
 function show(name: string, { nodes, samples, timeDeltas }: CpuProfile): void {
   const byId = new Map(nodes.map((node) => [node.id, node.callFrame]));
   const rooms = new Map<string, number>();
@@ -52,8 +101,7 @@ function show(name: string, { nodes, samples, timeDeltas }: CpuProfile): void {
     const room = roomOf(frame.functionName, frame.url);
     total += us;
     rooms.set(room, (rooms.get(room) ?? 0) + us);
-    const file = frame.url.split('/').at(-1) ?? '';
-    const label = `${room.padEnd(20)} ${frame.functionName || '(anonymous)'}${file === '' ? '' : `  ${file}:${frame.lineNumber + 1}`}`;
+    const label = labelOf(frame);
     functions.set(label, (functions.get(label) ?? 0) + us);
   }
   process.stdout.write(`\n${name}: ${(total / MANY).toFixed(1)} µs a task, of which\n`);

@@ -41,11 +41,11 @@ export abstract class VerbStore<Row extends TaskRow> implements contract.Store {
     if (settled.length > 0) this.#settled.publish('settled', settled);
   }
 
-  async join(name: string, ttlMs: number): Promise<string> {
+  join(name: string, ttlMs: number): Promise<string> {
     return this.change((verbs) => verbs.join(`${name}:${this.#ids()}`, ttlMs));
   }
 
-  async renew(gateway: string, ttlMs: number): Promise<boolean> {
+  renew(gateway: string, ttlMs: number): Promise<boolean> {
     return this.change((verbs) => verbs.renew(gateway, ttlMs));
   }
 
@@ -53,19 +53,19 @@ export abstract class VerbStore<Row extends TaskRow> implements contract.Store {
     await this.change((verbs) => verbs.leave(gateway));
   }
 
-  async gateways(): Promise<readonly contract.GatewayRecord[]> {
+  gateways(): Promise<readonly contract.GatewayRecord[]> {
     return this.read((verbs) => verbs.gateways());
   }
 
-  async putNodes(gateway: string, nodes: readonly contract.NodeEntry[]): Promise<readonly (number | null)[] | null> {
+  putNodes(gateway: string, nodes: readonly contract.NodeEntry[]): Promise<readonly (number | null)[] | null> {
     return this.change((verbs) => verbs.putNodes(gateway, nodes));
   }
 
-  async dropNode(nodeId: string, epoch: number): Promise<boolean> {
+  dropNode(nodeId: string, epoch: number): Promise<boolean> {
     return this.change((verbs) => verbs.dropNode(nodeId, epoch));
   }
 
-  async nodes(): Promise<readonly contract.NodeRecord[]> {
+  nodes(): Promise<readonly contract.NodeRecord[]> {
     return this.read((verbs) => verbs.nodes());
   }
 
@@ -73,23 +73,19 @@ export abstract class VerbStore<Row extends TaskRow> implements contract.Store {
     await this.change(({ orders }) => orders.put(order));
   }
 
-  async dropOrder(order: contract.StandingOrder): Promise<boolean> {
+  dropOrder(order: contract.StandingOrder): Promise<boolean> {
     return this.change(({ orders }) => orders.drop(order));
   }
 
-  async orders(): Promise<readonly contract.StandingOrder[]> {
+  orders(): Promise<readonly contract.StandingOrder[]> {
     return this.read(({ orders }) => orders.all());
   }
 
-  async submit(tasks: readonly contract.NewTask[]): Promise<readonly contract.SubmitVerdict[]> {
+  submit(tasks: readonly contract.NewTask[]): Promise<readonly contract.SubmitVerdict[]> {
     return this.change((verbs) => verbs.submit(tasks));
   }
 
-  async claim(
-    gateway: string,
-    wants: readonly contract.Want[],
-    limit: number,
-  ): Promise<readonly contract.Claimed[] | null> {
+  claim(gateway: string, wants: readonly contract.Want[], limit: number): Promise<readonly contract.Claimed[] | null> {
     return this.change((verbs) => verbs.claim(gateway, wants, limit));
   }
 
@@ -98,19 +94,19 @@ export abstract class VerbStore<Row extends TaskRow> implements contract.Store {
     this.change((verbs) => verbs.note(entries)).catch(() => {});
   }
 
-  async owned(gateway: string): Promise<readonly contract.Owned[]> {
+  owned(gateway: string): Promise<readonly contract.Owned[]> {
     return this.read((verbs) => verbs.owned(gateway));
   }
 
-  async adopt(gateway: string, node: string, refs: readonly AttemptRef[]): Promise<readonly boolean[] | null> {
+  adopt(gateway: string, node: string, refs: readonly AttemptRef[]): Promise<readonly boolean[] | null> {
     return this.change((verbs) => verbs.adopt(gateway, node, refs));
   }
 
-  async complete(completions: readonly contract.Completion[]): Promise<readonly contract.CompletionVerdict[]> {
+  complete(completions: readonly contract.Completion[]): Promise<readonly contract.CompletionVerdict[]> {
     return this.change((verbs) => verbs.complete(completions));
   }
 
-  async release(gateway: string, releases: readonly contract.Release[]): Promise<readonly contract.ReleaseVerdict[]> {
+  release(gateway: string, releases: readonly contract.Release[]): Promise<readonly contract.ReleaseVerdict[]> {
     return this.change((verbs) => verbs.release(gateway, releases));
   }
 
@@ -118,15 +114,15 @@ export abstract class VerbStore<Row extends TaskRow> implements contract.Store {
     return this.change((verbs) => verbs.checkpoint(entries));
   }
 
-  async cancel(taskIds: readonly string[]): Promise<readonly contract.CancelVerdict[]> {
+  cancel(taskIds: readonly string[]): Promise<readonly contract.CancelVerdict[]> {
     return this.change((verbs) => verbs.cancel(taskIds));
   }
 
-  async redrive(taskIds: readonly string[]): Promise<readonly contract.RedriveVerdict[]> {
+  redrive(taskIds: readonly string[]): Promise<readonly contract.RedriveVerdict[]> {
     return this.change((verbs) => verbs.redrive(taskIds));
   }
 
-  async sweep(gateway: string, limit: number): Promise<contract.Sweep> {
+  sweep(gateway: string, limit: number): Promise<contract.Sweep> {
     return this.change((verbs) => verbs.sweep(gateway, limit));
   }
 
@@ -138,35 +134,35 @@ export abstract class VerbStore<Row extends TaskRow> implements contract.Store {
     await this.change((verbs) => verbs.unlease(key, token));
   }
 
-  async get(taskId: string): Promise<contract.TaskRecord | null> {
+  get(taskId: string): Promise<contract.TaskRecord | null> {
     return this.read((verbs) => verbs.get(taskId));
   }
 
-  async result(taskId: string): Promise<Uint8Array | null> {
+  result(taskId: string): Promise<Uint8Array | null> {
     return this.read((verbs) => verbs.result(taskId));
   }
 
-  async history(taskId: string): Promise<readonly HistoryEntry[]> {
+  history(taskId: string): Promise<readonly HistoryEntry[]> {
     return this.read((verbs) => verbs.history(taskId));
   }
 
-  async limit(key: string): Promise<contract.LimitUse | null> {
+  limit(key: string): Promise<contract.LimitUse | null> {
     return this.read((verbs) => verbs.limit(key));
   }
 
-  async ahead(taskId: string): Promise<number | null> {
+  ahead(taskId: string): Promise<number | null> {
     return this.read((verbs) => verbs.ahead(taskId));
   }
 
-  async list(filter: contract.ListFilter): Promise<contract.TaskPage> {
+  list(filter: contract.ListFilter): Promise<contract.TaskPage> {
     return this.read((verbs) => verbs.list(filter));
   }
 
-  async stats(): Promise<contract.StoreStats> {
+  stats(): Promise<contract.StoreStats> {
     return this.read((verbs) => verbs.stats());
   }
 
-  async purge(olderThanMs: number, limit: number): Promise<number> {
+  purge(olderThanMs: number, limit: number): Promise<number> {
     return this.change((verbs) => verbs.purge(olderThanMs, limit));
   }
 
@@ -174,15 +170,15 @@ export abstract class VerbStore<Row extends TaskRow> implements contract.Store {
     await this.change(({ schedules }) => schedules.put(schedule));
   }
 
-  async schedules(): Promise<readonly contract.ScheduleRecord[]> {
+  schedules(): Promise<readonly contract.ScheduleRecord[]> {
     return this.read(({ schedules }) => schedules.all());
   }
 
-  async dropSchedule(id: string): Promise<boolean> {
+  dropSchedule(id: string): Promise<boolean> {
     return this.change(({ schedules }) => schedules.drop(id));
   }
 
-  async noteScheduleRun(id: string, runAt: number): Promise<boolean> {
+  noteScheduleRun(id: string, runAt: number): Promise<boolean> {
     return this.change(({ schedules }) => schedules.noteRun(id, runAt));
   }
 

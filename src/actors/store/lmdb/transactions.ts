@@ -37,7 +37,7 @@ export interface TransactionOptions {
   /** Names what writes here, unlike all others that do. */
   readonly writer: string;
   readonly limits: Limits;
-  /** Told what each transaction has to tell, after it is durable. */
+  /** Told what each transaction has to tell: what has settled after it is durable, what is ready just before. */
   readonly tell: (hints: Hints) => void;
 }
 
@@ -112,14 +112,17 @@ export class Transactions {
   async #commit(jobs: Job[], max: number): Promise<void> {
     const taken: Job[] = [];
     let outcomes: Outcome[] = [];
-    let hints: Hints | null = null;
+    let settled: Hints['settled'] = [];
     let fault: unknown;
     try {
       await this.#dbs.root.childTransaction(() => {
         try {
           this.#writer.sit();
           outcomes = this.#perform(jobs, max, taken);
-          hints = this.#writer.rise();
+          const hints = this.#writer.rise();
+          ({ settled } = hints);
+          // Whoever claims comes after this transaction in any case; told now, it is in the very next one.
+          if (hints.ready.length > 0) this.#options.tell({ ready: hints.ready, settled: [] });
         } catch (error) {
           fault = error;
           throw error;
@@ -133,7 +136,7 @@ export class Transactions {
       return;
     }
     this.#failure = null;
-    if (hints !== null) this.#options.tell(hints);
+    if (settled.length > 0) this.#options.tell({ ready: [], settled });
     for (const tell of outcomes) tell();
   }
 

@@ -1,20 +1,21 @@
 /** The lines of an outbox on disk: what one says, and what is in a file of them, whole or damaged. */
 
 import { crc32 } from 'node:zlib';
-import { Packr } from 'msgpackr';
+import { defaultLimits } from '../../protocol/limits.ts';
 import { MESSAGES } from '../../protocol/message.ts';
-import { PLAIN_MSGPACK } from '../../transport/msgpack.ts';
+import { decodeFrame, encodeFrame } from '../../transport/codec.ts';
 import { keyOf, type Result } from './outbox.ts';
 
 /** The first line: another version with another layout has another. */
 export const HEADER = 'pincer-outbox 1\n';
 
-const packr = new Packr({ ...PLAIN_MSGPACK });
+/** What was kept was within the limits of its node, whatever they were. */
+const LIMITS = { ...defaultLimits, frameBytesMax: Number.POSITIVE_INFINITY };
 const NEWLINE = 10;
 
-/** `CRC + base64`: a result is kept. */
+/** `CRC + base64` of a frame with the result alone: it is kept. */
 export function keptLine(result: Result): string {
-  return checkedLine(`+ ${packr.pack(result).toString('base64')}`);
+  return checkedLine(`+ ${Buffer.from(encodeFrame([result])).toString('base64')}`);
 }
 
 /** `CRC - TASK ATTEMPT`: it is not needed any more. */
@@ -60,7 +61,7 @@ function parseLine(line: string): { readonly key: string; readonly result: Resul
   if (text.startsWith('- ')) return { key: text.slice(2), result: null };
   try {
     const bytes = Buffer.from(text.slice(2), 'base64');
-    const packed = packr.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    const [packed] = decodeFrame(bytes, LIMITS);
     const result = MESSAGES.task_result.payload.parse(packed);
     return { key: keyOf(result), result };
   } catch {

@@ -20,7 +20,7 @@ const LIMITS_OF_THE_WIRE: readonly LimitName[] = [
   ...(['unacknowledgedMax', 'handshakeMs', 'heartbeatMs', 'suspectAfterMs', 'offlineAfterMs'] as const),
   ...(['removeAfterMs', 'resumeWindowMs', 'lagBusyMs', 'reconnectMinMs', 'reconnectMaxMs', 'assignMs'] as const),
   ...(['cancelGraceMs', 'timeoutSlackMs', 'taskTimeoutMsMax', 'attemptsMax', 'maxTasksMax'] as const),
-  ...(['capabilitiesMax', 'listMax', 'watchMax', 'submitsPerSecondMax'] as const),
+  ...(['capabilitiesMax', 'listMax', 'watchMax', 'clientTasksMax', 'submitsPerSecondMax'] as const),
   ...(['notesPerSecondMax', 'topicsMax'] as const),
 ];
 

@@ -9,7 +9,9 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database, Key, RootDatabase } from 'lmdb';
 import { PincerError } from '../../../protocol/failure.ts';
+import { whileNobodyWrites } from './commit-gate.ts';
 import { type Databases, SCHEMA, SMALL_TABLES } from './layout.ts';
+import { makeFolderOf, pathOf } from './peer-path.ts';
 import { migrateSchema1 } from './schema-1.ts';
 
 /** The file in the directory of a store; LMDB keeps its locks in another one beside it. */
@@ -27,7 +29,7 @@ export interface OpenOptions {
   readonly mapBytes?: number | undefined;
 }
 
-/** Opens the databases of a directory. Rejects with STORE_UNSUPPORTED, STORE_INCOMPATIBLE or STORE_UNAVAILABLE. */
+/** Opens the databases of a directory, while nobody writes to them. Rejects with STORE_UNSUPPORTED, STORE_INCOMPATIBLE or STORE_UNAVAILABLE. */
 export async function openDatabases(dir: string, options: OpenOptions = {}): Promise<Databases> {
   const { open } = await loadLmdb();
   const { readOnly = false, isThere = readOnly } = options;
@@ -37,19 +39,22 @@ export async function openDatabases(dir: string, options: OpenOptions = {}): Pro
   try {
     if (!readOnly) mkdirSync(dir, { recursive: true, mode: 0o700 });
     const path = join(dir, FILE_NAME);
-    const root = open<unknown, string>({
-      path,
-      readOnly,
-      noSync: options.noSync === true,
-      maxDbs: 32,
-      maxReaders: 126,
-      overlappingSync: false,
-      // One failed commit is then one rejection, not a second one that nobody can catch.
-      eventTurnBatching: false,
-      ...(options.mapBytes === undefined ? {} : { mapSize: options.mapBytes }),
+    makeFolderOf(pathOf(dir, 'opening'));
+    return await whileNobodyWrites(dir, async () => {
+      const root = open<unknown, string>({
+        path,
+        readOnly,
+        noSync: options.noSync === true,
+        maxDbs: 32,
+        maxReaders: 126,
+        overlappingSync: false,
+        // One failed commit is then one rejection, not a second one that nobody can catch.
+        eventTurnBatching: false,
+        ...(options.mapBytes === undefined ? {} : { mapSize: options.mapBytes }),
+      });
+      if (!readOnly) chmodSync(path, 0o600);
+      return await checked(databasesOf(root), dir, readOnly);
     });
-    if (!readOnly) chmodSync(path, 0o600);
-    return await checked(databasesOf(root), dir, readOnly);
   } catch (error) {
     if (error instanceof PincerError) throw error;
     const message = `the store in ${dir} cannot be opened: ${reasonOf(error)}`;

@@ -12,6 +12,7 @@ import type * as contract from '../store.ts';
 import { copyOf } from '../task-row.ts';
 import { VerbStore } from '../verb-store.ts';
 import type { Hints, Verbs } from '../verbs.ts';
+import { CommitGate } from './commit-gate.ts';
 import { type Databases, openDatabases } from './databases.ts';
 import type { LmdbRow } from './head.ts';
 import type { PeerFrame } from './peer-frames.ts';
@@ -50,6 +51,7 @@ interface Opened {
   readonly dbs: Databases;
   readonly transactions: Transactions;
   readonly peers: Peers;
+  readonly gate: CommitGate;
 }
 
 class LmdbStore extends VerbStore<LmdbRow> {
@@ -73,18 +75,20 @@ class LmdbStore extends VerbStore<LmdbRow> {
     const { noSync } = this.#options;
     const limits = { ...defaultLimits, ...this.#options.limits };
     const dbs = await openDatabases(this.#dir, { noSync });
+    const id = realPorts().ids();
+    const gate = new CommitGate(this.#dir, id);
     const peers = new Peers(dbs, {
-      ...{ dir: this.#dir, clock: this.#clock, ids: realPorts().ids, bytesMax: limits.frameBytesMax },
+      ...{ dir: this.#dir, clock: this.#clock, id, gate, bytesMax: limits.frameBytesMax },
       receive: (frame) => this.#hear(frame),
     });
     const transactions = new Transactions(dbs, {
-      ...{ clock: this.#clock, boot: bootId(), writer: realPorts().ids(), limits },
+      ...{ clock: this.#clock, boot: bootId(), writer: realPorts().ids(), limits, gate },
       tell: (hints) => {
         this.tell(hints);
         for (const frame of framesOf(hints)) peers.send(frame);
       },
     });
-    this.#opened = { dbs, transactions, peers };
+    this.#opened = { dbs, transactions, peers, gate };
     this.#lookAfter(dbs);
     await peers.open();
   }
@@ -105,6 +109,7 @@ class LmdbStore extends VerbStore<LmdbRow> {
     await opened.transactions.rest();
     await opened.peers.close();
     await opened.dbs.root.close();
+    opened.gate.close();
   }
 
   // A verb is performed when its turn comes: bytes that the caller may have overwritten by then are copied now.

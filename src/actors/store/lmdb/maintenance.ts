@@ -6,6 +6,7 @@ import type { HistoryEntry } from '../../../protocol/task.ts';
 import type { TaskRecord } from '../store.ts';
 import type { BodyKind } from '../tables.ts';
 import { recordOf } from '../task-row.ts';
+import { whileNobodyWrites } from './commit-gate.ts';
 import { type Databases, FILE_NAME, openDatabases } from './databases.ts';
 import { decodeHead, isApart } from './head.ts';
 import { areAlive } from './peers.ts';
@@ -48,7 +49,8 @@ export async function compactStore(dir: string, { to }: { to?: string | undefine
     const before = JSON.stringify(readTotals(dbs.meta));
     await dbs.root.backup(copy, true);
     sync(copy);
-    if (to === undefined) await retire(dbs, dir, before);
+    // Who opens the file meanwhile must not undo it.
+    if (to === undefined) await whileNobodyWrites(dir, () => retire(dbs, dir, before));
   } catch (error) {
     if (error instanceof PincerError) throw error;
     rmSync(copy, { force: true });

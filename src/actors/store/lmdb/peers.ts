@@ -4,14 +4,13 @@
  *
  * A process that cannot listen works all the same, a poll later.
  */
-import { createHash } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { Clock, Ids } from '../../../protocol/ports.ts';
+import type { Clock } from '../../../protocol/ports.ts';
+import type { CommitGate } from './commit-gate.ts';
 import type { Databases } from './layout.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frames.ts';
+import { isPipe, makeFolderOf, pathOf } from './peer-path.ts';
 
 /** Processes that one store is told of at most; more than any machine would run. */
 const PEERS_MAX = 64;
@@ -21,8 +20,6 @@ const WAITING_BYTES_MAX = 8_388_608;
 const REFRESH_MS = 2_000;
 /** How long a peer may take to answer before the store is opened without it. */
 const HELLO_MS_MAX = 1_000;
-/** The longest path of a socket that every system takes. */
-const PATH_BYTES_MAX = 100;
 
 interface PeerRow {
   readonly id: string;
@@ -32,7 +29,9 @@ interface PeerRow {
 export interface PeersOptions {
   readonly dir: string;
   readonly clock: Clock;
-  readonly ids: Ids;
+  /** Its own id. */
+  readonly id: string;
+  readonly gate: CommitGate;
   /** The longest message. */
   readonly bytesMax: number;
   readonly receive: (frame: PeerFrame) => void;
@@ -50,7 +49,7 @@ export class Peers {
   #isClosed = false;
 
   constructor(dbs: Databases, options: PeersOptions) {
-    const id = options.ids();
+    const { id } = options;
     this.#dbs = dbs;
     this.#options = options;
     this.#self = { id, path: pathOf(options.dir, id) };
@@ -59,11 +58,13 @@ export class Peers {
   /** Listens, and dials those who do. */
   async open(): Promise<void> {
     if (!(await this.#listen())) return;
-    const others = await this.#dbs.root.transaction(() => {
-      const rows = this.#rows();
-      this.#dbs.small.peer.putSync(this.#self.id, this.#self);
-      return rows;
-    });
+    const others = await this.#options.gate.within(() =>
+      this.#dbs.root.transaction(() => {
+        const rows = this.#rows();
+        this.#dbs.small.peer.putSync(this.#self.id, this.#self);
+        return rows;
+      }),
+    );
     await Promise.all(others.map((row) => this.#dial(row)));
     this.#refreshLater();
   }
@@ -89,7 +90,7 @@ export class Peers {
     const server = createServer((socket) => this.#attend(socket, { answers: true }));
     const { path } = this.#self;
     try {
-      if (!isPipe(path)) mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 });
+      makeFolderOf(path);
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject).listen(path, resolve);
       });
@@ -172,7 +173,7 @@ export class Peers {
   }
 
   async #forget({ id, path }: PeerRow): Promise<void> {
-    await this.#dbs.root.transaction(() => this.#dbs.small.peer.removeSync(id));
+    await this.#options.gate.within(() => this.#dbs.root.transaction(() => this.#dbs.small.peer.removeSync(id)));
     if (!isPipe(path)) rmSync(path, { force: true });
   }
 }
@@ -193,16 +194,4 @@ async function isAlive({ path }: PeerRow): Promise<boolean> {
   } finally {
     socket.destroy();
   }
-}
-
-/** In the directory, for its owner alone; where that is too deep for a socket, in the folder for temporary files. */
-function pathOf(dir: string, id: string): string {
-  const name = createHash('sha256').update(`${dir} ${id}`).digest('hex').slice(0, 16);
-  if (process.platform === 'win32') return `\\\\.\\pipe\\pincer-${name}`;
-  const path = join(dir, 'peers', name);
-  return Buffer.byteLength(path) <= PATH_BYTES_MAX ? path : join(tmpdir(), `pincer-${name}`, 'peer');
-}
-
-function isPipe(path: string): boolean {
-  return path.startsWith('\\\\.\\pipe\\');
 }

@@ -10,6 +10,7 @@ import type { Limits } from '../../../protocol/limits.ts';
 import type { Clock } from '../../../protocol/ports.ts';
 import type { Note } from '../attempts.ts';
 import { type Hints, Verbs } from '../verbs.ts';
+import type { CommitGate } from './commit-gate.ts';
 import { type Databases, reasonOf } from './databases.ts';
 import type { LmdbRow } from './head.ts';
 import { LmdbTables } from './lmdb-tables.ts';
@@ -32,6 +33,7 @@ interface Job {
 type Outcome = () => void;
 
 export interface TransactionOptions {
+  readonly gate: CommitGate;
   readonly clock: Clock;
   readonly boot: string;
   /** Names what writes here, unlike all others that do. */
@@ -115,6 +117,8 @@ export class Transactions {
     let settled: Hints['settled'] = [];
     let fault: unknown;
     try {
+      const wait = this.#options.gate.enter();
+      if (wait !== null) await wait;
       await this.#dbs.root.childTransaction(() => {
         try {
           this.#writer.sit();
@@ -129,12 +133,14 @@ export class Transactions {
         }
       });
     } catch (error) {
+      this.#options.gate.leave();
       this.#writer.undo();
       if (fault === undefined) this.#fail(taken.length === 0 ? jobs.splice(0) : taken, error);
       else if (taken.length <= 1) taken[0]?.reject(fault);
       else for (const job of taken) await this.#commit([job], 1);
       return;
     }
+    this.#options.gate.leave();
     this.#failure = null;
     if (settled.length > 0) this.#options.tell({ ready: [], settled });
     for (const tell of outcomes) tell();

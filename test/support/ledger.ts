@@ -90,6 +90,10 @@ export async function startWork(
     },
     why: () => ask(processes, url, ['why', taskId]),
   };
-  if (isWaitedFor) await work.has('began 1');
+  if (isWaitedFor) {
+    await work.has('began 1');
+    // Its node knows before its gateway does; an attempt of which the gateway has not heard counts as none.
+    await taskIs(url, taskId, 'running');
+  }
   return work;
 }

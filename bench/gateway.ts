@@ -11,7 +11,7 @@ import { lmdbStore } from 'pincer/store';
 import { serve } from './child.ts';
 
 const isOnDisk = process.argv[2] === 'disk';
-const limits = { waitingTasksMax: 1_200_000, settledTasksMax: 10_000 };
+const limits = { waitingTasksMax: 1_200_000, clientTasksMax: 1_200_000, settledTasksMax: 10_000 };
 const folder = isOnDisk ? mkdtempSync(join(tmpdir(), 'pincer-bench-')) : null;
 const gateway = await createGateway({
   listen: '127.0.0.1:0',

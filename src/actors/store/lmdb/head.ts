@@ -1,6 +1,6 @@
 /**
  * The row of a task as it is written down: an array, which is half as long as a map with names and read twice as fast.
- * The fields stand in the order in which `newRow` makes them: when they change, so must SCHEMA (databases.ts).
+ * The fields stand in the order in which `newRow` makes them: when they change, so must SCHEMA (layout.ts).
  *
  * Its history is part of it, and so are small payloads, results and checkpoints: one write instead of three.
  */

@@ -7,6 +7,7 @@
 import { rmSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../../protocol/ports.ts';
+import { isHeld } from '../../socket-lock.ts';
 import type { CommitGate } from './commit-gate.ts';
 import type { Databases } from './layout.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frames.ts';
@@ -181,17 +182,5 @@ export class Peers {
 /** Whether any process has the store of these rows open. */
 export async function areAlive(peer: Databases['small']['peer']): Promise<boolean> {
   const rows = Array.from(peer.getRange({}), ({ value }) => value as PeerRow);
-  return (await Promise.all(rows.map(isAlive))).includes(true);
-}
-
-/** Whether the process of a row is still there. */
-async function isAlive({ path }: PeerRow): Promise<boolean> {
-  const socket = createConnection(path);
-  try {
-    return await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    });
-  } finally {
-    socket.destroy();
-  }
+  return (await Promise.all(rows.map(({ path }) => isHeld(path)))).includes(true);
 }

@@ -1,5 +1,4 @@
 /** Results for outboxes, and what an outbox needs of its node. */
-import { randomUUID } from 'node:crypto';
 import { keyOf, type Outbox, type OutboxOwner, type Result } from '../../src/actors/node/outbox.ts';
 import { createSimulatedClock } from '../../src/actors/simulated-clock.ts';
 import { silentLog } from '../../src/actors/world.ts';
@@ -12,7 +11,7 @@ export function aResult(taskId: string, given: Partial<Result> = {}): Result {
 export function anOwner(given: Partial<OutboxOwner> & { limit?: Partial<Limits> } = {}): OutboxOwner {
   const { limit, ...owner } = given;
   const limits = { ...defaultLimits, ...limit };
-  return { clock: createSimulatedClock(), ids: randomUUID, log: silentLog, limits, onRefusal: () => {}, ...owner };
+  return { clock: createSimulatedClock(), log: silentLog, limits, onRefusal: () => {}, ...owner };
 }
 
 /** Keeps results and resolves when all are as safe as they get. */

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import process from 'node:process';
 import { PincerError } from '../../protocol/failure.ts';
-import type { Ids } from '../../protocol/ports.ts';
 import { ASIDE_BYTES, lockSocket, type SocketLock } from '../socket-lock.ts';
 
 export type DirectoryLock = SocketLock;
@@ -15,9 +14,9 @@ const PATH_BYTES_MAX = 100;
  * Takes a directory, which must exist, under its real path.
  * @throws PincerError `OUTBOX_IN_USE`, or `OUTBOX_UNAVAILABLE` where it cannot be locked
  */
-export async function lockDirectory(directory: string, ids: Ids): Promise<DirectoryLock> {
+export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const path = pathOf(directory);
-  const lock = await lockSocket(path, ids).catch((error: unknown) => {
+  const lock = await lockSocket(path).catch((error: unknown) => {
     throw unlockable(path, (error as Error).message, error);
   });
   if (lock === null) throw new PincerError('OUTBOX_IN_USE', `another process has the outbox in ${directory} open`);

@@ -67,7 +67,7 @@ class DiskOutbox implements Outbox {
     try {
       await mkdir(this.#directory, { recursive: true, mode: 0o700 });
       this.#directory = await realpath(this.#directory);
-      this.#lock = await lockDirectory(this.#directory, owner.ids);
+      this.#lock = await lockDirectory(this.#directory);
       this.#owner = owner;
       return await this.#load(owner);
     } catch (error) {

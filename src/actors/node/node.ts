@@ -98,7 +98,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const incarnation = ids();
   const dials = dialsOf(options.join, options.token, world);
   const outbox = options.outbox ?? memoryOutbox();
-  const left = await outbox.open({ clock, ids, log, limits, onRefusal: () => heartbeat() });
+  const left = await outbox.open({ clock, log, limits, onRefusal: () => heartbeat() });
   const meter = options.load ?? createLoadMeter();
   const handlers = new Map<string, Registration>();
   for (const registration of options.handlers ?? []) handlers.set(registration.definition.type, registration);

@@ -10,7 +10,7 @@ import type { World } from '../world.ts';
 
 export type Result = Payload<'task_result'>;
 
-export interface OutboxOwner extends Pick<World, 'clock' | 'ids' | 'log' | 'limits'> {
+export interface OutboxOwner extends Pick<World, 'clock' | 'log' | 'limits'> {
   /** Whether new work may be taken has changed. */
   onRefusal(): void;
 }

@@ -117,7 +117,7 @@ export async function whileNobodyWrites<Answer>(dir: string, open: () => Promise
 async function lockOpening(dir: string, clock: Clock, untilMs: number): Promise<SocketLock> {
   const path = lockOf(dir);
   for (;;) {
-    const lock = await lockSocket(path, realPorts().ids);
+    const lock = await lockSocket(path);
     if (lock !== null) return lock;
     if (clock.now() >= untilMs) throw busy(dir, 'another process has been opening it');
     await pause(clock);

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { ASIDE_BYTES } from '../../socket-lock.ts';
+import { ASIDE_BYTES, isPipe } from '../../socket-lock.ts';
 
 /** The longest path of a socket that every system takes. */
 const PATH_BYTES_MAX = 100;
@@ -15,10 +15,6 @@ export function pathOf(dir: string, id: string): string {
   if (process.platform === 'win32') return `\\\\.\\pipe\\pincer-${name}`;
   const path = join(dir, 'peers', name);
   return Buffer.byteLength(path) + ASIDE_BYTES <= PATH_BYTES_MAX ? path : join(tmpdir(), `pincer-${name}`, 'peer');
-}
-
-export function isPipe(path: string): boolean {
-  return path.startsWith('\\\\.\\pipe\\');
 }
 
 /** Makes the folder that a socket is to be in. */

@@ -7,11 +7,11 @@
 import { rmSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../../protocol/ports.ts';
-import { isHeld } from '../../socket-lock.ts';
+import { isHeld, isPipe } from '../../socket-lock.ts';
 import type { CommitGate } from './commit-gate.ts';
 import type { Databases } from './layout.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frames.ts';
-import { isPipe, makeFolderOf, pathOf } from './peer-path.ts';
+import { makeFolderOf, pathOf } from './peer-path.ts';
 
 /** Processes that one store is told of at most; more than any machine would run. */
 const PEERS_MAX = 64;

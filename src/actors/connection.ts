@@ -13,6 +13,7 @@ import { closeError, isFinal } from '../transport/handshake.ts';
 import type { Dial, Link } from '../transport/link.ts';
 import { createPostCounters, Post } from '../transport/post.ts';
 import type { Deadline } from './deadlines.ts';
+import { Dialler } from './dialler.ts';
 import { startActor } from './start-actor.ts';
 import type { World } from './world.ts';
 
@@ -52,9 +53,7 @@ export function connect(
 ): Connection {
   const { clock, random, limits, deadlines, log } = world;
   const { owner, parent } = options;
-  // In an order of its own, so that those whom one gateway loses spread over all the others.
-  const dials = shuffled(options.dials, random);
-  let turn = 0;
+  const dialler = new Dialler(options.dials, world);
   let post: Post | null = null;
   let session: { readonly id: string; readonly delivery: Delivery } | null = null;
   let welcome: Payload<'welcome'> | null = null;
@@ -63,10 +62,6 @@ export function connect(
   let retryAfterMs = 0;
   let wait: Deadline | null = null;
   let beat: Deadline | null = null;
-  let dialling: AbortController | null = null;
-  /** True until the welcome of a gateway that was found, not named: its refusals say nothing of the one that is meant. */
-  let isFound = false;
-  let tellAnswer: Dial['onAnswered'];
   let roomWaiters: (() => void)[] = [];
   let closeWaiters: (() => void)[] = [];
   const counters = createPostCounters();
@@ -105,29 +100,17 @@ export function connect(
   }
 
   function dial(): void {
-    const attempt = new AbortController();
-    dialling = attempt;
-    const dialOne = dials[turn++ % dials.length];
-    if (dialOne === undefined) throw new PincerError('OPTION_INVALID', 'there is no gateway to dial');
-    isFound = dialOne.onAnswered !== undefined;
-    dialOne(attempt.signal).then(
-      (link) => {
-        if (attempt.signal.aborted) return link.terminate();
-        tellAnswer = dialOne.onAnswered;
+    dialler.dial({
+      onLink: (link) => {
         open(link);
         actor.send({ type: 'dial.succeeded' });
       },
-      (error: unknown) => {
-        if (attempt.signal.aborted) return;
-        note(
-          error instanceof PincerError
-            ? error
-            : new PincerError('GATEWAY_UNREACHABLE', String(error), { cause: error }),
-        );
+      onFailure: (error) => {
+        note(error);
         actor.send({ type: 'dial.failed', isFinal: isOver() });
         refuseIfFinal();
       },
-    );
+    });
   }
 
   function open(link: Link): void {
@@ -162,8 +145,9 @@ export function connect(
   }
 
   function register(): void {
-    wait = deadlines.set(limits.handshakeMs, () => {
-      note(new PincerError('HANDSHAKE_TIMEOUT', `no welcome within ${limits.handshakeMs} ms`));
+    const { answerMs } = dialler;
+    wait = deadlines.set(answerMs, () => {
+      note(new PincerError('HANDSHAKE_TIMEOUT', `no welcome within ${answerMs} ms`));
       actor.send({ type: 'deadline.passed' });
     });
     const resume = session === null ? {} : { resume: { session: session.id, received: session.delivery.received } };
@@ -211,7 +195,7 @@ export function connect(
     if (message.type === 'reject') {
       note(PincerError.from(message.payload));
       // One that was found is not waited for: another may be there.
-      retryAfterMs = isFound ? 0 : (message.payload.retryAfterMs ?? 0);
+      retryAfterMs = dialler.isFound ? 0 : (message.payload.retryAfterMs ?? 0);
       actor.send({ type: 'reject.received', isFinal: isOver() });
       refuseIfFinal();
       return false;
@@ -225,9 +209,8 @@ export function connect(
   function goUp(): void {
     wait?.clear();
     isUp = true;
-    isFound = false;
     lastError = null;
-    answered(null);
+    dialler.answered(null);
     startBeat();
     log.info('link.up', { session: session?.id, resumed: welcome?.resumed });
     if (welcome !== null) owner.onUp(welcome);
@@ -260,7 +243,7 @@ export function connect(
   }
 
   function startBackoff(tries: number): void {
-    answered(lastError ?? new PincerError('LINK_CLOSED', 'the link closed before it was welcome'));
+    dialler.answered(lastError ?? new PincerError('LINK_CLOSED', 'the link closed before it was welcome'));
     const backoff = { baseMs: limits.reconnectMinMs, maxMs: limits.reconnectMaxMs };
     const delayMs = Math.max(backoffMs(tries, backoff, random()), spreadMs(retryAfterMs, random()));
     retryAfterMs = 0;
@@ -270,7 +253,7 @@ export function connect(
   function hangUp(): void {
     wait?.clear();
     beat?.clear();
-    dialling?.abort();
+    dialler.giveUp();
     const closing = post;
     post = null;
     session?.delivery.detach();
@@ -287,16 +270,11 @@ export function connect(
   }
 
   function isOver(): boolean {
-    return lastError !== null && !isFound && isFinal(lastError);
+    return lastError !== null && !dialler.isFound && isFinal(lastError);
   }
 
   function refuseIfFinal(): void {
     if (lastError !== null && isOver()) owner.onRefused(lastError);
-  }
-
-  function answered(refusal: PincerError | null): void {
-    tellAnswer?.(refusal);
-    tellAnswer = undefined;
   }
 
   return {
@@ -328,7 +306,7 @@ export function connect(
       return new Promise((resolve) => roomWaiters.push(resolve));
     },
     moveOn() {
-      if (dials.length < 2) return false;
+      if (!dialler.hasOthers) return false;
       post?.end();
       return true;
     },
@@ -341,9 +319,4 @@ export function connect(
       closeWaiters = [];
     },
   };
-}
-
-function shuffled(dials: readonly Dial[], random: World['random']): readonly Dial[] {
-  const left = [...dials];
-  return dials.flatMap(() => left.splice(Math.floor(random() * left.length), 1));
 }

@@ -137,6 +137,12 @@ export const LIMITS = {
   // Reconnecting
   reconnectMinMs: limit(50, 'ms', 'First wait before dialling again, with full jitter.', '–'),
   reconnectMaxMs: limit(5_000, 'ms', 'Longest wait before dialling again.', '–'),
+  answerMs: limit(
+    1_000,
+    'ms',
+    'How long one of several gateways may take to answer, twice as long in each round, up to handshakeMs.',
+    'The next one is dialled.',
+  ),
 
   // Tasks
   taskTimeoutMs: limit(

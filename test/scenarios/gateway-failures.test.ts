@@ -47,6 +47,26 @@ describe('a gateway that is killed', () => {
     expect(puppets.runs).toHaveLength(1);
   });
 
+  it.each([1, 2, 3, 4])('leaves its nodes to one that answers, not to one that does not (seed %i)', async (seed) => {
+    await using cluster = await createTestCluster({ gateways: 3, seed });
+    const puppets = new Puppets();
+    await cluster.node('node-1', { via: [1, 2, 3], maxTasks: 1, handlers: [puppets.on('node-1')] });
+    const client = await cluster.client('client-1', { via: [1, 2, 3] });
+    const handle = client.submit(puppets.task, 'input');
+    await cluster.until(() => puppets.runs.length === 1, 5_000);
+    const homes = await Promise.all([1, 2, 3].map((number) => counter(cluster, number, 'liveTasks')));
+    const home = homes.indexOf(1) + 1;
+    const [silent, other] = [1, 2, 3].filter((number) => number !== home) as [number, number];
+    cluster.network.partition(silent === 1 ? 'gateway' : `gateway-${silent}`);
+    const killedAt = cluster.clock.now();
+    cluster.killGateway(home);
+    await cluster.until(async () => (await counter(cluster, other, 'liveTasks')) === 1, 10_000);
+    expect(cluster.clock.now() - killedAt).toBeLessThanOrEqual(2_000);
+    puppets.only.finish('output');
+    expect((await cluster.until(handle.outcome())).result).toBe('output');
+    expect(puppets.runs).toHaveLength(1);
+  });
+
   it('with all its nodes costs their tasks one crash, and they run elsewhere within the lease', async () => {
     const { cluster, puppets, client, handle, home, other } = await running();
     await using _ = cluster;

@@ -41,7 +41,7 @@ async function killed(options: TestClusterOptions = {}, via?: readonly number[])
 /** Whether an outbox has nothing left. */
 async function isEmpty(outbox: ReturnType<typeof memoryOutbox>, cluster: { kill(id: string): void }): Promise<boolean> {
   cluster.kill('node-1');
-  const left = await outbox.open({ clock: null, ids: null, log: null, limits: {}, onRefusal: () => {} } as never);
+  const left = await outbox.open({ clock: null, log: null, limits: {}, onRefusal: () => {} } as never);
   return left.length === 0;
 }
 

@@ -6,7 +6,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { sentenceOf } from '../src/protocol/history.ts';
 import { type ChaosReport, runChaos } from '../test/chaos/chaos.ts';
-import { RULES } from '../test/chaos/judge.ts';
+import { RULES, type Waits } from '../test/chaos/judge.ts';
 import { buildIfStale } from './build.ts';
 
 /** Stories told in full of each rule that was broken; the rest is counted. */
@@ -44,7 +44,17 @@ const report = await runChaos({
 console.log(textOf(report));
 if (!report.isClean) process.exitCode = 1;
 
-function textOf({ totals, faults, adoption, violations, deaths, doctor, lines, kept }: ChaosReport): string {
+function textOf({
+  totals,
+  faults,
+  adoption,
+  adoptionAlone,
+  violations,
+  deaths,
+  doctor,
+  lines,
+  kept,
+}: ChaosReport): string {
   const counted = (counts: Readonly<Record<string, number>>): string =>
     Object.entries(counts)
       .map(([name, count]) => `  ${name.padEnd(58)}${count}`)
@@ -52,7 +62,8 @@ function textOf({ totals, faults, adoption, violations, deaths, doctor, lines, k
   const said = [`ledger\n${counted(totals)}`, `faults\n${counted(faults)}`];
   if (adoption.count > 0) {
     said.push(
-      `attempts adopted after a gateway’s kill: ${adoption.count}, p50 ${adoption.p50} ms, p99 ${adoption.p99} ms`,
+      `attempts adopted after a gateway’s kill: ${wordsOf(adoption)}`,
+      `  those whose node felt no other fault meanwhile: ${wordsOf(adoptionAlone)}`,
     );
   }
   const broken = Object.fromEntries(
@@ -72,6 +83,10 @@ function textOf({ totals, faults, adoption, violations, deaths, doctor, lines, k
   said.push(doctor.ok ? 'doctor: all well' : `VIOLATION doctor is not content\n${doctor.text}`);
   said.push(kept === null ? 'clean' : `NOT clean; ledger and store are kept in ${kept}`);
   return said.join('\n\n');
+}
+
+function wordsOf({ count, p50, p99 }: Waits): string {
+  return `${count}, p50 ${p50} ms, p99 ${p99} ms`;
 }
 
 /** All that the ledger has of a task, in order. */

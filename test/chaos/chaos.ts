@@ -100,7 +100,7 @@ async function strike(
     if (performance.now() >= until) break;
     const fault = deck.deal(new Set(struck.keys()));
     if (fault === null) continue;
-    ledger.write({ kind: 'fault', at: Date.now(), fault: fault.name, victim: fault.victim });
+    ledger.write({ kind: 'fault', at: Date.now(), fault: fault.name, victim: fault.victim, lastsMs: fault.lastsMs });
     say(`${fault.name}: ${fault.victim}${fault.lastsMs > 0 ? ` for ${fault.lastsMs} ms` : ''}`);
     const over = suffer(fault)
       // A member that does not start again has said why in its deaths.

@@ -142,11 +142,19 @@ describe('the judge', () => {
       ['task.adopted', 1, 'g2:b', 270],
       ['task.completed', 1, 'g2:b', 300],
     );
-    const kill: Line = { kind: 'fault', at: 100, fault: 'gateway killed', victim: 'g1' };
-    const other: Line = { kind: 'fault', at: 200, fault: 'gateway killed', victim: 'g2' };
+    const kill: Line = { kind: 'fault', at: 100, fault: 'gateway killed', victim: 'g1', lastsMs: 0 };
+    const other: Line = { kind: 'fault', at: 200, fault: 'gateway killed', victim: 'g2', lastsMs: 0 };
     const found = { ...WELL['found'], history: adopted } as Line;
     const verdict = judge([...Object.values({ ...WELL, found }), kill, other], TERMS);
     expect(verdict).toMatchObject({ adoption: { count: 1, p50: 170, p99: 170 }, faults: { 'gateway killed': 2 } });
     expect(verdict.violations).toEqual([]);
+    const before: Line = { kind: 'fault', at: 0, fault: 'node stopped', victim: 'n1', lastsMs: 99 };
+    const alone = (line: Line): number =>
+      judge([...Object.values({ ...WELL, found }), kill, line], TERMS).adoptionAlone.count;
+    expect(alone(before)).toBe(1);
+    expect(alone({ ...before, lastsMs: 100 })).toBe(0);
+    expect(alone({ ...before, at: 270 })).toBe(0);
+    expect(alone({ ...before, at: 271 })).toBe(1);
+    expect(alone({ ...before, at: 150, victim: 'n2' })).toBe(1);
   });
 });

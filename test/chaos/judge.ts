@@ -39,9 +39,18 @@ export interface Terms {
 export interface Verdict {
   readonly totals: Readonly<Record<string, number>>;
   readonly faults: Readonly<Record<string, number>>;
-  /** From a gateway’s kill until another one had its attempts, in milliseconds. */
-  readonly adoption: { readonly count: number; readonly p50: number; readonly p99: number };
+  /** From a gateway’s kill until another one had its attempts. */
+  readonly adoption: Waits;
+  /** The same of those whose node was not stopped, and whose link nothing befell, meanwhile. */
+  readonly adoptionAlone: Waits;
   readonly violations: readonly Violation[];
+}
+
+/** How long was waited, in milliseconds. */
+export interface Waits {
+  readonly count: number;
+  readonly p50: number;
+  readonly p99: number;
 }
 
 type Of<Kind extends Line['kind']> = Extract<Line, { kind: Kind }>;
@@ -85,7 +94,14 @@ export function judge(lines: readonly Line[], terms: Terms): Verdict {
     const says = `${totals.again} executions of ${totals.acknowledged} tasks were not the first`;
     violations.push({ rule: 'again', taskId: null, says });
   }
-  return { totals, faults: countOf(faults.map(({ fault }) => fault)), adoption: adoptionOf(cases, faults), violations };
+  const adoptions = adoptionsOf(cases, faults);
+  return {
+    totals,
+    faults: countOf(faults.map(({ fault }) => fault)),
+    adoption: waitsOf(adoptions),
+    adoptionAlone: waitsOf(adoptions.filter(({ isAlone }) => isAlone)),
+    violations,
+  };
 }
 
 /** The longest that nothing happened to a task, since all was healed, though it was its turn. */
@@ -168,10 +184,16 @@ function casesOf(lines: readonly Line[]): Map<string, Case> {
   return cases;
 }
 
+interface Adoption {
+  readonly tookMs: number;
+  /** Whether the kill of the gateway was the only fault that its node felt. */
+  readonly isAlone: boolean;
+}
+
 /** How long attempts were nobody’s after their gateway had been killed. */
-function adoptionOf(cases: ReadonlyMap<string, Case>, faults: readonly Of<'fault'>[]): Verdict['adoption'] {
+function adoptionsOf(cases: ReadonlyMap<string, Case>, faults: readonly Of<'fault'>[]): readonly Adoption[] {
   const kills = faults.filter(({ fault }) => fault === 'gateway killed');
-  const waits: number[] = [];
+  const adoptions: Adoption[] = [];
   for (const { found } of cases.values()) {
     const history = found?.history ?? [];
     for (const [index, entry] of history.entries()) {
@@ -179,10 +201,17 @@ function adoptionOf(cases: ReadonlyMap<string, Case>, faults: readonly Of<'fault
       const holder = ownerBefore(history, index);
       const since = history[index - 1]?.at ?? 0;
       const kill = kills.findLast(({ victim, at }) => victim === holder && at >= since && at <= entry.at);
-      if (kill !== undefined) waits.push(entry.at - kill.at);
+      if (kill === undefined) continue;
+      const feels = ({ victim, at, lastsMs }: Of<'fault'>): boolean =>
+        victim === entry.node && at <= entry.at && at + lastsMs >= kill.at;
+      adoptions.push({ tookMs: entry.at - kill.at, isAlone: !faults.some(feels) });
     }
   }
-  waits.sort((one, other) => one - other);
+  return adoptions;
+}
+
+function waitsOf(adoptions: readonly Adoption[]): Waits {
+  const waits = adoptions.map(({ tookMs }) => tookMs).sort((one, other) => one - other);
   const quantile = (share: number): number => waits[Math.min(waits.length - 1, Math.floor(waits.length * share))] ?? 0;
   return { count: waits.length, p50: quantile(0.5), p99: quantile(0.99) };
 }

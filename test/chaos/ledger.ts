@@ -34,8 +34,14 @@ export type Line =
       readonly token: string | null;
       readonly history: readonly HistoryEntry[];
     }
-  /** What was done to whom. */
-  | { readonly kind: 'fault'; readonly at: number; readonly fault: string; readonly victim: string }
+  /** What was done to whom, and for how long. */
+  | {
+      readonly kind: 'fault';
+      readonly at: number;
+      readonly fault: string;
+      readonly victim: string;
+      readonly lastsMs: number;
+    }
   /** From here on nobody did any harm. */
   | { readonly kind: 'healed'; readonly at: number };
 

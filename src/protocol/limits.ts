@@ -77,6 +77,18 @@ export const LIMITS = {
     'Messages kept for replay until the peer acknowledges them.',
     'The link is cut with SLOW_CONSUMER and the session starts anew.',
   ),
+  acknowledgeMs: limit(
+    10,
+    'ms',
+    'How long an acknowledgement may wait for a message to ride along with; one for a message of another peer never does. 0: it goes at the end of the turn.',
+    'It goes in a frame of its own.',
+  ),
+  acknowledgeMax: limit(
+    1_024,
+    'count',
+    'Messages whose acknowledgement waits for a message to ride along with.',
+    'It goes at the end of the turn.',
+  ),
   handshakeMs: limit(
     10_000,
     'ms',

@@ -1,7 +1,8 @@
 /**
  * Reliable delivery within one session, across links. Outward, reliable messages are numbered from 1 and kept until the
  * peer acknowledges them; inward, a number seen before is dropped and a missing one is a gap. A message is acknowledged
- * when its receiver is done with it (a result: when it is stored), so an acknowledgement is a promise.
+ * when its receiver is done with it (a result: when it is stored), so an acknowledgement is a promise. Nobody waits for it
+ * but those who keep what it is for, so it rides along with what is sent next, or goes alone a moment later.
  */
 import { PincerError } from '../protocol/failure.ts';
 import type { Limits } from '../protocol/limits.ts';
@@ -25,10 +26,12 @@ export interface SendOptions {
   readonly onAbandoned?: () => void;
 }
 
+export type DeliveryLimits = Pick<Limits, 'unacknowledgedMax' | 'acknowledgeMax'>;
+
 const NO_OPTIONS: SendOptions = Object.freeze({});
 
 export class Delivery {
-  readonly #limits: Pick<Limits, 'unacknowledgedMax'>;
+  readonly #limits: DeliveryLimits;
   readonly #kept: (Kept | undefined)[] = [];
   /** Where `#kept` begins: what lies before it was acknowledged, and is let go. */
   #keptFrom = 0;
@@ -38,13 +41,15 @@ export class Delivery {
   #received = 0;
   readonly #doneAhead = new Set<number>();
   #isAckDue = false;
+  /** Messages that were dealt with since the last acknowledgement. */
+  #owed = 0;
   #post: Post | null = null;
   /** While something is not acknowledged: how far the peer has got, and when it was first seen to be there. */
   #stall: { readonly acknowledged: number; at: number } | null = null;
   /** Duplicates dropped, for the counters. */
   duplicates = 0;
 
-  constructor(limits: Pick<Limits, 'unacknowledgedMax'>) {
+  constructor(limits: DeliveryLimits) {
     this.#limits = limits;
   }
 
@@ -93,7 +98,7 @@ export class Delivery {
       else if (message.id <= this.#accepted) {
         this.duplicates += 1;
         // The peer may be replaying because it missed the acknowledgement.
-        if (message.id <= this.#received) this.#oweAck();
+        if (message.id <= this.#received) this.sendSignOfLife();
       } else if (message.id === this.#accepted + 1) {
         this.#accepted = message.id;
         fresh.push(message);
@@ -108,19 +113,24 @@ export class Delivery {
 
   /** Says that an accepted message has been dealt with for good. Harmless for unreliable ones. To be passed about as it is. */
   readonly done = (message: Message): void => {
-    const { id } = message;
+    const { id, type } = message;
     if (id === undefined) return;
     if (id === this.#received + 1) {
       this.#received = id;
       while (this.#doneAhead.delete(this.#received + 1)) this.#received += 1;
     } else this.#doneAhead.add(id);
-    this.#oweAck();
+    this.#owed += 1;
+    this.#isAckDue = true;
+    // Whoever sent a message to another peer waits for that one’s acknowledgement. Any other may wait for company.
+    const isUrgent = type === 'direct' || type === 'broadcast' || this.#owed >= this.#limits.acknowledgeMax;
+    if (isUrgent) this.#post?.wake();
+    else this.#post?.wakeLater();
   };
 
   /** Joins a link: replays what the peer has not received, of a session that resumes. */
   attach(post: Post, peerReceived: number): void {
     this.#post = post;
-    this.#isAckDue = false;
+    this.#ackSaid();
     this.#acknowledge(peerReceived);
     this.#replay(post);
   }
@@ -154,14 +164,14 @@ export class Delivery {
     for (const kept of abandoned) kept?.options.onAbandoned?.();
   }
 
-  /** Sends the acknowledgement that is owed, if any. The post calls it right before each flush. */
+  /** Sends the acknowledgement that is owed, if any. The post has it called right before each flush. */
   flushAck(): void {
     if (!this.#isAckDue || this.#post === null) return;
-    this.#isAckDue = false;
+    this.#ackSaid();
     this.#post.send({ type: 'ack', payload: { received: this.#received } });
   }
 
-  /** Sends an acknowledgement even if none is owed: a sign of life. */
+  /** Sends an acknowledgement at the end of this turn, even if none is owed: a sign of life. */
   sendSignOfLife(): void {
     this.#isAckDue = true;
     this.#post?.wake();
@@ -174,9 +184,9 @@ export class Delivery {
     }
   }
 
-  #oweAck(): void {
-    this.#isAckDue = true;
-    this.#post?.wake();
+  #ackSaid(): void {
+    this.#isAckDue = false;
+    this.#owed = 0;
   }
 
   #acknowledge(received: number): void {

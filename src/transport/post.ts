@@ -49,6 +49,11 @@ export class Post {
   /** Progress held back while the link is full: the latest of each attempt. */
   readonly #progress = new Map<string, Message<'task_progress'>>();
   #isFlushDue = false;
+  /** What may wait a moment for something to ride along with waits since the last flush. */
+  #isLateDue = false;
+  #flushes = 0;
+  /** Runs while something may wait: it looks twice in `acknowledgeMs`, and at the second look what waits is sent. */
+  #cancelLate: (() => void) | null = null;
   #isFull = false;
   #isFaulty = false;
   #cancelStall: (() => void) | null = null;
@@ -75,6 +80,7 @@ export class Post {
       onClose: (code, reason) => {
         this.#cancelStall?.();
         this.#cancelResume?.();
+        this.#cancelLate?.();
         this.#progress.clear();
         events.onClose(code, reason);
       },
@@ -132,18 +138,28 @@ export class Post {
     this.#clock.soon(() => this.flush());
   }
 
+  /** Makes sure that a flush comes within `acknowledgeMs`, if none does before. */
+  wakeLater(): void {
+    if (this.#limits.acknowledgeMs === 0) this.wake();
+    if (this.#isFlushDue || this.#isLateDue) return;
+    this.#isLateDue = true;
+    if (this.#cancelLate === null && this.#link.isOpen) this.#lookLater(this.#flushes);
+  }
+
   /** Sends what was gathered. */
   flush(): void {
+    // What rides along must not ask for another flush.
+    this.#isFlushDue = true;
+    if (this.#link.isOpen) this.#events.beforeFlush?.();
     this.#isFlushDue = false;
-    if (!this.#link.isOpen) return;
-    this.#events.beforeFlush?.();
-    this.#isFlushDue = false;
+    this.#isLateDue = false;
+    this.#flushes += 1;
     this.#write();
   }
 
   /** Says why, where that is still possible, and closes in order. */
   close(error: PincerError): void {
-    this.#write();
+    this.flush();
     this.#link.close(closeCodeOf(error.code), reasonOf(error));
   }
 
@@ -155,6 +171,16 @@ export class Post {
 
   terminate(): void {
     this.#link.terminate();
+  }
+
+  /** One timer for whatever waits: with many flushes it would not pay to clear and set one for each. */
+  #lookLater(flushesBefore: number): void {
+    this.#cancelLate = this.#clock.schedule(this.#limits.acknowledgeMs / 2, () => {
+      this.#cancelLate = null;
+      if (!this.#isLateDue) return;
+      if (this.#flushes === flushesBefore) this.flush();
+      else this.#lookLater(this.#flushes);
+    });
   }
 
   #write(): void {

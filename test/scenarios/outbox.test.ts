@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { memoryOutbox } from '../../src/actors/node/outbox.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
+import { defaultLimits } from '../../src/protocol/limits.ts';
 import { createTestCluster, type TestClusterOptions } from '../../src/testing/cluster.ts';
 import { MemoryPeer } from '../support/memory-peer.ts';
 import { Puppets } from '../support/puppets.ts';
@@ -90,7 +91,7 @@ describe('a node that is killed with a result that no gateway has', () => {
     expect((await cluster.until(client.task(ended.taskId))).task).toMatchObject({ crashes: 0, failures: 0 });
     expect([await counter('resultsDuplicate'), await counter('resultsStale')]).toEqual([0, 0]);
     expect((await cluster.until(client.node('node-1'))).running).toEqual([]);
-    await cluster.settle();
+    await cluster.advance(defaultLimits.acknowledgeMs);
     expect(await isEmpty(outbox, cluster)).toBe(true);
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createMemoryStore } from '../../src/actors/store/memory.ts';
 import type { Store } from '../../src/actors/store/store.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
+import { defaultLimits } from '../../src/protocol/limits.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
 import { MemoryPeer } from '../support/memory-peer.ts';
 import { Puppets } from '../support/puppets.ts';
@@ -155,7 +156,7 @@ describe('a store that fails for a while', () => {
       { result: 1, attempts: 1 },
       { result: 2, attempts: 1 },
     ]);
-    await cluster.settle();
+    await cluster.advance(defaultLimits.acknowledgeMs);
     expect(peer.last('ack')).toEqual({ received: 2 });
     expect((await cluster.gateway.stats()).counters['liveTasks']).toBe(0);
   });

@@ -6,15 +6,21 @@ import type { Message } from '../../src/protocol/message.ts';
 import { Delivery } from '../../src/transport/delivery.ts';
 import type { Post } from '../../src/transport/post.ts';
 
-const LIMITS = { unacknowledgedMax: 100 };
+const LIMITS = { unacknowledgedMax: 100, acknowledgeMax: 10 };
 const REF = { attempt: 1 };
 
-/** A link’s end that keeps what is sent over it. */
-function fakePost(): { post: Post; sent: Message[]; isFull: boolean } {
-  const fake = { sent: [] as Message[], isFull: false, post: null as unknown as Post };
+/** A link’s end that keeps what is sent over it, and how it was woken. */
+function fakePost(): { post: Post; sent: Message[]; woken: ('now' | 'later')[]; isFull: boolean } {
+  const fake = {
+    sent: [] as Message[],
+    woken: [] as ('now' | 'later')[],
+    isFull: false,
+    post: null as unknown as Post,
+  };
   fake.post = {
     send: (message: Message) => void fake.sent.push(message),
-    wake: () => {},
+    wake: () => void fake.woken.push('now'),
+    wakeLater: () => void fake.woken.push('later'),
     get isFull() {
       return fake.isFull;
     },
@@ -22,7 +28,7 @@ function fakePost(): { post: Post; sent: Message[]; isFull: boolean } {
   return fake;
 }
 
-function attached(): { delivery: Delivery; sent: Message[]; isFull: boolean } {
+function attached(): { delivery: Delivery; sent: Message[]; woken: ('now' | 'later')[]; isFull: boolean } {
   const fake = fakePost();
   const delivery = new Delivery(LIMITS);
   delivery.attach(fake.post, 0);
@@ -138,13 +144,39 @@ describe('a receiver', () => {
     expect([delivery.received, sent]).toEqual([3, [ack(3)]]);
   });
 
-  it('acknowledges once more what is said once more', () => {
-    const { delivery, sent } = attached();
+  it('acknowledges once more what is said once more, at once', () => {
+    const { delivery, sent, woken } = attached();
     for (const message of delivery.accept([started(1)])) delivery.done(message);
     delivery.flushAck();
     delivery.accept([started(1)]);
     delivery.flushAck();
-    expect(sent).toEqual([ack(1), ack(1)]);
+    expect([sent, woken]).toEqual([
+      [ack(1), ack(1)],
+      ['later', 'now'],
+    ]);
+  });
+
+  it('lets an acknowledgement wait, unless it is for a message of another peer', () => {
+    const { delivery, woken } = attached();
+    const payload = { body: new Uint8Array(), reliable: true };
+    const messages: Message[] = [
+      started(1),
+      { type: 'direct', id: 2, from: 'other', payload },
+      started(3),
+      { type: 'broadcast', id: 4, from: 'other', payload },
+    ];
+    for (const message of delivery.accept(messages)) delivery.done(message);
+    expect(woken).toEqual(['later', 'now', 'later', 'now']);
+  });
+
+  it('lets no more acknowledgements wait than it may', () => {
+    const { delivery, woken } = attached();
+    const messages = Array.from({ length: LIMITS.acknowledgeMax + 1 }, (_, index) => started(index + 1));
+    for (const message of delivery.accept(messages.slice(0, -1))) delivery.done(message);
+    expect(woken.map((how) => how === 'now')).toEqual([...Array(LIMITS.acknowledgeMax - 1).fill(false), true]);
+    delivery.flushAck();
+    for (const message of delivery.accept(messages.slice(-1))) delivery.done(message);
+    expect(woken.at(-1)).toBe('later');
   });
 });
 

@@ -1,7 +1,7 @@
 /** Messages over one link: gathered, held back, refused. */
 import { describe, expect, it } from 'vitest';
 import { createSimulatedClock } from '../../src/actors/simulated-clock.ts';
-import type { PincerError } from '../../src/protocol/failure.ts';
+import { PincerError } from '../../src/protocol/failure.ts';
 import { defaultLimits, type Limits } from '../../src/protocol/limits.ts';
 import type { Message } from '../../src/protocol/message.ts';
 import { decodeFrame, encodeFrame } from '../../src/transport/codec.ts';
@@ -9,7 +9,7 @@ import type { Link, LinkEvents } from '../../src/transport/link.ts';
 import { createPostCounters, Post } from '../../src/transport/post.ts';
 
 /** A post over a link that the test plays: what was sent, and how much of it waits. */
-function posted(limits: Partial<Limits> = {}) {
+function posted(limits: Partial<Limits> = {}, beforeFlush: (ride: (message: Message) => void) => void = () => {}) {
   const clock = createSimulatedClock();
   const frames: Message[][] = [];
   const heard: { messages: Message[]; faults: string[]; flow: boolean[]; closed: [number, string][] } = {
@@ -46,7 +46,7 @@ function posted(limits: Partial<Limits> = {}) {
     },
   };
   const counters = createPostCounters();
-  const post = new Post({
+  const post: Post = new Post({
     link: link as Link,
     clock,
     limits: { ...defaultLimits, ...limits },
@@ -56,6 +56,7 @@ function posted(limits: Partial<Limits> = {}) {
       onFault: (error: PincerError) => void heard.faults.push(error.code),
       onClose: (code, reason) => void heard.closed.push([code, reason]),
       onFlow: (isFull) => void heard.flow.push(isFull),
+      beforeFlush: () => beforeFlush((message) => post.send(message)),
     },
   });
   const told = (): LinkEvents => events ?? expect.fail('the post attaches to its link');
@@ -90,6 +91,39 @@ describe('a post', () => {
     expect(frames).toEqual([]);
     await clock.runSoon();
     expect(frames).toEqual([[ack(1), ack(2), ack(3)]]);
+  });
+
+  it('has what may wait ride along with the next frame, and sends it alone within acknowledgeMs', async () => {
+    const { post, clock, frames } = posted({ acknowledgeMs: 10 }, (ride) => ride(ack(7)));
+    post.wakeLater();
+    await clock.advance(4);
+    expect(frames).toEqual([]);
+    post.send(ack(1));
+    await clock.runSoon();
+    expect(frames).toEqual([[ack(1), ack(7)]]);
+    post.wakeLater();
+    await clock.advance(10);
+    expect(frames).toEqual([[ack(1), ack(7)], [ack(7)]]);
+    await clock.advance(100);
+    expect([frames.length, clock.pending]).toEqual([2, 0]);
+  });
+
+  it('lets nothing wait where acknowledgeMs is 0', async () => {
+    const { post, clock, frames } = posted({ acknowledgeMs: 0 }, (ride) => ride(ack(7)));
+    post.wakeLater();
+    await clock.runSoon();
+    expect(frames).toEqual([[ack(7)]]);
+  });
+
+  it('says what may wait before it closes, and waits for nothing after the link has gone', async () => {
+    const closing = posted({}, (ride) => ride(ack(7)));
+    closing.post.wakeLater();
+    closing.post.close(new PincerError('STOPPED', 'over'));
+    expect(closing.frames).toEqual([[ack(7)]]);
+    const gone = posted();
+    gone.post.wakeLater();
+    gone.closeLink();
+    expect(gone.clock.pending).toBe(0);
   });
 
   it('begins a new frame when one is full', async () => {

@@ -281,12 +281,6 @@ export const LIMITS = {
     'Unsettled tasks of one client or node in one store, however many gateways took them: half of what may wait, so that one cannot fill it. Tasks of schedules are nobody’s.',
     'Its next submit is refused with QUEUE_FULL, which says when to come back; others go on.',
   ),
-  hotTasksMax: limit(
-    2_000,
-    'count',
-    'Waiting tasks that the memory store keeps as whole rows, 1.4 kB each, since their turn may come at once.',
-    'Further ones are kept small, 0.3 kB each, until their turn comes or somebody asks for them. No answer depends on it.',
-  ),
   submitBatchMax: limit(1_000, 'count', 'Tasks written to the store in one step.', 'The rest goes into the next step.'),
   submitsUnderWayMax: limit(
     8_192,

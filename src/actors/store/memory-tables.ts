@@ -1,24 +1,23 @@
 /** The tables of the memory store: rows in maps, their order in heaps and lists. */
 
 import type { Place } from '../../machines/policies/rank.ts';
-import type { Limits } from '../../protocol/limits.ts';
 import { type HistoryEntry, TASK_STATUSES, type TaskStatus } from '../../protocol/task.ts';
 import type { StandingOrder } from './cluster.ts';
-import { ColdTask, Kinds, type Told } from './cold-task.ts';
 import { MemoryLimits } from './memory-limits.ts';
-import { MemoryLines, type Warmth } from './memory-lines.ts';
-import { type MemoryRow, memoryRow } from './memory-row.ts';
+import { MemoryLines } from './memory-lines.ts';
+import { MemoryRow } from './memory-row.ts';
 import type { NewTask, ScheduleRecord } from './new-task.ts';
+import { entriesOf, Histories } from './packed-history.ts';
 import { Retention } from './retention.ts';
 import type { DirectoryRow, FairLine, GatewayRow, Lock } from './rows.ts';
 import { Slabs } from './slabs.ts';
+import { rowOf } from './special-row.ts';
 import type { ListFilter, TaskPage } from './store.ts';
 import type { BodyKind, OwnedRows, Tables, TaskRows } from './tables.ts';
+import { Kinds } from './task-kinds.ts';
 import { TaskList } from './task-list.ts';
 import type { TaskRow } from './task-row.ts';
 import type { WaitingCounts } from './waiting-room.ts';
-
-export type { MemoryRow } from './memory-row.ts';
 
 export class MemoryTables implements Tables<MemoryRow> {
   readonly tasks: MemoryTasks;
@@ -36,9 +35,9 @@ export class MemoryTables implements Tables<MemoryRow> {
   readonly orders = new Map<string, StandingOrder>();
   readonly #counters = { token: 0, epoch: 0 };
 
-  constructor(nowMs: number, limits: Pick<Limits, 'hotTasksMax'>) {
-    this.tasks = new MemoryTasks(() => this.lines);
-    this.lines = new MemoryLines(this.tasks, limits);
+  constructor(nowMs: number) {
+    this.lines = new MemoryLines();
+    this.tasks = new MemoryTasks(this.lines);
     const queues = new Map<string, number>();
     this.waiting = {
       ...{ tasks: 0, bytes: 0, left: 0, sinceMs: nowMs },
@@ -59,47 +58,35 @@ export class MemoryTables implements Tables<MemoryRow> {
   }
 }
 
-class MemoryTasks implements TaskRows<MemoryRow>, Warmth {
+class MemoryTasks implements TaskRows<MemoryRow> {
   readonly counts = Object.fromEntries(TASK_STATUSES.map((status) => [status, 0])) as Record<TaskStatus, number>;
-  readonly #rows = new Map<string, MemoryRow | ColdTask>();
+  readonly #rows = new Map<string, MemoryRow>();
   readonly #keys = new Map<string, MemoryRow>();
   readonly #dependents = new Map<string, Set<MemoryRow>>();
   readonly #list = new TaskList();
   readonly #slabs = new Slabs();
   readonly #kinds = new Kinds();
-  readonly #lines: () => MemoryLines;
+  readonly #histories = new Histories();
+  readonly #lines: MemoryLines;
   #seq = 0;
 
-  constructor(lines: () => MemoryLines) {
+  constructor(lines: MemoryLines) {
     this.#lines = lines;
   }
 
   get(taskId: string): MemoryRow | undefined {
-    const task = this.#rows.get(taskId);
-    if (!(task instanceof ColdTask)) return task;
-    const row = this.warm(task);
-    this.#lines().exchange(task, row);
-    return row;
+    return this.#rows.get(taskId);
   }
 
-  addWaiting(task: NewTask, place: Place, told: Told): boolean {
-    const lines = this.#lines();
-    const kind = lines.hasHotRoom ? null : this.#kinds.of(task, told);
-    if (kind === null) return false;
-    const cold = new ColdTask(task, kind, place, told, this.#slabs);
-    this.#rows.set(cold.taskId, cold);
-    this.#list.push(cold);
-    this.counts.pending += 1;
-    lines.enterCold(cold);
-    return true;
-  }
-
-  warm(cold: ColdTask): MemoryRow {
-    const row = cold.toRow();
-    cold.status = 'warmed';
+  addWaiting(task: NewTask, place: Place, told: { readonly nowMs: number; readonly at: number }): boolean {
+    if (!isPlain(task, told.at)) return false;
+    const row = new MemoryRow(task, this.#kinds.of(task), place, told);
+    this.setBody(row, 'payload', task.payload);
     this.#rows.set(row.taskId, row);
-    this.#list.replace(row);
-    return row;
+    this.#list.push(row);
+    this.counts.pending += 1;
+    this.#lines.enter(row);
+    return true;
   }
 
   byKey(key: string): MemoryRow | undefined {
@@ -112,14 +99,14 @@ class MemoryTasks implements TaskRows<MemoryRow>, Warmth {
   }
 
   add(row: TaskRow): MemoryRow {
-    const own = memoryRow(row);
+    const own = rowOf(row, this.#kinds.of(row));
     this.#set(own);
     this.#list.push(own);
     return own;
   }
 
   replace(old: MemoryRow, row: TaskRow): MemoryRow {
-    const own = memoryRow(row, old);
+    const own = rowOf(row, old.kind, old);
     old.isForgotten = true;
     this.counts[old.status] -= 1;
     this.#set(own);
@@ -145,21 +132,37 @@ class MemoryTasks implements TaskRows<MemoryRow>, Warmth {
   }
 
   body(row: MemoryRow, kind: BodyKind): Uint8Array | null {
-    return row[kind];
+    if (kind === 'payload') return row.payloadView();
+    return kind === 'result' ? row.resultView() : row.checkpoint;
   }
 
   setBody(row: MemoryRow, kind: BodyKind, bytes: Uint8Array | null): void {
-    row[kind] = bytes === null ? null : this.#slabs.copyOf(bytes);
-    row[`${kind}Bytes`] = bytes?.byteLength ?? 0;
+    const byteLength = bytes?.byteLength ?? 0;
+    if (kind === 'checkpoint') {
+      row.checkpoint = bytes === null ? null : this.#slabs.copyOf(bytes);
+      row.checkpointBytes = byteLength;
+      return;
+    }
+    const at = bytes === null ? 0 : this.#slabs.keep(bytes);
+    const buffer = bytes === null ? null : this.#slabs.buffer;
+    if (kind === 'payload') {
+      row.payload = buffer;
+      row.payloadAt = at;
+      row.payloadBytes = byteLength;
+    } else {
+      const course = row.ownCourse();
+      course.result = buffer;
+      course.resultAt = at;
+      course.resultBytes = byteLength;
+    }
   }
 
   history(row: MemoryRow): readonly HistoryEntry[] {
-    return row.history;
+    return entriesOf(row.history, row.createdAt, row.entries);
   }
 
   tell(row: MemoryRow, entry: HistoryEntry, entriesMax: number): void {
-    if (row.history.length >= entriesMax) row.history.splice(1, 1);
-    row.history.push(entry);
+    this.#histories.add(row.ownCourse().history, entry, { createdAt: row.createdAt, entriesMax });
   }
 
   link(row: MemoryRow, dependent: MemoryRow): void {
@@ -215,4 +218,12 @@ class MemoryOwned implements OwnedRows<MemoryRow> {
     owned?.delete(row);
     if (owned?.size === 0) this.#owned.delete(gateway);
   }
+}
+
+/** It has nothing that most tasks do not have, and the time at which it was told comes back exactly from how long after that was. */
+function isPlain(task: NewTask, toldAt: number): boolean {
+  if (task.key !== undefined || task.prefer !== undefined || task.affinityKey !== undefined) return false;
+  if (task.fairKey !== undefined || task.limit !== undefined || task.after !== undefined) return false;
+  if ((task.delayMs ?? 0) > 0 || task.ttlMs !== undefined || task.deadlineMs !== undefined) return false;
+  return task.createdAt + (toldAt - task.createdAt) === toldAt;
 }

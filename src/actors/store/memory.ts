@@ -7,7 +7,8 @@
 import { PincerError } from '../../protocol/failure.ts';
 import { defaultLimits, type Limits } from '../../protocol/limits.ts';
 import type { Clock, Ids } from '../../protocol/ports.ts';
-import { type MemoryRow, MemoryTables } from './memory-tables.ts';
+import type { MemoryRow } from './memory-row.ts';
+import { MemoryTables } from './memory-tables.ts';
 import type * as contract from './store.ts';
 import { copyOf } from './task-row.ts';
 import { VerbStore } from './verb-store.ts';
@@ -33,7 +34,7 @@ class MemoryStore extends VerbStore<MemoryRow> {
   constructor({ clock, ids, limits }: MemoryStoreOptions) {
     super(clock, ids);
     const all = { ...defaultLimits, ...limits };
-    this.#verbs = new Verbs(clock, all, new MemoryTables(clock.now(), all));
+    this.#verbs = new Verbs(clock, all, new MemoryTables(clock.now()));
   }
 
   async open(): Promise<void> {

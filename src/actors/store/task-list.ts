@@ -1,21 +1,20 @@
 /** Every task that the memory store knows, in the order of submit, so that lists can be read newest first, page by page. */
 import type { TaskStatus } from '../../protocol/task.ts';
-import { ColdTask } from './cold-task.ts';
 import type { MemoryRow } from './memory-row.ts';
 import type { ListFilter, TaskPage } from './store.ts';
 import { recordOf } from './task-row.ts';
 
 export class TaskList {
-  #rows: (MemoryRow | ColdTask)[] = [];
+  #rows: MemoryRow[] = [];
   #forgotten = 0;
 
   /** Adds the task submitted last. */
-  push(row: MemoryRow | ColdTask): void {
+  push(row: MemoryRow): void {
     this.#rows.push(row);
   }
 
   /** Puts what a task is now in the place of what it was. */
-  replace(row: MemoryRow | ColdTask): void {
+  replace(row: MemoryRow): void {
     let low = 0;
     let high = this.#rows.length - 1;
     while (low < high) {
@@ -30,7 +29,7 @@ export class TaskList {
   drop(): void {
     this.#forgotten += 1;
     if (this.#forgotten <= 1_024 || this.#forgotten * 2 <= this.#rows.length) return;
-    this.#rows = this.#rows.filter((row) => !isForgotten(row));
+    this.#rows = this.#rows.filter((row) => !row.isForgotten);
     this.#forgotten = 0;
   }
 
@@ -44,11 +43,10 @@ export class TaskList {
   ): TaskPage {
     const before = filter.cursor === undefined ? Number.POSITIVE_INFINITY : Number(filter.cursor);
     const statuses = filter.status === undefined ? null : new Set(filter.status);
-    const matches = (task: MemoryRow | ColdTask): boolean => {
-      const [status, type, node] =
-        task instanceof ColdTask ? (['pending', task.kind.type, null] as const) : [task.status, task.type, task.node];
+    const matches = (task: MemoryRow): boolean => {
+      const { status, type, node } = task;
       return (
-        !isForgotten(task) &&
+        !task.isForgotten &&
         (statuses === null || statuses.has(status)) &&
         (filter.type === undefined || filter.type === type) &&
         (filter.node === undefined || filter.node === node)
@@ -56,7 +54,7 @@ export class TaskList {
     };
     const isCounted = filter.type === undefined && filter.node === undefined;
 
-    const found: (MemoryRow | ColdTask)[] = [];
+    const found: MemoryRow[] = [];
     let total = 0;
     for (let at = this.#rows.length - 1; at >= 0; at -= 1) {
       const row = this.#rows[at];
@@ -70,13 +68,9 @@ export class TaskList {
 
     const items = found.slice(0, limit);
     const last = items.at(-1);
-    const page = { items: items.map((task) => recordOf(task instanceof ColdTask ? task.toRow() : task, nowMs)), total };
+    const page = { items: items.map((task) => recordOf(task, nowMs)), total };
     return found.length > limit && last !== undefined ? { ...page, cursor: String(last.seq) } : page;
   }
-}
-
-function isForgotten(task: MemoryRow | ColdTask): boolean {
-  return !(task instanceof ColdTask) && task.isForgotten;
 }
 
 function countOf(counts: Readonly<Record<TaskStatus, number>>, statuses: ReadonlySet<TaskStatus> | null): number {

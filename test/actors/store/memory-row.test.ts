@@ -1,27 +1,19 @@
-/** Waiting tasks that are kept small: no answer tells whether a task was one. */
+/** Rows of the memory store: plain tasks, which are kept small until something happens to them, and those that have more to them. */
 import { describe, expect, it } from 'vitest';
 import { createMemoryStore } from '../../../src/actors/store/memory.ts';
-import { differential, type OpenStore, storeConformance } from '../../conformance/store.ts';
+import type { OpenStore } from '../../conformance/store.ts';
 import { aTask, bytesOf, fixtureOf, idsOf, QUEUE, textOf } from '../../conformance/store-fixture.ts';
 
-const withHot =
-  (hotTasksMax: number): OpenStore =>
-  async (clock, limits = {}) => {
-    let ids = 0;
-    const store = createMemoryStore({ clock, ids: () => `${++ids}`, limits: { ...limits, hotTasksMax } });
-    await store.open();
-    return store;
-  };
+const open: OpenStore = async (clock, limits = {}) => {
+  let ids = 0;
+  const store = createMemoryStore({ clock, ids: () => `${++ids}`, limits });
+  await store.open();
+  return store;
+};
 
-storeConformance('the memory store that keeps nothing hot', withHot(0));
-
-describe('a cold task', () => {
-  it.each([1, 2, 3, 4, 5, 6, 7, 8])('is answered for as any other, whatever the hot window, seed %i', async (seed) => {
-    await differential(withHot(seed % 2 === 0 ? 0 : 10), withHot(Number.POSITIVE_INFINITY), seed);
-  });
-
+describe('a plain task', () => {
   it('is claimed in its turn, with the payload and the history that it had', async () => {
-    const { store, claim, clock, events } = await fixtureOf(withHot(2));
+    const { store, claim, clock, events } = await fixtureOf(open);
     for (const [index, priority] of [5, 5, 5, 1, 9, 5].entries()) {
       await store.submit([aTask({ taskId: `t${index}`, priority, payload: bytesOf(`payload ${index}`) })]);
       await clock.advance(1);
@@ -35,8 +27,8 @@ describe('a cold task', () => {
     expect(await events('t5')).toEqual(['task.submitted', 'task.claimed']);
   });
 
-  it('keeps its place when somebody asks for it, and is cancelled as any other', async () => {
-    const { store, claim, record } = await fixtureOf(withHot(0));
+  it('keeps its place when somebody asks for it, and is cancelled out of its line', async () => {
+    const { store, claim, record } = await fixtureOf(open);
     await store.submit([1, 2, 3, 4].map((n) => aTask({ taskId: `t${n}` })));
     expect((await record('t2')).status).toBe('pending');
     expect([await store.ahead('t3'), await store.ahead('t4')]).toEqual([2, 3]);
@@ -45,8 +37,8 @@ describe('a cold task', () => {
     expect(idsOf(await claim(9))).toEqual(['t1', 't2', 't4']);
   });
 
-  it('is listed without being made a row', async () => {
-    const { store } = await fixtureOf(withHot(0));
+  it('is listed by status, type and node', async () => {
+    const { store } = await fixtureOf(open);
     await store.submit([1, 2, 3].map((n) => aTask({ taskId: `t${n}` })));
     const { items, total } = await store.list({ status: ['pending'], type: 'echo', limit: 2 });
     expect([items.map(({ taskId }) => taskId), total]).toEqual([['t3', 't2'], 3]);
@@ -54,7 +46,7 @@ describe('a cold task', () => {
   });
 
   it('is not one that has more to it: a key, a time to live, a limit, a wish', async () => {
-    const { store, claim } = await fixtureOf(withHot(0));
+    const { store, claim } = await fixtureOf(open);
     const special = [
       { key: 'k' },
       { ttlMs: 5_000 },
@@ -81,7 +73,7 @@ describe('a cold task', () => {
   });
 
   it('has bytes of its own, however large', async () => {
-    const { store, claim } = await fixtureOf(withHot(0));
+    const { store, claim } = await fixtureOf(open);
     const sizes = [0, 1, 2_048, 2_049, 8_191, 8_192, 100_000, 7, 2_000, 2_000, 2_000, 2_000, 2_000];
     const frame = new Uint8Array(100_000);
     for (const [index, size] of sizes.entries()) {

@@ -2,6 +2,8 @@
  * The store on disk: an embedded LMDB database in a directory, which any number of processes of one machine may share.
  * Nothing that decides anything is kept in a process. Every promise of a change resolves when the change is on the disk.
  */
+import { existsSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
 import { PincerError } from '../../../protocol/failure.ts';
 import type { AttemptRef } from '../../../protocol/identifier.ts';
 import { defaultLimits, type Limits } from '../../../protocol/limits.ts';
@@ -18,7 +20,12 @@ import type { LmdbRow } from './head.ts';
 import type { PeerFrame } from './peer-frames.ts';
 import { Peers } from './peers.ts';
 import { bootId } from './store-time.ts';
+import { threadedStore } from './threaded-store.ts';
 import { Transactions } from './transactions.ts';
+
+const KIND = 'lmdb';
+/** What Node can start as a thread. It is not there where Pincer runs from its sources, or was made part of another file. */
+const ENTRY = new URL('./thread-entry.js', import.meta.url);
 
 /** How an LMDB store is made. Everything has a default. */
 export interface LmdbStoreOptions {
@@ -30,6 +37,12 @@ export interface LmdbStoreOptions {
   readonly ids?: Ids | undefined;
   /** For tests that need no safe disk: nothing is flushed, and a crash of the machine may lose all. Default false. */
   readonly noSync?: boolean | undefined;
+  /**
+   * Whether the store works in a thread of its own, so that whoever calls it does not do its work. Default true; false
+   * where `clock` or `ids` are given, which cannot be handed over, and where the file of the thread is not there, as in a
+   * bundle.
+   */
+  readonly thread?: boolean | undefined;
 }
 
 /**
@@ -42,7 +55,20 @@ export interface LmdbStoreOptions {
  * the disk is full or gone, and nothing of what was acknowledged is lost by that.
  */
 export function lmdbStore(dir: string, options: LmdbStoreOptions = {}): contract.Store {
-  return new LmdbStore(dir, options);
+  const { clock, ids, limits, noSync, thread = true } = options;
+  if (!thread || !existsSync(ENTRY) || clock !== undefined || ids !== undefined) return new LmdbStore(dir, options);
+  return threadedStore({
+    kind: KIND,
+    clock: realPorts().clock,
+    start: () => {
+      const worker = new Worker(ENTRY, { workerData: { dir, options: { limits, noSync } } });
+      // Whoever has the store in the same thread dies of its faults, too.
+      worker.on('error', (error) => {
+        throw error;
+      });
+      return worker;
+    },
+  });
 }
 
 const READER_CHECK_MS = 60_000;
@@ -54,8 +80,8 @@ interface Opened {
   readonly gate: CommitGate;
 }
 
-class LmdbStore extends VerbStore<LmdbRow> {
-  readonly kind = 'lmdb';
+export class LmdbStore extends VerbStore<LmdbRow> {
+  readonly kind = KIND;
   readonly #dir: string;
   readonly #clock: Clock;
   readonly #options: LmdbStoreOptions;

@@ -15,6 +15,8 @@ interface StoredLimit extends LimitRow {
 export class LmdbLimits implements LimitTable {
   readonly #dbs: Databases;
   readonly #rows: SmallTable<StoredLimit>;
+  /** No limit is to be looked at before this, as far as is known. */
+  #wakeMs = -LAST;
 
   constructor(dbs: Databases) {
     this.#dbs = dbs;
@@ -36,9 +38,10 @@ export class LmdbLimits implements LimitTable {
   }
 
   firstDue(nowMs: number): LimitRow | undefined {
-    const range = { start: [-LAST], end: [nowMs, '\u{10ffff}'], limit: 1 };
-    const [first] = this.#dbs.wake.getRange(range);
-    return first === undefined ? undefined : this.get(first.value);
+    if (this.#wakeMs > nowMs) return undefined;
+    const [first] = this.#dbs.wake.getRange({ start: [-LAST], limit: 1 });
+    this.#wakeMs = first === undefined ? LAST : (first.key as [number, string])[0];
+    return first === undefined || this.#wakeMs > nowMs ? undefined : this.get(first.value);
   }
 
   claimAt(row: LimitRow, claim: number): number {
@@ -63,11 +66,17 @@ export class LmdbLimits implements LimitTable {
     this.#rows.reset();
   }
 
+  /** Forgets when to look next: another process may change it from now on. */
+  forget(): void {
+    this.#wakeMs = -LAST;
+  }
+
   #wakeAt(row: StoredLimit, atMs: number | null): void {
     const before = row.standsAtMs ?? null;
     if (before === atMs) return;
     if (before !== null) this.#dbs.wake.removeSync([before, row.key]);
     if (atMs !== null) this.#dbs.wake.putSync([atMs, row.key], row.key);
+    if (atMs !== null) this.#wakeMs = Math.min(this.#wakeMs, atMs);
     row.standsAtMs = atMs;
   }
 }

@@ -3,20 +3,23 @@ import { type Line, takeMerged } from '../merged-lines.ts';
 import type { Want } from '../store.ts';
 import type { Taker, WaitingLines } from '../tables.ts';
 import type { LmdbRow } from './head.ts';
+import { LineFronts } from './line-fronts.ts';
 import type { LmdbTasks } from './lmdb-tasks.ts';
-import { INDEXES, type IndexKey, LAST, queueKey } from './task-indexes.ts';
+import { INDEXES, LAST, lapseAtMs, queueKey } from './task-indexes.ts';
 import type { LmdbWaiting } from './totals.ts';
-
-/** Rows that are looked up ahead in a line. */
-const CHUNK = 64;
 
 export class LmdbLines implements WaitingLines<LmdbRow> {
   readonly #tasks: LmdbTasks;
   readonly #waiting: LmdbWaiting;
+  readonly #fronts: LineFronts;
+  /** No task is due, and none expires, before this; as far as is known. Mostly nobody needs to look. */
+  #dueMs = -LAST;
+  #expiryMs = -LAST;
 
   constructor(tasks: LmdbTasks, waiting: LmdbWaiting) {
     this.#tasks = tasks;
     this.#waiting = waiting;
+    this.#fronts = new LineFronts(tasks);
   }
 
   has(queue: string): boolean {
@@ -35,16 +38,18 @@ export class LmdbLines implements WaitingLines<LmdbRow> {
   enter(row: LmdbRow): void {
     this.#tasks.touch(row);
     this.#waiting.addPending(row.queue, 1);
+    this.#fronts.enter(row);
+    this.expireLater(row);
   }
 
   leave(row: LmdbRow): void {
     this.#waiting.addPending(row.queue, -1);
+    this.#fronts.leave(row);
   }
 
   take(wants: readonly Want[], limit: number, taker: Taker<LmdbRow>): void {
-    this.#tasks.flush();
     takeMerged(wants, limit, {
-      lineOf: (queue, most) => (this.has(queue) ? this.#lineOf(queue, most) : undefined),
+      lineOf: (queue) => (this.has(queue) ? this.#lineOf(queue) : undefined),
       taker: {
         mayTake: (row) => taker.mayTake(row),
         take: (row) => {
@@ -56,51 +61,48 @@ export class LmdbLines implements WaitingLines<LmdbRow> {
   }
 
   takeDue(nowMs: number): LmdbRow | undefined {
-    return this.#first([INDEXES.due, -LAST], [INDEXES.due, nowMs, LAST]);
+    if (this.#dueMs > nowMs) return undefined;
+    const first = this.#tasks.first(INDEXES.due);
+    this.#dueMs = first?.atMs ?? LAST;
+    return first === undefined || first.atMs > nowMs ? undefined : this.#tasks.get(first.taskId);
   }
 
   nextExpired(nowMs: number): LmdbRow | undefined {
-    return this.#first([INDEXES.expiry, -LAST], [INDEXES.expiry, nowMs, LAST]);
+    if (this.#expiryMs > nowMs) return undefined;
+    const first = this.#tasks.first(INDEXES.expiry);
+    this.#expiryMs = first?.atMs ?? LAST;
+    return first === undefined || first.atMs > nowMs ? undefined : this.#tasks.get(first.taskId);
   }
 
-  // All of these follow from the row.
-  delay(): void {}
+  delay(row: LmdbRow): void {
+    this.#dueMs = Math.min(this.#dueMs, row.dueMs);
+    this.expireLater(row);
+  }
+
+  expireLater(row: LmdbRow): void {
+    this.#expiryMs = Math.min(this.#expiryMs, lapseAtMs(row));
+  }
+
+  // These follow from the row.
   dropDelayed(): void {}
-  expireLater(): void {}
   dropExpiry(): void {}
   dropExpiries(): void {}
 
-  #first(start: IndexKey, end: IndexKey): LmdbRow | undefined {
-    const [taskId] = this.#tasks.range(start, end, 1);
-    return taskId === undefined ? undefined : this.#tasks.get(taskId);
+  /** Forgets what it knows: another process may change it from now on. */
+  reset(): void {
+    this.#dueMs = -LAST;
+    this.#expiryMs = -LAST;
+    this.#fronts.reset();
   }
 
-  /** The line as it is now: what is taken of it in this call is left out, though it still stands in the index. */
-  #lineOf(queue: string, limit: number): Line<LmdbRow> {
-    const key = queueKey(queue);
-    const end: IndexKey = [INDEXES.ready, key, LAST];
-    let start: IndexKey = [INDEXES.ready, key, -LAST];
-    let chunk: string[] = [];
-    let at = 0;
-    let isWhole = false;
-    const fill = (): void => {
-      const most = Math.min(CHUNK, limit) + 1;
-      chunk = this.#tasks.range(start, end, most);
-      isWhole = chunk.length < most;
-      at = 0;
-    };
-    fill();
+  #lineOf(queue: string): Line<LmdbRow> {
+    const front = this.#fronts.of(queue);
     return {
       first: () => {
-        if (at >= chunk.length && !isWhole) fill();
-        const taskId = chunk[at];
+        const taskId = front.first();
         return taskId === undefined ? undefined : this.#tasks.get(taskId);
       },
-      take: () => {
-        const row = this.#tasks.get(chunk[at] ?? '');
-        if (row !== undefined) start = [INDEXES.ready, key, row.rank, row.seq + 0.5];
-        at += 1;
-      },
+      take: () => front.take(),
     };
   }
 }

@@ -118,6 +118,8 @@ export class LmdbTables implements Tables<LmdbRow> {
 
   #reset(): void {
     this.tasks.reset();
+    this.lines.reset();
+    this.limits.forget();
     this.settled.reset();
     this.#classes.reset();
     this.#tallies.reset();

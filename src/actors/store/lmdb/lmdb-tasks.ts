@@ -18,9 +18,10 @@ import {
   lmdbRow,
 } from './head.ts';
 import { type Entry, KeptRows } from './kept-rows.ts';
+import type { Standing } from './line-fronts.ts';
 import { appendEntry, entriesOf } from './row-history.ts';
 import { nameOfNode, nameOfType, type Tallies } from './tallies.ts';
-import { type IndexKey, indexKeysOf, isSameKey, LAST } from './task-indexes.ts';
+import { INDEXES, type IndexKey, indexKeysOf, isSameKey, LAST, queueKey } from './task-indexes.ts';
 import { pageOf } from './task-page.ts';
 import type { Totals } from './totals.ts';
 
@@ -171,6 +172,26 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
     this.flush();
     const range = { start: start as never, end: end as never, limit };
     return Array.from(this.#dbs.index.getRange(range), ({ value }) => value);
+  }
+
+  /** The first task of an index by time, and its time. */
+  first(index: string): { readonly taskId: string; readonly atMs: number } | undefined {
+    this.flush();
+    const [first] = this.#dbs.index.getRange({ start: [index, -LAST], end: [index, LAST], limit: 1 });
+    if (first === undefined) return undefined;
+    const [, atMs] = first.key as [string, number];
+    return { taskId: first.value, atMs };
+  }
+
+  /** The first of a line, at most `limit`. */
+  line(queue: string, limit: number): Standing[] {
+    this.flush();
+    const key = queueKey(queue);
+    const range = { start: [INDEXES.ready, key, -LAST], end: [INDEXES.ready, key, LAST], limit };
+    return Array.from(this.#dbs.index.getRange(range), ({ key: place, value }) => {
+      const [, , rank, seq] = place as [string, string, number, number];
+      return { rank, seq, taskId: value };
+    });
   }
 
   count(start: IndexKey, end: IndexKey): number {

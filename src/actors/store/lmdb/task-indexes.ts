@@ -62,7 +62,8 @@ export function queueKey(queue: string): string {
   return queue.length <= 200 ? queue : `#${createHash('sha256').update(queue).digest('base64url')}`;
 }
 
-function lapseAtMs(row: LmdbRow): number {
+/** When the first of its times passes; LAST if none ever does. */
+export function lapseAtMs(row: LmdbRow): number {
   if (row.ttlMs === null && row.deadlineMs === null) return LAST;
   const { ttl, deadline } = lapsesAtMs(row);
   return Math.min(ttl, deadline, LAST);

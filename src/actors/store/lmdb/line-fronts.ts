@@ -1,0 +1,100 @@
+/**
+ * Who comes first in the lines of an LMDB store: so that a claim need not look into the index, and what is submitted and
+ * claimed in one transaction never stands in it. Valid only as long as no other process has written (lmdb-tables.ts knows).
+ */
+import { comparePlaces, type Place } from '../../../machines/policies/rank.ts';
+import type { LmdbRow } from './head.ts';
+import type { LmdbTasks } from './lmdb-tasks.ts';
+
+/** Places that are read at once, and those that are kept of one line. */
+const READ = 256;
+const PLACES_MAX = 1_024;
+/** Lines of which the front is kept. */
+const FRONTS_MAX = 256;
+
+export interface Standing extends Place {
+  readonly taskId: string;
+}
+
+/** The first of one line: all that stand before the last of these, or, if it is whole, all. */
+class Front {
+  readonly #read: (limit: number) => Standing[];
+  #standing: Standing[] = [];
+  #isWhole = false;
+
+  constructor(read: (limit: number) => Standing[]) {
+    this.#read = read;
+  }
+
+  first(): string | undefined {
+    if (this.#standing.length === 0 && !this.#isWhole) {
+      this.#standing = this.#read(READ);
+      this.#isWhole = this.#standing.length < READ;
+    }
+    return this.#standing[0]?.taskId;
+  }
+
+  take(): void {
+    this.#standing.shift();
+  }
+
+  enter({ rank, seq, taskId }: LmdbRow): void {
+    const standing = this.#standing;
+    const at = this.#placeOf({ rank, seq });
+    if (at === standing.length && !this.#isWhole) return;
+    standing.splice(at, 0, { rank, seq, taskId });
+    if (standing.length <= PLACES_MAX) return;
+    standing.length = PLACES_MAX;
+    this.#isWhole = false;
+  }
+
+  leave({ rank, seq, taskId }: LmdbRow): void {
+    const at = this.#placeOf({ rank, seq });
+    if (this.#standing[at]?.taskId === taskId) this.#standing.splice(at, 1);
+  }
+
+  /** Where the first stands that does not stand before this place. */
+  #placeOf(place: Place): number {
+    let from = 0;
+    let to = this.#standing.length;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if (comparePlaces(this.#standing[middle] as Standing, place) < 0) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+}
+
+export class LineFronts {
+  readonly #tasks: LmdbTasks;
+  readonly #fronts = new Map<string, Front>();
+
+  constructor(tasks: LmdbTasks) {
+    this.#tasks = tasks;
+  }
+
+  of(queue: string): Front {
+    let front = this.#fronts.get(queue);
+    if (front === undefined) {
+      if (this.#fronts.size >= FRONTS_MAX) this.#fronts.clear();
+      front = new Front((limit) => this.#tasks.line(queue, limit));
+      this.#fronts.set(queue, front);
+    }
+    return front;
+  }
+
+  /** A row has its place in its line. */
+  enter(row: LmdbRow): void {
+    this.#fronts.get(row.queue)?.enter(row);
+  }
+
+  /** A row does not stand in its line any more, without its turn. */
+  leave(row: LmdbRow): void {
+    this.#fronts.get(row.queue)?.leave(row);
+  }
+
+  reset(): void {
+    this.#fronts.clear();
+  }
+}

@@ -17,6 +17,7 @@ import { Gate } from '../gate.ts';
 import { realPorts } from '../real-ports.ts';
 import { startActor } from '../start-actor.ts';
 import { createMemoryStore } from '../store/memory.ts';
+import { turnClock } from '../turn-clock.ts';
 import { createWorld } from '../world.ts';
 import { Cluster } from './cluster.ts';
 import { Dispatch } from './dispatch.ts';
@@ -47,7 +48,8 @@ import { Watchers } from './watchers.ts';
  * @throws PincerError `BIND_REFUSED` for an open bind without a token, `OPTION_INVALID`, `STORE_UNAVAILABLE`.
  */
 export async function createGateway(options: GatewayOptions = {}): Promise<Gateway> {
-  const world = createWorld(options, realPorts());
+  const real = realPorts();
+  const world = createWorld(options, { ...real, clock: turnClock(real.clock) });
   const { clock, limits, log, deadlines, ids } = world;
   const id = options.id ?? `gw-${ids().slice(0, 8)}`;
   if (!Identifier.safeParse(id).success) throw new PincerError('OPTION_INVALID', `gateway id '${id}' is not an id`);

@@ -13,7 +13,7 @@ import type { DirectoryRow, FairLine, GatewayRow, Lock } from './rows.ts';
 import { Slabs } from './slabs.ts';
 import { rowOf } from './special-row.ts';
 import type { ListFilter, TaskPage } from './store.ts';
-import type { BodyKind, OwnedRows, Tables, TaskRows } from './tables.ts';
+import type { BodyKind, OwnedRows, Tables, TaskRows, Told } from './tables.ts';
 import { Kinds } from './task-kinds.ts';
 import { TaskList } from './task-list.ts';
 import type { TaskRow } from './task-row.ts';
@@ -162,7 +162,11 @@ class MemoryTasks implements TaskRows<MemoryRow> {
   }
 
   tell(row: MemoryRow, entry: HistoryEntry, entriesMax: number): void {
-    this.#histories.add(row.ownCourse().history, entry, { createdAt: row.createdAt, entriesMax });
+    this.#histories.add(row, entry, entry.attempt, entry.gateway, entriesMax);
+  }
+
+  tellOf(row: MemoryRow, told: Told, entriesMax: number): void {
+    this.#histories.add(row, told, row.attempt, row.owner ?? undefined, entriesMax);
   }
 
   link(row: MemoryRow, dependent: MemoryRow): void {

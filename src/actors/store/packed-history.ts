@@ -4,6 +4,20 @@
  */
 import type { HistoryEntry } from '../../protocol/task.ts';
 
+/** Whose history it is. */
+interface Teller {
+  readonly createdAt: number;
+  ownCourse(): { readonly history: PackedHistory };
+}
+
+/** What an entry says of itself. */
+interface Told {
+  readonly at: number;
+  readonly event: string;
+  readonly node?: string | undefined;
+  readonly detail?: string | undefined;
+}
+
 /** What an entry says, but for its number and its time. */
 interface Line {
   readonly event: string;
@@ -39,19 +53,17 @@ export class Histories {
   readonly #shared = new Map<string, Line[]>();
 
   /** Adds an entry; beyond `entriesMax` the oldest but the first makes room for it. */
-  add(
-    history: PackedHistory,
-    entry: HistoryEntry,
-    { createdAt, entriesMax }: { createdAt: number; entriesMax: number },
-  ): void {
+  add(row: Teller, told: Told, attempt: number, gateway: string | undefined, entriesMax: number): void {
+    const { history } = row.ownCourse();
     if (history.length >= entriesMax * 2) history.splice(2, 2);
-    const afterMs = entry.at - createdAt;
-    if (createdAt + afterMs === entry.at) history.push(this.#lineOf(entry), afterMs);
-    else history.push(newLine(entry, entry.at), afterMs);
+    const { at } = told;
+    const afterMs = at - row.createdAt;
+    const isExact = row.createdAt + afterMs === at;
+    history.push(isExact ? this.#lineOf(told, attempt, gateway) : newLine(told, attempt, gateway, at), afterMs);
   }
 
-  #lineOf(entry: HistoryEntry): Line {
-    const { event, attempt, gateway, node, detail } = entry;
+  #lineOf(told: Told, attempt: number, gateway: string | undefined): Line {
+    const { event, node, detail } = told;
     let lines = this.#shared.get(event);
     if (lines === undefined) {
       lines = [];
@@ -61,14 +73,14 @@ export class Histories {
       if (line.node !== node || line.gateway !== gateway) continue;
       if (line.attempt === attempt && line.detail === detail) return line;
     }
-    const line = newLine(entry, null);
+    const line = newLine(told, attempt, gateway, null);
     if (lines.length >= SHARED_MAX) lines.shift();
     lines.push(line);
     return line;
   }
 }
 
-function newLine({ event, attempt, gateway, node, detail }: HistoryEntry, at: number | null): Line {
+function newLine({ event, node, detail }: Told, attempt: number, gateway: string | undefined, at: number | null): Line {
   return { event, attempt, gateway, node, detail, at };
 }
 

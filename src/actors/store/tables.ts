@@ -28,6 +28,14 @@ export interface Table<Value> {
 /** The bytes that are kept apart from a row. */
 export type BodyKind = 'payload' | 'result' | 'checkpoint';
 
+/** An entry of a history that is about to be made. */
+export interface Told {
+  readonly at: number;
+  readonly event: string;
+  readonly node: string | undefined;
+  readonly detail: string | undefined;
+}
+
 /** Every task that is known. */
 export interface TaskRows<Row extends TaskRow> {
   readonly counts: Readonly<Record<TaskStatus, number>>;
@@ -57,6 +65,8 @@ export interface TaskRows<Row extends TaskRow> {
   history(row: Row): readonly HistoryEntry[];
   /** Adds an entry; beyond `entriesMax` the oldest but the first makes room for it. */
   tell(row: Row, entry: HistoryEntry, entriesMax: number): void;
+  /** The same of what the row says itself and what is given here, without an entry. A store that needs one leaves it out. */
+  tellOf?(row: Row, told: Told, entriesMax: number): void;
 
   /** `dependent` waits for `row` from now on. */
   link(row: Row, dependent: Row): void;

@@ -25,6 +25,9 @@ interface Circumstance {
 /** What the history says of most attempts that take no time. */
 const AT_ONCE = 'told by its result, 0 ms later';
 
+/** Its name as it stands here: one that is put together is a new one for each task. */
+const SETTLED_AS = { completed: 'task.completed', failed: 'task.failed', cancelled: 'task.cancelled' } as const;
+
 /** Settled tasks that are forgotten at most when one more settles: more than one only after the limits were lowered. */
 const FORGOTTEN_AT_ONCE_MAX = 100;
 
@@ -72,10 +75,16 @@ export class TaskTable<Row extends TaskRow> {
   /** Adds an entry to the history; the oldest but the first makes room for it. */
   tell(row: Row, event: string, { node, detail }: Circumstance = {}): void {
     row.entries += 1;
-    const entry = entryOf(row, this.#clock.wallTime(), event);
+    const at = this.#clock.wallTime();
+    const entriesMax = Math.max(2, this.#limits.historyMax);
+    if (this.rows.tellOf !== undefined) {
+      this.rows.tellOf(row, { at, event, node: node ?? undefined, detail }, entriesMax);
+      return;
+    }
+    const entry = entryOf(row, at, event);
     if (node !== undefined && node !== null) entry.node = node;
     if (detail !== undefined) entry.detail = detail;
-    this.rows.tell(row, entry, Math.max(2, this.#limits.historyMax));
+    this.rows.tell(row, entry, entriesMax);
   }
 
   /** A new task, from now on waiting; or failed, if one that it depends on has. Returns its status. */
@@ -227,7 +236,7 @@ export class TaskTable<Row extends TaskRow> {
     row.error = error;
     row.finishedMs = nowMs;
     row.finishedAt = this.#clock.wallTime();
-    this.tell(row, `task.${status}`, {
+    this.tell(row, SETTLED_AS[status], {
       node: row.node,
       detail: cost === undefined ? error?.code : costOf(cost, error),
     });

@@ -108,8 +108,10 @@ export class Life {
     this.#workOff();
   }
 
+  /** What the system would do with it, were it asked to pass it on. */
   send(event: AnyEventObject): void {
-    this.system._relay(undefined, this, event);
+    this.system._sendInspectionEvent({ type: '@xstate.event', sourceRef: undefined, actorRef: this, event });
+    this._send(event);
   }
 
   /** An event from the system. One that comes within a step waits for the next. */

@@ -67,15 +67,15 @@ class CompiledChart {
     const event = { type: 'xstate.init', input };
     const { context } = this.#machine.config as { readonly context?: unknown };
     const isMade = typeof context === 'function';
-    let first = this.#snapshots.first(isMade || !context ? {} : (context as MachineContext));
+    let first: AnyMachineSnapshot | null = null;
     try {
       if (isMade) {
         const made: unknown = context({ spawn: refuseToSpawn, input, self: scope.self });
         first = this.#snapshots.first(merged(Object(made), undefined));
-      }
+      } else first = this.#snapshots.first((context || {}) as MachineContext);
       return this.#settle(this.#take(this.#begin, first, event, scope), event, scope);
     } catch (error) {
-      return this.#snapshots.failed(first, error);
+      return this.#snapshots.failed(first ?? this.#snapshots.first({}), error);
     }
   };
 

@@ -3,11 +3,27 @@ import { PincerError } from '../../protocol/failure.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Session } from './session.ts';
 
+/** One session that watches one task: a link in the chain of the task, and in that of the session. */
+interface Watch {
+  readonly session: Session;
+  readonly taskId: string;
+  /** The others of its session; null at the ends. */
+  before: Watch | null;
+  after: Watch | null;
+  /** Others that watch the same task, as most tasks have none. */
+  beside: Watch | null;
+}
+
+/** What one session watches. */
+interface Watched {
+  count: number;
+  first: Watch | null;
+}
+
 export class Watchers {
   readonly #limits: Pick<Limits, 'watchMax' | 'sweepMs'>;
-  /** Most tasks have one watcher: a set for each would take more than all else that is kept of them here. */
-  readonly #byTask = new Map<string, Session | Set<Session>>();
-  readonly #bySession = new Map<Session, Set<string>>();
+  readonly #byTask = new Map<string, Watch>();
+  readonly #bySession = new Map<Session, Watched>();
 
   constructor(limits: Pick<Limits, 'watchMax' | 'sweepMs'>) {
     this.#limits = limits;
@@ -15,13 +31,19 @@ export class Watchers {
 
   /** @throws PincerError `RATE_EXCEEDED` beyond `watchMax` tasks of one session. */
   add(taskId: string, session: Session): void {
-    const watched = this.#bySession.get(session) ?? new Set<string>();
-    if (!watched.has(taskId)) this.expectRoom(session);
-    this.#bySession.set(session, watched.add(taskId));
-    const watchers = this.#byTask.get(taskId);
-    if (watchers === undefined) this.#byTask.set(taskId, session);
-    else if (watchers instanceof Set) watchers.add(session);
-    else if (watchers !== session) this.#byTask.set(taskId, new Set([watchers, session]));
+    const first = this.#byTask.get(taskId) ?? null;
+    for (let watch = first; watch !== null; watch = watch.beside) if (watch.session === session) return;
+    this.expectRoom(session);
+    let watched = this.#bySession.get(session);
+    if (watched === undefined) {
+      watched = { count: 0, first: null };
+      this.#bySession.set(session, watched);
+    }
+    const watch: Watch = { session, taskId, before: null, after: watched.first, beside: first };
+    if (watched.first !== null) watched.first.before = watch;
+    watched.first = watch;
+    watched.count += 1;
+    this.#byTask.set(taskId, watch);
   }
 
   /**
@@ -30,14 +52,14 @@ export class Watchers {
    */
   expectRoom(session: Session, soon = 0): void {
     const { watchMax, sweepMs } = this.#limits;
-    const watched = this.#bySession.get(session)?.size ?? 0;
+    const watched = this.#bySession.get(session)?.count ?? 0;
     if (watched + soon < watchMax) return;
     const message = `'${session.peerId}' watches ${watchMax} tasks already (watchMax)`;
     throw new PincerError('RATE_EXCEEDED', message, { retryAfterMs: sweepMs });
   }
 
-  of(taskId: string): Iterable<Session> {
-    return listOf(this.#byTask.get(taskId));
+  of(taskId: string): readonly Session[] {
+    return sessionsOf(this.#byTask.get(taskId));
   }
 
   /** Every task that is watched. */
@@ -50,29 +72,52 @@ export class Watchers {
   }
 
   /** Takes the watchers of a task, which has ended. */
-  take(taskId: string): Iterable<Session> {
-    const watchers = this.#byTask.get(taskId);
-    if (watchers === undefined) return [];
+  take(taskId: string): readonly Session[] {
+    const first = this.#byTask.get(taskId);
+    if (first === undefined) return NOBODY;
     this.#byTask.delete(taskId);
-    const sessions = listOf(watchers);
-    for (const session of sessions) this.#bySession.get(session)?.delete(taskId);
-    return sessions;
+    for (let watch: Watch | null = first; watch !== null; watch = watch.beside) this.#unlink(watch);
+    return sessionsOf(first);
   }
 
   /** Forgets a session that is over. */
   drop(session: Session): void {
-    for (const taskId of this.#bySession.get(session) ?? []) {
-      const watchers = this.#byTask.get(taskId);
-      if (watchers instanceof Set) watchers.delete(session);
-      if (watchers === session || (watchers instanceof Set && watchers.size === 0)) this.#byTask.delete(taskId);
+    for (let watch = this.#bySession.get(session)?.first ?? null; watch !== null; watch = watch.after) {
+      this.#leave(watch);
     }
     this.#bySession.delete(session);
   }
+
+  /** A task has one watcher less. */
+  #leave(gone: Watch): void {
+    let first: Watch | null = this.#byTask.get(gone.taskId) ?? null;
+    if (first === gone) first = gone.beside;
+    else {
+      for (let watch = first; watch !== null; watch = watch.beside) {
+        if (watch.beside === gone) watch.beside = gone.beside;
+      }
+    }
+    if (first === null) this.#byTask.delete(gone.taskId);
+    else this.#byTask.set(gone.taskId, first);
+  }
+
+  #unlink({ session, before, after }: Watch): void {
+    if (after !== null) after.before = before;
+    if (before !== null) before.after = after;
+    const watched = this.#bySession.get(session);
+    if (watched === undefined) return;
+    if (before === null) watched.first = after;
+    watched.count -= 1;
+  }
 }
 
-function listOf(watchers: Session | Set<Session> | undefined): Iterable<Session> {
-  if (watchers === undefined) return NOBODY;
-  return watchers instanceof Set ? watchers : [watchers];
+/** The first one to watch comes last in the chain, and is told first. */
+function sessionsOf(first: Watch | undefined): readonly Session[] {
+  if (first === undefined) return NOBODY;
+  if (first.beside === null) return [first.session];
+  const sessions: Session[] = [];
+  for (let watch: Watch | null = first; watch !== null; watch = watch.beside) sessions.unshift(watch.session);
+  return sessions;
 }
 
 const NOBODY: readonly Session[] = [];

@@ -15,4 +15,5 @@ export { plainText } from './protocol/identifier.ts';
 export { LIMITS } from './protocol/limits.ts';
 export type { NodeView } from './protocol/node.ts';
 export type { Why } from './protocol/query.ts';
-export { TASK_STATUSES, type TaskView } from './protocol/task.ts';
+export type { TaskView } from './protocol/task.ts';
+export { TASK_STATUSES } from './protocol/task-status.ts';

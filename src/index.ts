@@ -32,5 +32,6 @@ export type { NodeView } from './protocol/node.ts';
 export type { Clock, Ids, Log, Random } from './protocol/ports.ts';
 export type { Order, TaskFilter, Why } from './protocol/query.ts';
 export type { ScheduleView } from './protocol/schedule.ts';
-export { type HistoryEntry, TASK_STATUSES, type TaskStatus, type TaskView } from './protocol/task.ts';
+export type { HistoryEntry, TaskStatus, TaskView } from './protocol/task.ts';
+export { TASK_STATUSES } from './protocol/task-status.ts';
 export { VERSION } from './protocol/version.ts';

@@ -5,7 +5,7 @@
  */
 import { and, assign, emit, setup } from 'xstate';
 import type { Failure } from '../protocol/failure.ts';
-import type { OutcomeStatus } from '../protocol/task.ts';
+import type { OutcomeStatus } from '../protocol/task-status.ts';
 import { maxIterations } from './options.ts';
 
 /** Why an attempt was told to stop. */

@@ -3,24 +3,11 @@ import { z } from 'zod';
 import { Capabilities, Identifier, TaskType, Text } from './identifier.ts';
 import { defaultLimits } from './limits.ts';
 import { Labels, Resources } from './node.ts';
+import { OUTCOME_STATUSES, TASK_STATUSES } from './task-status.ts';
 
-/** The states of a task, in the order of its life. The last three are its outcomes. */
-export const TASK_STATUSES = [
-  'delayed',
-  'pending',
-  'assigned',
-  'running',
-  'cancelling',
-  'completed',
-  'failed',
-  'cancelled',
-] as const;
 export const TaskStatus = z.enum(TASK_STATUSES);
 /** A state of a task. */
 export type TaskStatus = z.infer<typeof TaskStatus>;
-
-export const OUTCOME_STATUSES = ['completed', 'failed', 'cancelled'] as const;
-export type OutcomeStatus = (typeof OUTCOME_STATUSES)[number];
 
 /** The capability that each task type of the specification needs. Any other type needs what its task declares. */
 export const NEEDS_OF_TYPE: Readonly<Record<string, string>> = Object.freeze({
@@ -169,9 +156,4 @@ export function needsOf(task: {
   const declared = task.needs ?? [];
   if (declared.length === 0) return ofType === undefined ? [] : [ofType];
   return [...new Set(ofType === undefined ? declared : [ofType, ...declared])].sort();
-}
-
-/** Whether a status is an outcome: the task will not change any more. */
-export function isOutcome(status: TaskStatus): status is OutcomeStatus {
-  return (OUTCOME_STATUSES as readonly string[]).includes(status);
 }

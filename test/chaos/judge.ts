@@ -3,7 +3,8 @@
  * that the cluster gave, whether they can have been lived. Invariants are numbered as in the store contract.
  */
 import { replayHistory } from '../../src/machines/task-replay.ts';
-import { type HistoryEntry, isOutcome, type TaskStatus } from '../../src/protocol/task.ts';
+import type { HistoryEntry, TaskStatus } from '../../src/protocol/task.ts';
+import { isOutcome } from '../../src/protocol/task-status.ts';
 import type { Line } from './ledger.ts';
 
 export interface Violation {

@@ -8,7 +8,7 @@ import { seededRandom } from '../../src/actors/seeded-random.ts';
 import { createSimulatedClock, type SimulatedClock } from '../../src/actors/simulated-clock.ts';
 import type { Store, TaskRecord } from '../../src/actors/store/store.ts';
 import type { Limits } from '../../src/protocol/limits.ts';
-import { isOutcome, TASK_STATUSES } from '../../src/protocol/task.ts';
+import { isOutcome, TASK_STATUSES } from '../../src/protocol/task-status.ts';
 import { type Call, hexOf, nextCall, perform, predict, type Subject } from './store-calls.ts';
 import { StoreModel } from './store-model.ts';
 import { outlookOf, statusOf } from './store-model-task.ts';

@@ -8,7 +8,7 @@ import { createGateway } from '../../src/actors/gateway/gateway.ts';
 import { createMemoryStore } from '../../src/actors/store/memory.ts';
 import type { Store } from '../../src/actors/store/store.ts';
 import { defaultLimits, type Limits } from '../../src/protocol/limits.ts';
-import { isOutcome } from '../../src/protocol/task.ts';
+import { isOutcome } from '../../src/protocol/task-status.ts';
 import { testCharts } from './charts.ts';
 import { createHandClock, type HandClock } from './hand-clock.ts';
 import { RawPeer } from './raw-peer.ts';

@@ -3,7 +3,7 @@ import { contradictions, replayHistory } from '../../machines/task-replay.ts';
 import type { Finding } from '../../protocol/checkup.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Clock } from '../../protocol/ports.ts';
-import { isOutcome } from '../../protocol/task.ts';
+import { isOutcome } from '../../protocol/task-status.ts';
 import type { Store, TaskRecord } from '../store/store.ts';
 
 export interface TaskAudit {

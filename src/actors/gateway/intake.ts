@@ -1,7 +1,8 @@
 /** How tasks come in and how their submitters learn of the outcome: submits of a frame are stored together. */
 import { PincerError } from '../../protocol/failure.ts';
 import type { Message } from '../../protocol/message.ts';
-import { isOutcome, type Outcome, type TaskStatus } from '../../protocol/task.ts';
+import type { Outcome, TaskStatus } from '../../protocol/task.ts';
+import { isOutcome } from '../../protocol/task-status.ts';
 import type { Store, SubmitVerdict, TaskRecord } from '../store/store.ts';
 import type { World } from '../world.ts';
 import { NewTasks } from './new-tasks.ts';

@@ -4,7 +4,7 @@
  */
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Limits } from '../../protocol/limits.ts';
-import { isOutcome } from '../../protocol/task.ts';
+import { isOutcome } from '../../protocol/task-status.ts';
 import type { Store } from '../store/store.ts';
 
 export class Verdicts {

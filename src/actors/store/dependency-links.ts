@@ -3,7 +3,7 @@
  * not even among tasks that are redriven.
  */
 import { type Failure, PincerError } from '../../protocol/failure.ts';
-import { isOutcome } from '../../protocol/task.ts';
+import { isOutcome } from '../../protocol/task-status.ts';
 import type { TaskRows } from './tables.ts';
 import type { TaskRow } from './task-row.ts';
 

@@ -10,13 +10,18 @@ import type { Expiry } from './row-parts.ts';
 import type { Want } from './store.ts';
 import type { Taker, WaitingLines } from './tables.ts';
 
+/** A row that fails at a time. */
+interface Expiring extends Expiry {
+  readonly row: MemoryRow;
+}
+
 export class MemoryLines implements WaitingLines<MemoryRow> {
   readonly #ready = new ReadyQueue<MemoryRow>();
   readonly #delayed = new LazyHeap<MemoryRow>(
     (a, b) => a.dueMs - b.dueMs || comparePlaces(a, b),
     (row) => row.status === 'delayed',
   );
-  readonly #expiries = new LazyHeap<Expiry>(
+  readonly #expiries = new LazyHeap<Expiring>(
     (a, b) => a.atMs - b.atMs || a.row.seq - b.row.seq,
     (expiry) => !expiry.isOver,
   );

@@ -1,7 +1,8 @@
 /** The tables of the memory store: rows in maps, their order in heaps and lists. */
 
 import type { Place } from '../../machines/policies/rank.ts';
-import { type HistoryEntry, TASK_STATUSES, type TaskStatus } from '../../protocol/task.ts';
+import type { HistoryEntry, TaskStatus } from '../../protocol/task.ts';
+import { TASK_STATUSES } from '../../protocol/task-status.ts';
 import type { StandingOrder } from './cluster.ts';
 import { MemoryLimits } from './memory-limits.ts';
 import { MemoryLines } from './memory-lines.ts';

@@ -3,13 +3,11 @@
  * only few tasks have. A task without them shares the empty ones here, into which nothing is ever written.
  */
 import type { Failure } from '../../protocol/failure.ts';
-import type { MemoryRow } from './memory-row.ts';
 import type { Dependencies, TaskLimit } from './new-task.ts';
 import type { PackedHistory } from './packed-history.ts';
 
 /** A time at which a task fails if it waits then. */
 export interface Expiry {
-  readonly row: MemoryRow;
   readonly atMs: number;
   isOver: boolean;
 }

@@ -14,7 +14,8 @@
 
 import type { Failure } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
-import type { HistoryEntry, OutcomeStatus, TaskStatus } from '../../protocol/task.ts';
+import type { HistoryEntry, TaskStatus } from '../../protocol/task.ts';
+import type { OutcomeStatus } from '../../protocol/task-status.ts';
 import type { NodeEntry, NodeRecord, StandingOrder } from './cluster.ts';
 import type { NewTask, Schedule, ScheduleRecord } from './new-task.ts';
 

@@ -4,7 +4,7 @@
  */
 import type { Place } from '../../machines/policies/rank.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
-import { isOutcome, type TaskStatus } from '../../protocol/task.ts';
+import { isOutcome, type TaskStatus } from '../../protocol/task-status.ts';
 import type { Dependencies, NewTask, TaskLimit } from './new-task.ts';
 import type { TaskRecord } from './store.ts';
 

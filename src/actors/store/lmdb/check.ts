@@ -4,7 +4,8 @@
  * pins nothing.
  */
 import { contradictions, replayHistory } from '../../../machines/task-replay.ts';
-import { type HistoryEntry, isOutcome, TASK_STATUSES, type TaskStatus } from '../../../protocol/task.ts';
+import type { HistoryEntry, TaskStatus } from '../../../protocol/task.ts';
+import { isOutcome, TASK_STATUSES } from '../../../protocol/task-status.ts';
 import { realPorts } from '../../real-ports.ts';
 import type { BodyKind } from '../tables.ts';
 import { isWaiting } from '../task-row.ts';

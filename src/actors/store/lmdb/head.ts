@@ -4,7 +4,7 @@
  *
  * Its history is part of it, and so are small payloads, results and checkpoints: one write instead of three.
  */
-import { TASK_STATUSES, type TaskStatus } from '../../../protocol/task.ts';
+import { TASK_STATUSES, type TaskStatus } from '../../../protocol/task-status.ts';
 import type { BodyKind } from '../tables.ts';
 import { newRow, type TaskRow } from '../task-row.ts';
 import { noTelling, type Telling } from './row-history.ts';

@@ -4,7 +4,6 @@
  */
 import { comparePlaces, type Place } from '../../../machines/policies/rank.ts';
 import type { LmdbRow } from './head.ts';
-import type { LmdbTasks } from './lmdb-tasks.ts';
 
 /** Places that are read at once, and those that are kept of one line. */
 const READ = 256;
@@ -66,19 +65,25 @@ class Front {
   }
 }
 
+/** Where all that stand are kept. */
+export interface Lines {
+  /** The first of a line, at most `limit`. */
+  line(queue: string, limit: number): Standing[];
+}
+
 export class LineFronts {
-  readonly #tasks: LmdbTasks;
+  readonly #lines: Lines;
   readonly #fronts = new Map<string, Front>();
 
-  constructor(tasks: LmdbTasks) {
-    this.#tasks = tasks;
+  constructor(lines: Lines) {
+    this.#lines = lines;
   }
 
   of(queue: string): Front {
     let front = this.#fronts.get(queue);
     if (front === undefined) {
       if (this.#fronts.size >= FRONTS_MAX) this.#fronts.clear();
-      front = new Front((limit) => this.#tasks.line(queue, limit));
+      front = new Front((limit) => this.#lines.line(queue, limit));
       this.#fronts.set(queue, front);
     }
     return front;

@@ -4,7 +4,7 @@
  * a chunk at a time.
  */
 import type { Database } from 'lmdb';
-import { isOutcome } from '../../../protocol/task.ts';
+import { isOutcome } from '../../../protocol/task-status.ts';
 import type { SettledRows } from '../tables.ts';
 import type { LmdbRow } from './head.ts';
 import type { LmdbTasks } from './lmdb-tasks.ts';

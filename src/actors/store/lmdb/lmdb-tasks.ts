@@ -2,7 +2,8 @@
  * The tasks of an LMDB store within one transaction. A row is read once, changed in place, and written when the
  * transaction ends; the indexes follow it then, or when one of them is asked for.
  */
-import { type HistoryEntry, isOutcome, type TaskStatus } from '../../../protocol/task.ts';
+import type { HistoryEntry, TaskStatus } from '../../../protocol/task.ts';
+import { isOutcome } from '../../../protocol/task-status.ts';
 import type { ListFilter, TaskPage } from '../store.ts';
 import type { BodyKind, TaskRows } from '../tables.ts';
 import type { TaskRow } from '../task-row.ts';

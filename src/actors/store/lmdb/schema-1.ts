@@ -5,7 +5,8 @@
  */
 import type { Database, Key } from 'lmdb';
 import { PincerError } from '../../../protocol/failure.ts';
-import { type HistoryEntry, isOutcome, TASK_STATUSES } from '../../../protocol/task.ts';
+import type { HistoryEntry } from '../../../protocol/task.ts';
+import { isOutcome, TASK_STATUSES } from '../../../protocol/task-status.ts';
 import { BODY_BYTES_IN_ROW_MAX, BODY_KINDS, encodeHead, type LmdbRow } from './head.ts';
 import type { Databases } from './layout.ts';
 import { areAlive } from './peers.ts';

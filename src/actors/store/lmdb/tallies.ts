@@ -2,7 +2,7 @@
  * How many tasks each type and each node has, by status: so that a list knows its total without an index by all of them.
  * They follow from the rows, as the indexes do.
  */
-import { TASK_STATUSES, type TaskStatus } from '../../../protocol/task.ts';
+import { TASK_STATUSES, type TaskStatus } from '../../../protocol/task-status.ts';
 import type { SmallTable } from './small-table.ts';
 import { statusKey } from './task-indexes.ts';
 

@@ -6,7 +6,7 @@
  * their gateway owns and in no index by status: they are few, and change it most often.
  */
 import { createHash } from 'node:crypto';
-import { isOutcome, TASK_STATUSES, type TaskStatus } from '../../../protocol/task.ts';
+import { isOutcome, TASK_STATUSES, type TaskStatus } from '../../../protocol/task-status.ts';
 import { lapsesAtMs } from '../lapse.ts';
 import { isWaiting, type TaskRow } from '../task-row.ts';
 import type { LmdbRow } from './head.ts';

@@ -3,7 +3,7 @@
  * that are asked for, and looks at the row where the index does not say enough.
  */
 import type { Database, Key } from 'lmdb';
-import { TASK_STATUSES, type TaskStatus } from '../../../protocol/task.ts';
+import { TASK_STATUSES, type TaskStatus } from '../../../protocol/task-status.ts';
 import type { ListFilter, TaskPage } from '../store.ts';
 import { recordOf } from '../task-row.ts';
 import type { LmdbRow } from './head.ts';

@@ -1,6 +1,6 @@
 /** The counters of a store: one small row, read when a transaction begins and written when it ends. */
 import type { Database } from 'lmdb';
-import { TASK_STATUSES, type TaskStatus } from '../../../protocol/task.ts';
+import { TASK_STATUSES, type TaskStatus } from '../../../protocol/task-status.ts';
 import type { WaitingCounts } from '../waiting-room.ts';
 import type { SmallTable } from './small-table.ts';
 import type { TimeMark } from './store-time.ts';

@@ -23,6 +23,12 @@ export function wish({ record }: Claimed): number {
   return record.prefer === null ? 1 : 0;
 }
 
+/** Where a node stands among the candidates; -1 if it does not. */
+export function placeOf(nodeId: string, candidates: readonly Candidate[]): number {
+  for (let at = 0; at < candidates.length; at += 1) if (candidates[at]?.nodeId === nodeId) return at;
+  return -1;
+}
+
 /** What a strategy is told of a node. */
 export function candidateOf(node: Node): Candidate {
   const { nodeId, slots, maxTasks, capabilities, resources, load, placedSinceReport, lastTurn } = node;

@@ -12,7 +12,7 @@ import { unexpected } from '../../protocol/unexpected.ts';
 import { startActor } from '../start-actor.ts';
 import type { Claimed, Store, Want } from '../store/store.ts';
 import type { World } from '../world.ts';
-import { candidateOf, type Kind, othersThan, wish } from './candidates.ts';
+import { candidateOf, type Kind, othersThan, placeOf, wish } from './candidates.ts';
 import type { Node, Nodes } from './nodes.ts';
 
 export interface DispatchOwner {
@@ -259,21 +259,14 @@ export class Dispatch {
     }
   }
 
-  /** The most constrained tasks first, so that what can go anywhere does not take the only place of what cannot. */
   #place(claimed: readonly Claimed[]): void {
     const homeless: Claimed[] = [];
     const kinds = new Map<string, Kind>();
-    const byFit = claimed.map((task) => ({ task, kind: this.#kindOf(task.record.queue, kinds) }));
-    // Of equals those first that have a node in mind, or its room would go to what could go anywhere.
-    if (kinds.size > 1 || claimed.some((task) => wish(task) === 0)) {
-      byFit.sort(
-        (one, other) => one.kind.fitting.length - other.kind.fitting.length || wish(one.task) - wish(other.task),
-      );
-    }
     // Kept for as long as tasks of one class follow one another: only the node that was chosen has changed since.
     let candidates: Candidate[] = [];
     let candidatesFor: Kind | null = null;
-    for (const { task, kind } of byFit) {
+    for (const task of this.#inOrder(claimed, kinds)) {
+      const kind = this.#kindOf(task.record.queue, kinds);
       if (kind !== candidatesFor) {
         candidates = this.#candidates(task.record.queue, kind);
         candidatesFor = kind;
@@ -283,7 +276,7 @@ export class Dispatch {
       if (node === undefined) homeless.push(task);
       else {
         this.#placeOn(node, task, kind.requirement);
-        const at = candidates.findIndex((candidate) => candidate.nodeId === nodeId);
+        const at = placeOf(node.nodeId, candidates);
         if (this.#nodes.roomFor(node, kind.requirement) > 0) candidates[at] = candidateOf(node);
         else candidates.splice(at, 1);
       }
@@ -291,6 +284,22 @@ export class Dispatch {
     this.#nodes.tellSlots();
     this.#owner.onPlaced();
     if (homeless.length > 0) this.#giveBack(homeless);
+  }
+
+  /**
+   * The most constrained tasks first, so that what can go anywhere does not take the only place of what cannot. Loops and
+   * not `map` and `some`: V8 compiles those for arrays that are never empty, and anew each time one is.
+   */
+  #inOrder(claimed: readonly Claimed[], kinds: Map<string, Kind>): readonly Claimed[] {
+    let hasWishes = false;
+    for (const task of claimed) {
+      this.#kindOf(task.record.queue, kinds);
+      if (wish(task) === 0) hasWishes = true;
+    }
+    if (kinds.size <= 1 && !hasWishes) return claimed;
+    const fits = ({ record }: Claimed): number => this.#kindOf(record.queue, kinds).fitting.length;
+    // Of equals those first that have a node in mind, or its room would go to what could go anywhere.
+    return [...claimed].sort((one, other) => fits(one) - fits(other) || wish(one) - wish(other));
   }
 
   #kindOf(queue: string, kinds: Map<string, Kind>): Kind {

@@ -111,7 +111,9 @@ export class Verbs<Row extends TaskRow> {
     }
     this.#tasks.moveDue(CLEARED_PER_CLAIM_MAX);
     this.#tasks.lines.limits.wakeDue(this.#clock.now());
-    return this.#tasks.takeReady(wants, limit).map((row) => this.#attempts.begin(owner, row));
+    const claimed: contract.Claimed[] = [];
+    for (const row of this.#tasks.takeReady(wants, limit)) claimed.push(this.#attempts.begin(owner, row));
+    return claimed;
   }
 
   note(entries: readonly Note[]): void {

@@ -61,10 +61,8 @@ function textOf({
       .join('\n');
   const said = [`ledger\n${counted(totals)}`, `faults\n${counted(faults)}`];
   if (adoption.count > 0) {
-    said.push(
-      `attempts adopted after a gateway’s kill: ${wordsOf(adoption)}`,
-      `  those whose node felt no other fault meanwhile: ${wordsOf(adoptionAlone)}`,
-    );
+    const alone = `  those whose node felt no other fault meanwhile: ${wordsOf(adoptionAlone)}`;
+    said.push(`attempts adopted after a gateway’s kill: ${wordsOf(adoption)}\n${alone}`);
   }
   const broken = Object.fromEntries(
     (Object.keys(RULES) as (keyof typeof RULES)[])

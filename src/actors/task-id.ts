@@ -7,8 +7,9 @@ import type { Ids } from '../protocol/ports.ts';
 /** A UUID as `crypto.randomUUID` makes them. */
 const RANDOM_UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** A random UUID becomes one of version 7 (RFC 9562), 74 bits of it still random; an id of any other kind is taken as it is. */
+/** Where the port does not know the order of time, a random UUID becomes one of version 7 (RFC 9562), 74 bits of it still random; an id of any other kind is taken as it is. */
 export function newTaskId(ids: Ids, wallMs: number): string {
+  if (ids.inOrder !== undefined) return ids.inOrder(wallMs);
   const id = ids();
   if (!RANDOM_UUID.test(id)) return id;
   const ms = Math.max(0, Math.floor(wallMs));

@@ -19,7 +19,11 @@ export interface Clock {
 export type Random = () => number;
 
 /** A fresh identifier, unique in the world: letters, digits and `-`, at most 36 characters. */
-export type Ids = () => string;
+export interface Ids {
+  (): string;
+  /** The same, so that they sort by this time, in milliseconds since 1970. Absent: they are made of what the port gives. */
+  readonly inOrder?: (wallMs: number) => string;
+}
 
 /** One line per state change worth waking for; fields, never payloads or tokens. */
 export interface Log {

@@ -125,7 +125,7 @@ export class Post {
       this.#progress.set(key, message);
       return;
     }
-    this.#writer.add(message);
+    this.#writer.addMessage(message);
     this.wake();
     // Much at once does not wait for the end of the turn: it would only grow.
     if (this.#writer.bytes >= this.#limits.sendBytesLow) this.#write();

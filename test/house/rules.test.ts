@@ -20,7 +20,15 @@ const AMBIENT_MEMBERS = [
   'crypto.getRandomValues',
   'AbortSignal.timeout',
 ];
-const AMBIENT_NAMES = ['setTimeout', 'setInterval', 'setImmediate', 'randomUUID', 'randomBytes', 'randomInt'];
+const AMBIENT_NAMES = [
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'randomUUID',
+  'randomBytes',
+  'randomFillSync',
+  'randomInt',
+];
 
 /** Where they may be used, which, and why. A folder covers what is below it. */
 const ALLOWED: Readonly<Record<string, { readonly names: readonly string[]; readonly why: string }>> = {
@@ -28,6 +36,7 @@ const ALLOWED: Readonly<Record<string, { readonly names: readonly string[]; read
     names: ['Date.now', 'performance.now', 'process.hrtime', 'setTimeout', 'setImmediate'],
     why: 'It is the real Clock.',
   },
+  'src/actors/ordered-ids.ts': { names: ['randomFillSync'], why: 'It is what the real Ids are in the order of time.' },
   'src/actors/real-ports.ts': { names: ['Math.random', 'randomUUID'], why: 'It is the real Random and Ids.' },
   'src/actors/simulated-clock.ts': {
     names: ['setImmediate'],

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
+import type { Message } from '../../src/protocol/message.ts';
 import { FrameWriter, type FrameWriterLimits } from '../../src/transport/frame-writer.ts';
 import { PLAIN_MSGPACK } from '../../src/transport/msgpack.ts';
 
@@ -31,6 +32,38 @@ describe('a written frame', () => {
         const [frame, ...more] = written(messages);
         expect(more).toEqual([]);
         expect(hex(frame)).toBe(hex(packr.pack(messages)));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('has the usual messages byte by byte as any other way to write them, whatever field they lack or have beside', () => {
+    const whole = fc.oneof(fc.nat(), fc.nat({ max: 2 ** 53 - 1 }), number);
+    const words = fc.oneof(fc.uuid(), text, fc.string({ minLength: 250, maxLength: 300 }));
+    const [taskId, type, status, node] = [words, words, words, words];
+    const payload = bytes;
+    const fields = fc.oneof(
+      fc.record({ taskId, type, payload, priority: whole, timeout: whole }),
+      fc.record({ taskId, attempt: whole, type, payload, priority: whole, timeout: whole }),
+      fc.record({ taskId, created: fc.boolean(), status }),
+      fc.record({ taskId, attempt: whole, status, duration: whole, result: payload }),
+      fc.record({ taskId, status, result: payload, node, attempts: whole, queuedMs: whole, runMs: whole }),
+    );
+    const rare = fc.option(fc.record({ watch: fc.boolean(), error: fc.constant(undefined) }), { nil: {} });
+    const envelope = fc.record({
+      type: fc.constantFrom('task_submit', 'task_assign', 'task_accepted', 'task_result', 'task_settled', 'ack'),
+      id: whole,
+      re: fc.option(whole, { nil: undefined }),
+      from: fc.option(text, { nil: undefined, freq: 10 }),
+    });
+    const message = fc
+      .tuple(envelope, fields, rare)
+      .map(([head, body, more]) => ({ ...head, payload: { ...body, ...more } }) as unknown as Message);
+    fc.assert(
+      fc.property(fc.array(message, { minLength: 1, maxLength: 10 }), (messages) => {
+        const writer = new FrameWriter(NONE);
+        for (const each of messages) writer.addMessage(each);
+        expect(hex(writer.take()[0]?.bytes)).toBe(hex(packr.pack(messages)));
       }),
       { numRuns: 1_000 },
     );

@@ -66,6 +66,10 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
     this.#cancel = cancel;
   }
 
+  get isAccepted(): boolean {
+    return this.#acceptance !== null;
+  }
+
   get isOver(): boolean {
     return this.#end !== null;
   }

@@ -45,8 +45,8 @@ class SubmitRequest implements Request {
 export class Submits {
   readonly #world: World;
   readonly #options: SubmitsOptions;
-  /** Not accepted yet, by the id they were submitted with. */
-  readonly #open = new Map<string, Submission>();
+  /** Those whose input a schema takes its time to check. */
+  readonly #preparing = new Set<Submission>();
   /** Followed, by the id the gateway knows; the set is for tasks that are followed more than once. */
   readonly #followed = new Map<string, Submission | Set<Submission>>();
   #backlog: SubmitRequest[] = [];
@@ -63,7 +63,6 @@ export class Submits {
     const submission = new Submission(options.taskId ?? newTaskId(ids, clock.wallTime()), limits, this.#options.cancel);
     const { taskId } = submission;
     const { signal } = options;
-    this.#open.set(taskId, submission);
     try {
       const end = this.#options.end();
       if (end !== null) throw end;
@@ -71,6 +70,7 @@ export class Submits {
       const definition = typeof task === 'string' ? { type: task } : task;
       const payload = submitSpec({ taskId, definition, input, options, limits });
       if (payload instanceof Promise) {
+        this.#preparing.add(submission);
         payload.then(
           (prepared) => this.#enqueue(submission, prepared, signal),
           (error: unknown) => this.#refuse(submission, asPincerError(error)),
@@ -109,7 +109,10 @@ export class Submits {
   /** A new session does not know what the old one watched. What was not accepted is submitted again, and so watched. */
   watchAgain(): void {
     const { listMax } = this.#world.limits;
-    const taskIds = [...this.#followed.keys()].filter((taskId) => !this.#open.has(taskId));
+    const taskIds: string[] = [];
+    for (const [taskId, followers] of this.#followed) {
+      if ([...each(followers)].every((submission) => submission.isAccepted)) taskIds.push(taskId);
+    }
     for (let start = 0; start < taskIds.length; start += listMax) {
       this.#options.connection().send('task_watch', { taskIds: taskIds.slice(start, start + listMax) });
     }
@@ -117,14 +120,18 @@ export class Submits {
 
   fail(error: PincerError): void {
     const followed = [...this.#followed.values()].flatMap((followers) => [...each(followers)]);
-    for (const submission of [...this.#open.values(), ...followed]) if (!submission.isOver) submission.refuse(error);
-    this.#open.clear();
+    const unsent = this.#backlog.slice(this.#backlogFrom).map(({ submission }) => submission);
+    for (const submission of [...this.#preparing, ...unsent, ...followed]) {
+      if (!submission.isOver) submission.refuse(error);
+    }
+    this.#preparing.clear();
     this.#followed.clear();
     this.#backlog = [];
     this.#backlogFrom = 0;
   }
 
   #enqueue(submission: Submission, payload: Payload<'task_submit'>, signal: AbortSignal | undefined): void {
+    this.#preparing.delete(submission);
     // The client may have been stopped while the schema of the input took its time.
     if (submission.isOver) return;
     this.#backlog.push(new SubmitRequest(submission, payload, this.onAnswered));
@@ -177,7 +184,6 @@ export class Submits {
       submission.accept(taskId, created);
     }
     this.#underWay -= 1;
-    this.#open.delete(asked);
     this.#pump();
   };
 
@@ -195,7 +201,7 @@ export class Submits {
   }
 
   #refuse(submission: Submission, error: PincerError): void {
-    this.#open.delete(submission.taskId);
+    this.#preparing.delete(submission);
     submission.refuse(error);
   }
 }

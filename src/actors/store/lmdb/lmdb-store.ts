@@ -38,9 +38,9 @@ export interface LmdbStoreOptions {
   /** For tests that need no safe disk: nothing is flushed, and a crash of the machine may lose all. Default false. */
   readonly noSync?: boolean | undefined;
   /**
-   * Whether the store works in a thread of its own, so that whoever calls it does not do its work. Default true; false
-   * where `clock` or `ids` are given, which cannot be handed over, and where the file of the thread is not there, as in a
-   * bundle.
+   * Whether the store works in a thread of its own, so that whoever calls it does not do its work: for a gateway with cores
+   * to spare. Both together take more. Default false; false, too, where `clock` or `ids` are given, which cannot be handed
+   * over, and where the file of the thread is not there, as in a bundle.
    */
   readonly thread?: boolean | undefined;
 }
@@ -55,7 +55,7 @@ export interface LmdbStoreOptions {
  * the disk is full or gone, and nothing of what was acknowledged is lost by that.
  */
 export function lmdbStore(dir: string, options: LmdbStoreOptions = {}): contract.Store {
-  const { clock, ids, limits, noSync, thread = true } = options;
+  const { clock, ids, limits, noSync, thread = false } = options;
   if (!thread || !existsSync(ENTRY) || clock !== undefined || ids !== undefined) return new LmdbStore(dir, options);
   return threadedStore({
     kind: KIND,

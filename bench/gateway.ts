@@ -8,12 +8,13 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { createGateway } from 'pincer';
 import { lmdbStore } from 'pincer/store';
-import { serve } from './child.ts';
+import { charts, serve } from './child.ts';
 
 const isOnDisk = process.argv[2] === 'disk';
 const limits = { waitingTasksMax: 1_200_000, clientTasksMax: 1_200_000, settledTasksMax: 10_000 };
 const folder = isOnDisk ? mkdtempSync(join(tmpdir(), 'pincer-bench-')) : null;
 const gateway = await createGateway({
+  charts,
   listen: '127.0.0.1:0',
   limits,
   ...(folder === null ? {} : { store: lmdbStore(folder, { limits }) }),

@@ -145,9 +145,9 @@ export function connect(
   }
 
   function register(): void {
-    const { answerMs } = dialler;
-    wait = deadlines.set(answerMs, () => {
-      note(new PincerError('HANDSHAKE_TIMEOUT', `no welcome within ${answerMs} ms`));
+    // However many other gateways there are: one that answers may be about to adopt what is running here.
+    wait = deadlines.set(limits.handshakeMs, () => {
+      note(new PincerError('HANDSHAKE_TIMEOUT', `no welcome within ${limits.handshakeMs} ms`));
       actor.send({ type: 'deadline.passed' });
     });
     const resume = session === null ? {} : { resume: { session: session.id, received: session.delivery.received } };

@@ -39,7 +39,7 @@ export class Dialler {
   }
 
   /** How long the gateway whose turn it is may take to answer: twice as long in each round. */
-  get answerMs(): number {
+  get #answerMs(): number {
     const { handshakeMs, answerMs } = this.#world.limits;
     const round = Math.floor((this.#tries - 1) / this.#dials.length);
     return this.hasOthers ? Math.min(handshakeMs, answerMs * 2 ** round) : handshakeMs;
@@ -53,7 +53,7 @@ export class Dialler {
     this.#tries += 1;
     this.#dialling = attempt;
     this.#isFound = dial.onAnswered !== undefined;
-    const { answerMs } = this;
+    const answerMs = this.#answerMs;
     if (this.hasOthers) {
       this.#late = this.#world.deadlines.set(answerMs, () => {
         attempt.abort();

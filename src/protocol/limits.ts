@@ -152,7 +152,7 @@ export const LIMITS = {
   answerMs: limit(
     1_000,
     'ms',
-    'How long one of several gateways may take to answer, twice as long in each round, up to handshakeMs.',
+    'How long one of several gateways may take to open a link, twice as long in each round, up to handshakeMs.',
     'The next one is dialled.',
   ),
 

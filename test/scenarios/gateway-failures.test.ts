@@ -32,6 +32,18 @@ async function running(options: { limits?: object; crashes?: number } = {}) {
   return { cluster, puppets, node, client, handle, run: puppets.only, home, other: 3 - home };
 }
 
+/** Three gateways, a node and a client that know all of them, and a task that runs. */
+async function runningAmongThree(seed: number) {
+  const cluster = await createTestCluster({ gateways: 3, seed });
+  const puppets = new Puppets();
+  await cluster.node('node-1', { via: [1, 2, 3], maxTasks: 1, handlers: [puppets.on('node-1')] });
+  const client = await cluster.client('client-1', { via: [1, 2, 3] });
+  const handle = client.submit(puppets.task, 'input');
+  await cluster.until(() => puppets.runs.length === 1, 5_000);
+  const live = await Promise.all([1, 2, 3].map((number) => counter(cluster, number, 'liveTasks')));
+  return { cluster, puppets, client, handle, home: live.indexOf(1) + 1 };
+}
+
 describe('a gateway that is killed', () => {
   it('leaves its nodes to another one, which adopts what they run: nothing is run again', async () => {
     const { cluster, puppets, handle, run, home, other } = await running();
@@ -48,14 +60,8 @@ describe('a gateway that is killed', () => {
   });
 
   it.each([1, 2, 3, 4])('leaves its nodes to one that answers, not to one that does not (seed %i)', async (seed) => {
-    await using cluster = await createTestCluster({ gateways: 3, seed });
-    const puppets = new Puppets();
-    await cluster.node('node-1', { via: [1, 2, 3], maxTasks: 1, handlers: [puppets.on('node-1')] });
-    const client = await cluster.client('client-1', { via: [1, 2, 3] });
-    const handle = client.submit(puppets.task, 'input');
-    await cluster.until(() => puppets.runs.length === 1, 5_000);
-    const homes = await Promise.all([1, 2, 3].map((number) => counter(cluster, number, 'liveTasks')));
-    const home = homes.indexOf(1) + 1;
+    const { cluster, puppets, handle, home } = await runningAmongThree(seed);
+    await using _ = cluster;
     const [silent, other] = [1, 2, 3].filter((number) => number !== home) as [number, number];
     cluster.network.partition(silent === 1 ? 'gateway' : `gateway-${silent}`);
     const killedAt = cluster.clock.now();
@@ -66,6 +72,27 @@ describe('a gateway that is killed', () => {
     expect((await cluster.until(handle.outcome())).result).toBe('output');
     expect(puppets.runs).toHaveLength(1);
   });
+
+  it.each([1, 2, 3])(
+    'leaves its nodes to one that takes its time to adopt: nothing is run again (seed %i)',
+    async (seed) => {
+      const { cluster, puppets, client, handle, home } = await runningAmongThree(seed);
+      await using _ = cluster;
+      const adopt = cluster.store.adopt.bind(cluster.store);
+      tampered(cluster, {
+        adopt: async (...given) => {
+          await new Promise<void>((resolve) => cluster.clock.schedule(1_500, resolve));
+          return adopt(...given);
+        },
+      });
+      cluster.killGateway(home);
+      await cluster.advance(30_000);
+      puppets.only.finish('output');
+      expect(await cluster.until(handle.outcome())).toMatchObject({ result: 'output', attempts: 1 });
+      const { task } = await cluster.until(client.task(handle.taskId));
+      expect(task.crashes).toBe(0);
+    },
+  );
 
   it('with all its nodes costs their tasks one crash, and they run elsewhere within the lease', async () => {
     const { cluster, puppets, client, handle, home, other } = await running();

@@ -1,5 +1,6 @@
 /** Clients that submit much, lose their link, read slowly or ask for more than fits. */
 import { describe, expect, it } from 'vitest';
+import { createClient } from '../../src/actors/client/client.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
 import { defineTask } from '../../src/actors/task-definition.ts';
 import { createTestCluster } from '../../src/testing/cluster.ts';
@@ -85,6 +86,18 @@ describe('a client', () => {
     await cluster.settle();
     puppets.only.finish('went on');
     expect(await cluster.until(followed.result())).toBe('went on');
+  });
+
+  it('that was never connected refuses all that it holds when it is stopped, watched or not', async () => {
+    const never = (signal: AbortSignal) =>
+      new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    const client = createClient({ url: never, limits: { submitsUnderWayMax: 2 } });
+    const handles = [true, false].flatMap((watch) =>
+      Array.from({ length: 5 }, () => client.submit(echo, null, { watch })),
+    );
+    const said = Promise.allSettled(handles.map((handle) => handle.accepted()));
+    await client.stop();
+    expect(new Set((await said).map(({ status }) => status))).toEqual(new Set(['rejected']));
   });
 
   it('gets a page that fits into a frame, and the rest with its cursor', async () => {

@@ -149,6 +149,8 @@ export class Submits {
   }
 
   #pump(): void {
+    // What was under way is refused first, and makes room: the rest is refused where it stands.
+    if (this.#options.end() !== null) return;
     const { submitsUnderWayMax, watchMax } = this.#world.limits;
     while (this.#underWay < submitsUnderWayMax && this.#followed.size < watchMax) {
       const next = this.#backlog[this.#backlogFrom];

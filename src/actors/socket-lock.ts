@@ -36,10 +36,16 @@ export async function lockSocket(path: string): Promise<SocketLock | null> {
   if (found !== null && !found.isSocket()) throw new Error('something that is no lock has its name');
   if (await isHeld(path)) return null;
   const { server, own } = await enter(path);
-  if (await wins(path, own)) {
-    await rename(own, path);
-    return { release: () => leave(server, path) };
+  let isMine = false;
+  try {
+    isMine = await wins(path, own);
+    if (isMine) await rename(own, path);
+  } catch (error) {
+    // One that stayed among the contenders would keep out all others as long as this process lives.
+    await leave(server, own);
+    throw error;
   }
+  if (isMine) return { release: () => leave(server, path) };
   await leave(server, own);
   return null;
 }
@@ -110,9 +116,11 @@ async function rivalsOf(path: string, own: string): Promise<string[]> {
   for (const name of await readdir(folder)) {
     const mark = name.startsWith(prefix) ? name[prefix.length] : undefined;
     const rival = join(folder, name);
-    if ((mark !== UNBORN && mark !== CONTENDER) || rival === own) continue;
-    if (!(await isHeld(rival))) await rm(rival, { force: true });
-    else if (mark === CONTENDER) rivals.push(rival);
+    if ((mark !== UNBORN && mark !== CONTENDER) || name.length !== prefix.length + ASIDE_BYTES || rival === own)
+      continue;
+    if (await isHeld(rival)) {
+      if (mark === CONTENDER) rivals.push(rival);
+    } else if ((await lstat(rival).catch(() => null))?.isSocket() === true) await rm(rival, { force: true });
   }
   return rivals;
 }

@@ -88,6 +88,15 @@ describe('a lock', () => {
     await held?.release();
   });
 
+  it('leaves alone what only looks like a contender', async () => {
+    const folder = scratch();
+    for (const name of ['lock-notes.txt', 'lock-00000000', 'lock+']) writeFileSync(path.join(folder, name), 'mine');
+    const held = await lockSocket(path.join(folder, 'lock'));
+    expect(held).not.toBeNull();
+    await held?.release();
+    expect(readdirSync(folder).sort()).toEqual(['lock+', 'lock-00000000', 'lock-notes.txt']);
+  });
+
   it('is left alone where something else has its name', async () => {
     const lock = path.join(scratch(), 'lock');
     writeFileSync(lock, 'mine');

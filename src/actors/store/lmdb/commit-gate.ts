@@ -10,6 +10,7 @@
  */
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { backoffMs } from '../../../machines/policies/retry.ts';
 import { PincerError } from '../../../protocol/failure.ts';
 import type { Clock } from '../../../protocol/ports.ts';
 import { realPorts } from '../../real-ports.ts';
@@ -20,6 +21,8 @@ const WRITERS = 'writers';
 /** How often it is looked whether the other side is done, and how often whether it still lives. */
 const LOOK_MS = 1;
 const LOOKS_PER_CHECK = 50;
+/** How long one of many that open waits before it comes again. */
+const OPENING_BACKOFF = { baseMs: 2, maxMs: 200 };
 /** How long who opens waits for those that write; a process that is stopped while it commits may hold it up. */
 const WAIT_MS_MAX = 20_000;
 
@@ -116,11 +119,13 @@ export async function whileNobodyWrites<Answer>(dir: string, open: () => Promise
 
 async function lockOpening(dir: string, clock: Clock, untilMs: number): Promise<SocketLock> {
   const path = lockOf(dir);
-  for (;;) {
+  const { random } = realPorts();
+  for (let tries = 1; ; tries += 1) {
     const lock = await lockSocket(path);
     if (lock !== null) return lock;
     if (clock.now() >= untilMs) throw busy(dir, 'another process has been opening it');
-    await pause(clock);
+    // Those that come again all at once would keep each other out.
+    await pause(clock, LOOK_MS + backoffMs(tries, OPENING_BACKOFF, random()));
   }
 }
 
@@ -151,8 +156,8 @@ function isWriting(path: string): boolean {
   }
 }
 
-function pause(clock: Clock): Promise<void> {
-  return new Promise((resolve) => clock.schedule(LOOK_MS, resolve));
+function pause(clock: Clock, ms = LOOK_MS): Promise<void> {
+  return new Promise((resolve) => clock.schedule(ms, resolve));
 }
 
 function lockOf(dir: string): string {

@@ -45,7 +45,9 @@ export function createDeadlines(clock: Clock): Deadlines {
   function pass(): void {
     timer = null;
     const now = clock.now();
-    for (let next = heap.first(); next !== undefined && next.at <= now; next = heap.first()) {
+    // What is set meanwhile waits for the next pass, however soon it is due: one that sets itself again must not hold all.
+    const before = order;
+    for (let next = heap.first(); next !== undefined && next.at <= now && next.order < before; next = heap.first()) {
       heap.take();
       const { onPassed } = next;
       next.onPassed = null;

@@ -24,6 +24,31 @@ describe('deadlines', () => {
     expect([passed.at(-1), deadlines.size, clock.pending]).toEqual(['c at 30', 0, 0]);
   });
 
+  it('that set themselves again without a delay leave their turn to others', () => {
+    const passes: (() => void)[] = [];
+    // A clock that is looked at once in a turn, as a gateway’s is.
+    const clock = {
+      ...createSimulatedClock(),
+      now: () => 5,
+      schedule(_delayMs: number, pass: () => void) {
+        passes.push(pass);
+        return () => {};
+      },
+    };
+    const deadlines = createDeadlines(clock);
+    const passed: string[] = [];
+    const again = (): void => {
+      passed.push('again');
+      deadlines.set(0, again);
+    };
+    deadlines.set(0, again);
+    deadlines.set(0, () => passed.push('other'));
+    passes.shift()?.();
+    expect(passed).toEqual(['again', 'other']);
+    passes.shift()?.();
+    expect(passed).toEqual(['again', 'other', 'again']);
+  });
+
   it('do not pass once cleared, however often that is said', async () => {
     const clock = createSimulatedClock();
     const deadlines = createDeadlines(clock);

@@ -5,8 +5,8 @@
 import { comparePlaces, type Place } from '../../../machines/policies/rank.ts';
 import type { LmdbRow } from './head.ts';
 
-/** Places that are read at once, and those that are kept of one line. */
-const READ = 256;
+/** Places that are read at once at most, and those that are kept of one line. */
+const READ_MAX = 256;
 const PLACES_MAX = 1_024;
 /** Lines of which the front is kept. */
 const FRONTS_MAX = 256;
@@ -20,15 +20,19 @@ class Front {
   readonly #read: (limit: number) => Standing[];
   #standing: Standing[] = [];
   #isWhole = false;
+  /** How many are read next: twice as many each time, as long as nobody else writes and all is read anew. */
+  #limit: number;
 
-  constructor(read: (limit: number) => Standing[]) {
+  constructor(read: (limit: number) => Standing[], wanted: number) {
     this.#read = read;
+    this.#limit = Math.min(READ_MAX, wanted + 1);
   }
 
   first(): string | undefined {
     if (this.#standing.length === 0 && !this.#isWhole) {
-      this.#standing = this.#read(READ);
-      this.#isWhole = this.#standing.length < READ;
+      this.#standing = this.#read(this.#limit);
+      this.#isWhole = this.#standing.length < this.#limit;
+      this.#limit = Math.min(READ_MAX, 2 * this.#limit);
     }
     return this.#standing[0]?.taskId;
   }
@@ -79,11 +83,13 @@ export class LineFronts {
     this.#lines = lines;
   }
 
-  of(queue: string): Front {
+  /** `wanted`: how many may be taken of it now. */
+  of(queue: string, wanted: number): Front {
     let front = this.#fronts.get(queue);
     if (front === undefined) {
-      if (this.#fronts.size >= FRONTS_MAX) this.#fronts.clear();
-      front = new Front((limit) => this.#lines.line(queue, limit));
+      const [oldest] = this.#fronts.keys();
+      if (oldest !== undefined && this.#fronts.size >= FRONTS_MAX) this.#fronts.delete(oldest);
+      front = new Front((limit) => this.#lines.line(queue, limit), wanted);
       this.#fronts.set(queue, front);
     }
     return front;

@@ -49,7 +49,7 @@ export class LmdbLines implements WaitingLines<LmdbRow> {
 
   take(wants: readonly Want[], limit: number, taker: Taker<LmdbRow>): void {
     takeMerged(wants, limit, {
-      lineOf: (queue) => (this.has(queue) ? this.#lineOf(queue) : undefined),
+      lineOf: (queue, wanted) => (this.has(queue) ? this.#lineOf(queue, wanted) : undefined),
       taker: {
         mayTake: (row) => taker.mayTake(row),
         take: (row) => {
@@ -95,8 +95,8 @@ export class LmdbLines implements WaitingLines<LmdbRow> {
     this.#fronts.reset();
   }
 
-  #lineOf(queue: string): Line<LmdbRow> {
-    const front = this.#fronts.of(queue);
+  #lineOf(queue: string, wanted: number): Line<LmdbRow> {
+    const front = this.#fronts.of(queue, wanted);
     return {
       first: () => {
         const taskId = front.first();

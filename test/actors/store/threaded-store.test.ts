@@ -72,3 +72,48 @@ it('passes on what could not be opened, and can be opened again', async () => {
   await expect(store.gateways()).resolves.toEqual([]);
   await store.close();
 });
+
+it('refuses a call that cannot be told to another thread, and goes on with the next', async () => {
+  const store = over(inMemory());
+  await store.open();
+  const task = { taskId: 't1', type: 'echo', queue: 'echo ', needs: [], priority: 5, timeoutMs: 1_000, attemptsMax: 3 };
+  const odd = { ...task, payload: new Uint8Array(0), createdAt: (2n ** 70n) as unknown as number };
+  await expect(store.submit([odd])).rejects.toThrow();
+  expect(await store.submit([{ ...odd, createdAt: 0 }])).toHaveLength(1);
+  expect((await store.get('t1'))?.type).toBe('echo');
+  await store.close();
+});
+
+it('is closed once it is open, when it is closed meanwhile', async () => {
+  const inner = inMemory();
+  const said: string[] = [];
+  const [open, close] = [inner.open.bind(inner), inner.close.bind(inner)];
+  inner.open = () => open().then(() => void said.push('open'));
+  inner.close = () => close().then(() => void said.push('closed'));
+  const store = over(inner);
+  const opened = [store.open(), store.open()];
+  await store.close();
+  await Promise.all(opened);
+  expect(said).toEqual(['open', 'closed']);
+});
+
+it('ends also when it cannot be closed', async () => {
+  const inner = inMemory();
+  inner.close = () => Promise.reject(new PincerError('STORE_UNAVAILABLE', 'the disk is away'));
+  let hasEnded = false;
+  const store = threadedStore({
+    kind: 'lmdb',
+    clock: createSimulatedClock(),
+    start() {
+      const { port1, port2 } = new MessageChannel();
+      serveStore(port2, inner, () => {
+        hasEnded = true;
+        port2.close();
+      });
+      return port1;
+    },
+  });
+  await store.open();
+  await expect(store.close()).rejects.toMatchObject({ message: 'the disk is away' });
+  expect(hasEnded).toBe(true);
+});

@@ -4,7 +4,7 @@ import { PincerError, toFailure } from '../../../protocol/failure.ts';
 import type { Store } from '../store.ts';
 import { type Fault, type FromStore, ThreadPort, type ToStore } from './thread-port.ts';
 
-/** `onClosed` when the store was closed, and that has been said. */
+/** `onClosed` when the store was closed, or could not be, and that has been said. */
 export function serveStore(port: MessagePort, store: Store, onClosed: () => void): void {
   const listening = new Map<string, () => void>();
   const line = new ThreadPort<FromStore, ToStore>(port, (said) => {
@@ -39,9 +39,10 @@ export function serveStore(port: MessagePort, store: Store, onClosed: () => void
     try {
       const perform = store[verb] as (...given: readonly unknown[]) => Promise<unknown>;
       line.say(['answer', id, await perform.apply(store, args as unknown[])]);
-      if (verb === 'close') queueMicrotask(onClosed);
     } catch (error) {
       line.say(['fault', id, faultOf(error)]);
+    } finally {
+      if (verb === 'close') queueMicrotask(onClosed);
     }
   }
 }

@@ -43,14 +43,26 @@ export class ThreadPort<Out extends readonly unknown[], In extends readonly unkn
   constructor(port: MessagePort | Worker, receive: (said: In) => void) {
     this.#port = port;
     port.on('message', (pieces: readonly Uint8Array[]) => {
-      for (const piece of pieces) receive(this.#reader.read(piece) as unknown as In);
+      for (const piece of pieces) {
+        if (piece.byteLength === 0) this.#reader.startAnew();
+        else receive(this.#reader.read(piece) as unknown as In);
+      }
     });
   }
 
-  /** Nothing of what is said is referred to once this has returned. */
+  /**
+   * Nothing of what is said is referred to once this has returned.
+   * @throws what cannot be said, of which the other end hears nothing
+   */
   say(said: Out): void {
-    this.#pieces.push(this.#writer.write(said));
-    if (this.#pieces.length === 1) queueMicrotask(() => this.#post());
+    if (this.#pieces.length === 0) queueMicrotask(() => this.#post());
+    try {
+      this.#pieces.push(this.#writer.write(said));
+    } catch (error) {
+      // A piece of nothing: what comes next is to be read by a new reader.
+      this.#pieces.push(new Uint8Array(0));
+      throw error;
+    }
   }
 
   #post(): void {

@@ -43,6 +43,7 @@ class ThreadedStore {
   #last = 0;
   #port: MessagePort | Worker | null = null;
   #line: ThreadPort<ToStore, FromStore> | null = null;
+  #opening: Promise<void> | null = null;
 
   constructor({ kind, clock, start }: ThreadedStoreOptions) {
     this.kind = kind;
@@ -54,20 +55,31 @@ class ThreadedStore {
     }
   }
 
-  async open(): Promise<void> {
-    if (this.#line !== null) return;
+  open(): Promise<void> {
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<void> {
     this.#port = this.#start();
     this.#line = new ThreadPort(this.#port, (said) => this.#hear(said));
     for (const topic of this.#listeners.keys()) this.#line.say(['listen', topic]);
     try {
       await this.#ask('open', []);
     } catch (error) {
-      await this.close();
+      await this.#close();
       throw error;
     }
   }
 
   async close(): Promise<void> {
+    // One that is being opened cannot be closed yet; why it could not be opened is told to who opened it.
+    await this.#opening?.catch(() => {});
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    this.#opening = null;
     if (this.#line === null) return;
     const closed = this.#ask('close', []);
     this.#line = null;

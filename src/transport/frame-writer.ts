@@ -7,6 +7,7 @@ import { Packr, RESET_BUFFER_MODE } from 'msgpackr';
 import type { Limits } from '../protocol/limits.ts';
 import type { Message } from '../protocol/message.ts';
 import { PLAIN_MSGPACK } from './msgpack.ts';
+import { wellFormed } from './payload.ts';
 import { usualBytes, writeBinaryHead, writeNumber, writeUsual } from './usual-messages.ts';
 
 export type FrameWriterLimits = Pick<Limits, 'frameBytesTarget' | 'messagesPerFrameMax'>;
@@ -188,7 +189,7 @@ export class FrameWriter {
         return;
       }
     }
-    this.#deep(text);
+    this.#deep(wellFormed(text));
   }
 
   #number(value: number): void {

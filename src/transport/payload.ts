@@ -187,9 +187,14 @@ function isWhole(text: string): boolean {
   return (text as unknown as MendableText).isWellFormed();
 }
 
-/** A copy in which no string ends or begins within a character; msgpack strings are UTF-8, which has no halves. */
+/** The text with a replacement character for each half of one: msgpack strings are UTF-8, which has no halves. */
+export function wellFormed(text: string): string {
+  return (text as unknown as MendableText).toWellFormed();
+}
+
+/** A copy in which no string ends or begins within a character. */
 function mended(value: unknown): unknown {
-  if (typeof value === 'string') return (value as unknown as MendableText).toWellFormed();
+  if (typeof value === 'string') return wellFormed(value);
   if (Array.isArray(value)) return value.map(mended);
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array || value instanceof Date) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [mended(key), mended(inner)]));

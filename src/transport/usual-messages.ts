@@ -31,18 +31,18 @@ export function usualBytes(message: Message): number {
     }
     case 'task_accepted': {
       const { payload } = message;
-      return has(message, ANSWER) && has(payload, FIELDS.task_accepted) ? sizeOf(payload.taskId, '') : 0;
+      return has(message, ANSWER) && has(payload, FIELDS.task_accepted) ? sizeOf(payload.taskId, payload.status) : 0;
     }
     case 'task_result': {
       const { payload } = message;
       return has(message, ENVELOPE) && has(payload, FIELDS.task_result)
-        ? sizeOf(payload.taskId, '', payload.result)
+        ? sizeOf(payload.taskId, payload.status, payload.result)
         : 0;
     }
     case 'task_settled': {
       const { payload } = message;
       return has(message, ENVELOPE) && has(payload, FIELDS.task_settled)
-        ? sizeOf(payload.taskId, payload.node ?? '', payload.result)
+        ? sizeOf(payload.taskId, payload.status, payload.result) + (payload.node ?? '').length
         : 0;
     }
     default:

@@ -1,4 +1,6 @@
 /** Frames as they are written, beside what msgpackr makes of the same messages; and where one frame ends and the next begins. */
+
+import { Decoder } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
@@ -35,6 +37,14 @@ describe('a written frame', () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+
+  it.each([5, 31, 63, 64, 70, 300, 3_000])('has whole characters only, in a text of %i', (length) => {
+    const text = `${'x'.repeat(length - 1)}\ud83d`;
+    const [frame] = written([{ type: 'goodbye', [text]: text }]);
+    const strict = new Decoder({ rawStrings: true }).decode(frame as Uint8Array) as Record<string, unknown>[];
+    const mended = `${'x'.repeat(length - 1)}\ufffd`;
+    expect(hex(strict[0]?.[mended] as Uint8Array)).toBe(hex(Buffer.from(mended)));
   });
 
   it('has the usual messages byte by byte as any other way to write them, whatever field they lack or have beside', () => {

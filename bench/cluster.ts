@@ -1,9 +1,13 @@
 /** The contestants, each as a cluster of fresh processes: a hub, nodes with 100 slots in all, and one client. */
 import { type BenchProcess, start } from './process.ts';
 
-export type Contestant = 'pincer' | 'pincer on disk' | 'pincer interpreted' | 'R0' | 'R1';
+export type Contestant = 'pincer' | 'pincer on disk' | 'pincer untold' | 'pincer interpreted' | 'R0' | 'R1';
+
+/** What its gateway is told; memory for every other. */
+const GATEWAYS: Readonly<Record<string, string>> = { 'pincer on disk': 'disk', 'pincer untold': 'untold' };
 
 export interface Cluster extends AsyncDisposable {
+  readonly url: string;
   readonly hub: BenchProcess;
   readonly client: BenchProcess;
   readonly nodes: readonly BenchProcess[];
@@ -26,7 +30,7 @@ export async function open(contestant: Contestant, nodeCount = 2): Promise<Clust
   try {
     const isPincer = contestant !== 'R0' && contestant !== 'R1';
     const hub = isPincer
-      ? await begin('gateway', [contestant === 'pincer on disk' ? 'disk' : 'memory'])
+      ? await begin('gateway', [GATEWAYS[contestant] ?? 'memory'])
       : await begin('relay', [contestant]);
     const { url = '' } = hub.ready;
     const nodes: BenchProcess[] = [];
@@ -40,6 +44,7 @@ export async function open(contestant: Contestant, nodeCount = 2): Promise<Clust
     }
     const client = isPincer ? await begin('client', [url]) : await begin('relay-client', [`${url}/client`]);
     return {
+      url,
       hub,
       client,
       nodes,

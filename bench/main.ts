@@ -12,8 +12,9 @@ import { w1to3 } from './race.ts';
 import { keep, print, type Suite } from './report.ts';
 import { w5 } from './scale.ts';
 import { w4 } from './waiting.ts';
+import { watched } from './watched.ts';
 
-const WORKLOADS = ['W1', 'W2', 'W3', 'W4', 'W5', 'W6', 'W7', 'charts'];
+const WORKLOADS = ['W1', 'W2', 'W3', 'W4', 'W5', 'W6', 'W7', 'charts', 'watched'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -57,6 +58,7 @@ else {
   if (parts.has('W6')) add(await w6(Math.min(rounds, 3)));
   if (parts.has('W7')) add(await w7(tasks));
   if (parts.has('charts')) add(await charts(rounds));
+  if (parts.has('watched')) add(await watched(rounds));
   const seconds = Math.round((performance.now() - startedAt) / 1_000);
   keep(values.keep, suites, { rounds, seconds });
   process.stdout.write(`${seconds} s; kept in bench/results/${values.keep}.json\n`);

@@ -4,6 +4,10 @@ import type { MemoryRow } from './memory-row.ts';
 import type { ListFilter, TaskPage } from './store.ts';
 import { recordOf } from './task-row.ts';
 
+/** Forgotten rows are dropped when they are so many, and one of so many. */
+const FORGOTTEN_MIN = 64;
+const FORGOTTEN_SHARE = 16;
+
 export class TaskList {
   #rows: MemoryRow[] = [];
   #forgotten = 0;
@@ -28,7 +32,8 @@ export class TaskList {
   /** Says that one task has just been forgotten. */
   drop(): void {
     this.#forgotten += 1;
-    if (this.#forgotten <= 1_024 || this.#forgotten * 2 <= this.#rows.length) return;
+    // Soon, since a row here keeps its payload and its result: of what is held, little may be what nobody can ask for.
+    if (this.#forgotten < FORGOTTEN_MIN || this.#forgotten * FORGOTTEN_SHARE < this.#rows.length) return;
     this.#rows = this.#rows.filter((row) => !row.isForgotten);
     this.#forgotten = 0;
   }

@@ -1,6 +1,8 @@
+import { queryObjects } from 'node:v8';
 import TinyQueue from 'tinyqueue';
 import { describe, expect, it, vi } from 'vitest';
 import { createMemoryStore } from '../../../src/actors/store/memory.ts';
+import { MemoryRow } from '../../../src/actors/store/memory-row.ts';
 import { differential, type OpenStore, storeConformance } from '../../conformance/store.ts';
 import { aTask, bytesOf, fixtureOf, idsOf, QUEUE } from '../../conformance/store-fixture.ts';
 
@@ -27,6 +29,21 @@ describe('the memory store', () => {
       return store;
     };
     await expect(differential(openMemory, forgetful, 1)).rejects.toThrow('seed 1');
+  });
+
+  it('holds little more than what can be asked for: what is forgotten is let go of', async () => {
+    const countOf = (): number => queryObjects(MemoryRow, { format: 'count' });
+    // Other files of this process have stores as well.
+    const before = countOf();
+    const { store, claim } = await fixtureOf(openMemory, { settledTasksMax: 1_000 });
+    for (let from = 0; from < 10_000; from += 100) {
+      await store.submit(Array.from({ length: 100 }, (_, index) => aTask({ taskId: `t${from + index}` })));
+      const claimed = await claim(100);
+      const done = { status: 'completed', runMs: 1 } as const;
+      await store.complete(claimed.map(({ record: { taskId, attempt } }) => ({ ...done, taskId, attempt })));
+    }
+    expect((await store.list({ limit: 1 })).total).toBe(1_000);
+    expect(countOf() - before).toBeLessThan(1_200);
   });
 
   it('does the same work for a claim, however many tasks of other classes wait (defect 38)', async () => {

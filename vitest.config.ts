@@ -20,8 +20,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },
-    // One more than a small machine has cores: some files wait for sockets, leases and processes.
-    maxWorkers: 3,
+    // Twice what a small machine has cores: many files wait for sockets, leases and processes half of their time.
+    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     allowOnly: !isCi,
     passWithNoTests: false,
@@ -38,7 +38,6 @@ export default defineConfig({
           isolate: false,
           restoreMocks: true,
           unstubEnvs: true,
-          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -50,7 +49,6 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 300_000,
           expect: { poll: { timeout: 60_000 } },
-          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -67,7 +65,6 @@ export default defineConfig({
             tsconfig: 'test/types/tsconfig.json',
             ignoreSourceErrors: true,
           },
-          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -4,21 +4,26 @@
  */
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that take far longer than their size tells, the longest first. */
-const LONG = [
-  ...['scenarios/faults', 'actors/store/lmdb', 'actors/store/memory', 'compile/charts'],
-  ...['e2e/chaos', 'e2e/liveness', 'e2e/roles', 'e2e/journey', 'e2e/store-power'],
-];
+/** End-to-end files that take far longer than their size tells, the longest first. Most of it they wait. */
+const LONG_WAITS = ['e2e/chaos', 'e2e/liveness', 'e2e/isolation-failures', 'e2e/journey', 'e2e/store-power'];
+
+/** The same of the others, which compute. */
+const LONG = ['actors/store/lmdb', 'scenarios/faults', 'compile/charts', 'actors/store/memory'];
 
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    const rank = ({ moduleId }: TestSpecification): number => {
-      const index = LONG.findIndex((file) => moduleId.endsWith(`/test/${file}.test.ts`));
-      return index === -1 ? LONG.length : index;
+    // What waits and what computes share the time; files of one process follow each other, since others would end it.
+    const rank = ({ moduleId, project }: TestSpecification): number => {
+      const placeIn = (names: readonly string[]): number => {
+        const place = names.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`));
+        return place === -1 ? names.length : place;
+      };
+      if (project.name === 'unit') return LONG_WAITS.length + placeIn(LONG);
+      const place = placeIn(LONG_WAITS);
+      return place < LONG_WAITS.length ? place : LONG_WAITS.length + LONG.length + 1;
     };
-    // A stable sort: groups stay apart, and the rest stays as the runner has it.
-    const group = ({ project }: TestSpecification): number => project.config.sequence.groupOrder ?? 0;
-    return sorted.sort((one, other) => group(one) - group(other) || rank(one) - rank(other));
+    // A stable sort: the rest stays as the runner has it.
+    return sorted.sort((one, other) => rank(one) - rank(other));
   }
 }

@@ -1,6 +1,7 @@
 /**
- * `--profile`: where the time of W1 goes, or of W3 or W6 where it is named, in the gateway, the client and a node. Samples a process with the inspector’s
- * profiler while the tasks run, and sums the functions’ own time by room of the house, by package, and for Node itself.
+ * `--profile`: where the time of W1 goes in the gateway, the client and a node; of W2, W3, W5 with 256 nodes, or W6 where it
+ * is named. Samples a process with the inspector’s profiler while the tasks run, and sums the functions’ own time by room of
+ * the house, by package, and for Node itself.
  */
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,6 +12,10 @@ import { WINDOW } from './workloads.ts';
 
 const WARM = 5_000;
 const MANY = 60_000;
+/** One at a time takes longer by the clock. */
+const SEQUENTIAL = 10_000;
+/** For W5: a frame for each task on each link. */
+const NODES = 256;
 /** For `--heap`, which needs no more: nothing of it is left to chance. */
 const ALLOCATING = 20_000;
 const SHOWN = 30;
@@ -32,18 +37,21 @@ interface HeapNode {
 
 /** Profiles, prints the tables, and says where the profiles are: any DevTools opens them. */
 export async function profile(parts: ReadonlySet<string>): Promise<void> {
-  await using cluster = await open(parts.has('W6') ? 'pincer on disk' : 'pincer');
-  const work = parts.has('W3') ? 'windowed' : 'many';
+  await using cluster = await open(parts.has('W6') ? 'pincer on disk' : 'pincer', parts.has('W5') ? NODES : undefined);
+  const work = parts.has('W2') || parts.has('W3') ? 'windowed' : 'many';
+  const tasks = parts.has('W2') ? SEQUENTIAL : MANY;
   const folder = mkdtempSync(join(tmpdir(), 'pincer-bench-'));
   const { hub, client, nodes } = cluster;
   const processes = { gateway: hub, client, node: nodes[0] };
   await client.ask('many', { tasks: WARM });
   for (const each of Object.values(processes)) await each?.ask('profile');
-  await client.ask(work, { tasks: MANY, window: WINDOW });
+  await client.ask(work, { tasks, window: parts.has('W2') ? 1 : WINDOW });
   for (const [name, each] of Object.entries(processes)) {
     const file = join(folder, `${name}.cpuprofile`);
     await each?.ask('profiled', { file });
-    show(name, JSON.parse(readFileSync(file, 'utf8')) as CpuProfile);
+    // The nodes share the tasks; one process of them is looked at.
+    const own = name === 'node' ? tasks / nodes.length : tasks;
+    show(name, JSON.parse(readFileSync(file, 'utf8')) as CpuProfile, own);
   }
   process.stdout.write(`\nprofiles: ${folder}\n`);
 }
@@ -89,7 +97,7 @@ function labelOf({ functionName, url, lineNumber }: HeapNode['callFrame']): stri
   return `${roomOf(functionName, url).padEnd(20)} ${functionName || '(anonymous)'}${where}`;
 }
 
-function show(name: string, { nodes, samples, timeDeltas }: CpuProfile): void {
+function show(name: string, { nodes, samples, timeDeltas }: CpuProfile, tasks: number): void {
   const byId = new Map(nodes.map((node) => [node.id, node.callFrame]));
   const rooms = new Map<string, number>();
   const functions = new Map<string, number>();
@@ -104,17 +112,17 @@ function show(name: string, { nodes, samples, timeDeltas }: CpuProfile): void {
     const label = labelOf(frame);
     functions.set(label, (functions.get(label) ?? 0) + us);
   }
-  process.stdout.write(`\n${name}: ${(total / MANY).toFixed(1)} µs a task, of which\n`);
-  list(rooms, total, Number.POSITIVE_INFINITY);
+  process.stdout.write(`\n${name}: ${(total / tasks).toFixed(1)} µs a task, of which\n`);
+  list(rooms, total, tasks, Number.POSITIVE_INFINITY);
   process.stdout.write('  functions, own time\n');
-  list(functions, total, SHOWN);
+  list(functions, total, tasks, SHOWN);
 }
 
-function list(times: ReadonlyMap<string, number>, total: number, shown: number): void {
+function list(times: ReadonlyMap<string, number>, total: number, tasks: number, shown: number): void {
   const sorted = [...times].sort(([, one], [, other]) => other - one).slice(0, shown);
   for (const [name, us] of sorted) {
     process.stdout.write(
-      `  ${((100 * us) / total).toFixed(1).padStart(5)} %  ${(us / MANY).toFixed(2).padStart(6)} µs  ${name}\n`,
+      `  ${((100 * us) / total).toFixed(1).padStart(5)} %  ${(us / tasks).toFixed(2).padStart(6)} µs  ${name}\n`,
     );
   }
 }

@@ -51,7 +51,7 @@ export function connect(
   world: World,
   options: { dials: readonly Dial[]; owner: ConnectionOwner; parent?: AnyActorRef },
 ): Connection {
-  const { clock, random, limits, deadlines, log } = world;
+  const { clock, random, limits, deadlines, departures, log } = world;
   const { owner, parent } = options;
   const dialler = new Dialler(options.dials, world);
   let post: Post | null = null;
@@ -118,6 +118,7 @@ export function connect(
       link,
       clock,
       limits,
+      departures,
       counters,
       events: {
         onMessages: (messages) => {

@@ -2,6 +2,7 @@
 import { PincerError } from '../protocol/failure.ts';
 import { defaultLimits, type LimitName, type Limits } from '../protocol/limits.ts';
 import type { Clock, Ids, Log, Random } from '../protocol/ports.ts';
+import { Departures } from '../transport/departures.ts';
 import { type Charts, chartsOf } from './charts.ts';
 import { createDeadlines, type Deadlines } from './deadlines.ts';
 
@@ -13,6 +14,7 @@ export interface World {
   readonly charts: Charts;
   readonly limits: Limits;
   readonly deadlines: Deadlines;
+  readonly departures: Departures;
 }
 
 /** The ports and limits an embedder may supply. Each defaults to the real one. */
@@ -47,6 +49,7 @@ export function createWorld(
     charts: chartsOf(options.charts),
     limits: withDefaults(options.limits ?? {}),
     deadlines: createDeadlines(clock),
+    departures: new Departures(clock),
   };
 }
 

@@ -8,6 +8,7 @@ import type { Limits } from '../protocol/limits.ts';
 import { type Lane, MESSAGES, type Message, parseMessage } from '../protocol/message.ts';
 import type { Clock } from '../protocol/ports.ts';
 import { decodeFrame } from './codec.ts';
+import type { Departing, Departures } from './departures.ts';
 import { readFrame } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { Identity, Link } from './link.ts';
@@ -37,10 +38,11 @@ export interface PostCounters {
   progressConflated: number;
 }
 
-export class Post {
+export class Post implements Departing {
   readonly #link: Link;
   readonly #clock: Clock;
   readonly #limits: Limits;
+  readonly #departures: Departures;
   readonly #events: PostEvents;
   readonly #counters: PostCounters;
   readonly #frames: TokenBucket;
@@ -48,6 +50,8 @@ export class Post {
   readonly #writer: FrameWriter;
   /** Progress held back while the link is full: the latest of each attempt. */
   readonly #progress = new Map<string, Message<'task_progress'>>();
+  /** It is asked at the end of this turn whether it has something to send. */
+  #isDeparting = false;
   #isFlushDue = false;
   /** What may wait a moment for something to ride along with waits since the last flush. */
   #isLateDue = false;
@@ -61,11 +65,19 @@ export class Post {
   #lastHeardAt: number;
   #lastSentAt: number;
 
-  constructor(options: { link: Link; clock: Clock; limits: Limits; events: PostEvents; counters: PostCounters }) {
-    const { link, clock, limits, events, counters } = options;
+  constructor(options: {
+    link: Link;
+    clock: Clock;
+    limits: Limits;
+    departures: Departures;
+    events: PostEvents;
+    counters: PostCounters;
+  }) {
+    const { link, clock, limits, departures, events, counters } = options;
     this.#link = link;
     this.#clock = clock;
     this.#limits = limits;
+    this.#departures = departures;
     this.#events = events;
     this.#counters = counters;
     this.#writer = new FrameWriter(limits);
@@ -135,7 +147,7 @@ export class Post {
   wake(): void {
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
-    this.#clock.soon(() => this.flush());
+    this.#departSoon();
   }
 
   /** Makes sure that a flush comes within `acknowledgeMs`, if none does before. */
@@ -143,7 +155,14 @@ export class Post {
     if (this.#limits.acknowledgeMs === 0) this.wake();
     if (this.#isFlushDue || this.#isLateDue) return;
     this.#isLateDue = true;
-    if (this.#cancelLate === null && this.#link.isOpen) this.#lookLater(this.#flushes);
+    if (this.#cancelLate === null) this.#departSoon();
+  }
+
+  /** The turn ends: what is due is sent; what may wait, and had nothing to ride along with until now, waits. */
+  depart(): void {
+    this.#isDeparting = false;
+    if (this.#isFlushDue) this.flush();
+    else if (this.#isLateDue && this.#cancelLate === null && this.#link.isOpen) this.#lookLater(this.#flushes);
   }
 
   /** Sends what was gathered. */
@@ -171,6 +190,12 @@ export class Post {
 
   terminate(): void {
     this.#link.terminate();
+  }
+
+  #departSoon(): void {
+    if (this.#isDeparting) return;
+    this.#isDeparting = true;
+    this.#departures.add(this);
   }
 
   /** One timer for whatever waits: with many flushes it would not pay to clear and set one for each. */

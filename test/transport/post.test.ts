@@ -5,6 +5,7 @@ import { PincerError } from '../../src/protocol/failure.ts';
 import { defaultLimits, type Limits } from '../../src/protocol/limits.ts';
 import type { Message } from '../../src/protocol/message.ts';
 import { decodeFrame, encodeFrame } from '../../src/transport/codec.ts';
+import { Departures } from '../../src/transport/departures.ts';
 import type { Link, LinkEvents } from '../../src/transport/link.ts';
 import { createPostCounters, Post } from '../../src/transport/post.ts';
 
@@ -50,6 +51,7 @@ function posted(limits: Partial<Limits> = {}, beforeFlush: (ride: (message: Mess
     link: link as Link,
     clock,
     limits: { ...defaultLimits, ...limits },
+    departures: new Departures(clock),
     counters,
     events: {
       onMessages: (messages) => void heard.messages.push(...messages),
@@ -120,10 +122,15 @@ describe('a post', () => {
     closing.post.wakeLater();
     closing.post.close(new PincerError('STOPPED', 'over'));
     expect(closing.frames).toEqual([[ack(7)]]);
-    const gone = posted();
-    gone.post.wakeLater();
-    gone.closeLink();
-    expect(gone.clock.pending).toBe(0);
+    for (const isTurnOver of [false, true]) {
+      const gone = posted();
+      gone.post.wakeLater();
+      if (isTurnOver) await gone.clock.runSoon();
+      gone.link.isOpen = false;
+      gone.closeLink();
+      await gone.clock.runSoon();
+      expect(gone.clock.pending).toBe(0);
+    }
   });
 
   it('begins a new frame when one is full', async () => {

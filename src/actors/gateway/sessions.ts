@@ -77,7 +77,7 @@ export class Sessions {
 
   /** A link has come in. */
   open(link: Link): void {
-    const { clock, ids, limits, deadlines } = this.#world;
+    const { clock, ids, limits, deadlines, departures } = this.#world;
     if (this.#isClosing) {
       link.close(4412, 'GATEWAY_DRAINING: the gateway is about to stop');
       return;
@@ -87,6 +87,7 @@ export class Sessions {
       link,
       clock,
       limits,
+      departures,
       counters: this.counters,
       events: {
         onMessages: (messages) => this.#receive(post, messages),

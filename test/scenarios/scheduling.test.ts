@@ -1,5 +1,6 @@
 /** Order, limits and places, through the door that clients use: what runs when, where, and how soon again. */
 import { describe, expect, it } from 'vitest';
+import type { Store } from '../../src/actors/store/store.ts';
 import { type StrategyName, strategies } from '../../src/machines/policies/placement/index.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
 import { MemoryPeer } from '../support/memory-peer.ts';
@@ -333,5 +334,31 @@ describe('what a queue is asked for beside running tasks', () => {
     puppets.only.finish();
     await cluster.until(drained);
     expect(cluster.gateway.status).toBe('stopped');
+  });
+});
+
+describe('what comes in one turn', () => {
+  it('is claimed together, from however many nodes it comes, and no node is said to be free in between', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    for (let index = 0; index < 20; index += 1) {
+      await cluster.node(`n-${index}`, { maxTasks: 1, handlers: [puppets.on(`n-${index}`)] });
+    }
+    const client = await cluster.client();
+    for (let index = 0; index < 40; index += 1) client.submit(puppets.task, index);
+    await cluster.until(() => puppets.running.length === 20);
+    const claim = cluster.store.claim.bind(cluster.store);
+    const claimed: number[] = [];
+    Object.assign(cluster.store, {
+      claim: async (...given: Parameters<Store['claim']>) => {
+        const found = await claim(...given);
+        claimed.push(found?.length ?? 0);
+        return found;
+      },
+    });
+    for (const run of puppets.running) run.finish();
+    await cluster.until(() => puppets.runs.length === 40);
+    expect(claimed).toEqual([20]);
+    expect((await cluster.gateway.stats()).nodes['busy']).toBe(20);
   });
 });

@@ -4,6 +4,15 @@ import type { Requirement } from '../../machines/policies/requirement-class.ts';
 import type { Claimed } from '../store/store.ts';
 import type { Node } from './nodes.ts';
 
+/** A class that may have claimable tasks. */
+export interface Waiting {
+  readonly requirement: Requirement;
+  /** Nodes that could ever do it, as of `version`. */
+  fitting: readonly Node[];
+  isFitting: ReadonlySet<Node>;
+  version: number;
+}
+
 /** A class, for the time of one claim. */
 export interface Kind {
   readonly requirement: Requirement;

@@ -12,7 +12,7 @@ import { unexpected } from '../../protocol/unexpected.ts';
 import { startActor } from '../start-actor.ts';
 import type { Claimed, Store, Want } from '../store/store.ts';
 import type { World } from '../world.ts';
-import { candidateOf, type Kind, othersThan, placeOf, wish } from './candidates.ts';
+import { candidateOf, type Kind, othersThan, placeOf, type Waiting, wish } from './candidates.ts';
 import type { Node, Nodes } from './nodes.ts';
 
 export interface DispatchOwner {
@@ -24,14 +24,6 @@ export interface DispatchOwner {
   /** The gateway’s claim has lapsed. */
   onFenced(): void;
   onStoreFailed(error: unknown): void;
-}
-
-interface Waiting {
-  readonly requirement: Requirement;
-  /** Nodes that could ever do it, as of `version`. */
-  fitting: readonly Node[];
-  isFitting: ReadonlySet<Node>;
-  version: number;
 }
 
 export class Dispatch {
@@ -103,7 +95,12 @@ export class Dispatch {
     });
   }
 
-  /** A frame has been dealt with: what it brought, work or room, is taken up at once and not at the end of the turn. */
+  /** Whether a claim is on its way. When it is back, the nodes are told what has become of their slots. */
+  get isClaiming(): boolean {
+    return this.claims.begun > this.claims.answered;
+  }
+
+  /** What came in this turn has been dealt with: what it brought, work or room, is taken up at once. */
   catchUp(isRoomFreed: boolean): void {
     if (this.#isWorkHeard) {
       this.#isWorkHeard = false;
@@ -206,6 +203,8 @@ export class Dispatch {
     } catch (error) {
       this.#owner.onStoreFailed(error);
       this.#failed();
+    } finally {
+      this.#nodes.tellSlots();
     }
   }
 
@@ -281,7 +280,6 @@ export class Dispatch {
         else candidates.splice(at, 1);
       }
     }
-    this.#nodes.tellSlots();
     this.#owner.onPlaced();
     if (homeless.length > 0) this.#giveBack(homeless);
   }

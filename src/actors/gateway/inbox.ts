@@ -1,6 +1,6 @@
 /**
  * What the messages of attached peers mean: submits to the store, reports to tasks, claims of nodes to nodes, questions
- * to answers. One frame at a time, so that what came together is stored together.
+ * to answers. What came in one turn of the event loop, in however many frames, is stored and given room together.
  */
 import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
@@ -41,10 +41,16 @@ export interface InboxOptions {
 
 type Of<Type extends Message['type']> = Message<Type>;
 
+/** So many messages do not wait for the end of the turn: together they would cost no less, and those behind them wait. */
+const ENOUGH = 64;
+
 export class Inbox {
   readonly #world: World;
   readonly #options: InboxOptions;
   #isRoomFreed = false;
+  /** Messages that were taken in this turn, and of which nothing was stored yet. */
+  #taken = 0;
+  #isTurnOpen = false;
 
   constructor(world: World, options: InboxOptions) {
     this.#world = world;
@@ -53,14 +59,39 @@ export class Inbox {
 
   /** Takes the messages of one frame. */
   take(session: Session, messages: readonly Message[]): void {
+    this.#openTurn();
     for (const message of messages) this.#take(session, message);
-    const { intake, tasks, nodes, dispatch } = this.#options;
-    intake.flush();
-    tasks.flush();
-    nodes.tellSlots();
+    this.#taken += messages.length;
+    if (this.#taken >= ENOUGH) this.#catchUp();
+  }
+
+  /** What is taken from now on is dealt with at the end of this turn, and what that has to say leaves right behind it. */
+  #openTurn(): void {
+    if (this.#isTurnOpen) return;
+    this.#isTurnOpen = true;
+    const { clock, departures } = this.#world;
+    clock.soon(() => {
+      this.#isTurnOpen = false;
+      this.#catchUp();
+    });
+    departures.expect();
+  }
+
+  /** Stores what was taken, and claims what it has made room for. */
+  #catchUp(): void {
+    const { nodes, dispatch } = this.#options;
+    this.#taken = 0;
+    this.#store();
     const isRoomFreed = this.#isRoomFreed;
     this.#isRoomFreed = false;
     dispatch.catchUp(isRoomFreed);
+    // A slot that is filled again at once has not changed for anybody.
+    if (!dispatch.isClaiming) nodes.tellSlots();
+  }
+
+  #store(): void {
+    this.#options.intake.flush();
+    this.#options.tasks.flush();
   }
 
   #take(session: Session, message: Message): void {
@@ -262,8 +293,8 @@ export class Inbox {
 
   /** Runs what answers a request; what it throws is the answer. */
   async #answering(session: Session, message: Message, run: () => Promise<void>): Promise<void> {
-    // What was submitted before in the same frame is known by now.
-    this.#options.intake.flush();
+    // What was submitted and reported before is known by now.
+    this.#store();
     try {
       await run();
       session.delivery.done(message);

@@ -120,7 +120,7 @@ export class Settlement<Attempt extends Ended> {
     this.#releases.add({ attempt, release });
   }
 
-  /** Writes what was gathered: at the end of each frame, or of the turn. */
+  /** Writes what was gathered: at the end of the turn, or as soon as somebody asks. */
   flush(): void {
     this.#notes.flush();
     this.#completions.flush();

@@ -181,7 +181,7 @@ export class Tasks {
     }
   }
 
-  /** Writes what was gathered: at the end of each frame, or of the turn. */
+  /** Writes what was gathered: at the end of the turn, or as soon as somebody asks. */
   flush(): void {
     this.#settlement.flush();
   }

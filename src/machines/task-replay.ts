@@ -2,7 +2,7 @@
  * The history of a task, played through the task chart: where the chart was after every entry, and what in the history
  * could not have happened. What a store says of a task must be what its history tells (invariant I6).
  */
-import { initialTransition, type SnapshotFrom, transition } from 'xstate';
+import { createActor, type SnapshotFrom } from 'xstate';
 import { costOf, eventOf, isDelayedBy } from '../protocol/history.ts';
 import type { HistoryEntry, TaskStatus } from '../protocol/task.ts';
 import { isHeld, stepOf } from './history-events.ts';
@@ -12,6 +12,8 @@ import { type TaskContext, type TaskEvent, taskMachine } from './task.ts';
 const EVENTS = taskMachine.events as readonly TaskEvent['type'][];
 
 type Snapshot = SnapshotFrom<typeof taskMachine>;
+/** Where a chart is played without anything being done: what it would command is in the history anyhow. */
+type Scope = Parameters<typeof taskMachine.transition>[2];
 
 /** Where the chart was after one entry. */
 export interface ReplayTurn {
@@ -80,6 +82,8 @@ class Player {
   isWhole = true;
   readonly #history: readonly HistoryEntry[];
   readonly #options: ReplayOptions;
+  // One for a whole history: xstate’s own `transition` makes an actor for each event, which is most of what that costs.
+  readonly #scope: Scope = inertScope();
   #snapshot: Snapshot;
   /** The chart as it was when the task was to be cancelled. */
   #beforeCancel: Snapshot | null = null;
@@ -136,7 +140,7 @@ class Player {
     for (const event of step.events) {
       if (!this.#snapshot.can(event)) problem ??= `a task that is ${this.#snapshot.value} does not take ${event.type}`;
       sent.push(event.type);
-      [this.#snapshot] = transition(taskMachine, this.#snapshot, event);
+      this.#play(event);
     }
     if (entry.event === 'attempt.released' && this.#snapshot.value === 'settling' && !this.#isCancelled)
       problem ??= 'the task waits again, and it had no attempts left';
@@ -167,7 +171,7 @@ class Player {
   }
 
   #play(event: TaskEvent): void {
-    [this.#snapshot] = transition(taskMachine, this.#snapshot, event);
+    this.#snapshot = taskMachine.transition(this.#snapshot, event, this.#scope);
   }
 
   #count(entry: HistoryEntry): void {
@@ -199,7 +203,7 @@ class Player {
     const [failures, crashes] = [this.#failures, this.#crashes];
     const crashesMax = this.#crashesMax(index);
     const input = { taskId, attempt, failures, crashes, attemptsMax, crashesMax, isDelayed };
-    return initialTransition(taskMachine, input)[0];
+    return taskMachine.getInitialSnapshot(this.#scope, input);
   }
 
   /** As many as the life that the entry belongs to has, if it ends by one of them. */
@@ -209,6 +213,17 @@ class Player {
     if (last?.event !== 'task.failed' || costOf(last) !== 'crash') return Number.POSITIVE_INFINITY;
     return life.filter((entry) => costOf(entry) === 'crash').length;
   }
+}
+
+function inertScope(): Scope {
+  const input = { taskId: '', attempt: 0, failures: 0, crashes: 0, attemptsMax: 1, crashesMax: 1, isDelayed: false };
+  const self = createActor(taskMachine, { input });
+  const { id, sessionId, system } = self;
+  const nothing = (): void => {};
+  return {
+    ...{ self, id, sessionId, system, logger: nothing },
+    ...{ defer: nothing, emit: nothing, stopChild: nothing, actionExecutor: nothing },
+  };
 }
 
 /** The entries from a submit or redrive to the next. */

@@ -1,19 +1,15 @@
 /** What tasks have in common: one object for all of a kind, instead of the same eight fields in each row. */
 import type { NewTask } from './new-task.ts';
 
-export interface Kind {
-  readonly type: string;
-  readonly queue: string;
-  readonly needs: readonly string[];
-  readonly priority: number;
-  readonly timeoutMs: number;
-  readonly attemptsMax: number;
+type Shared = Pick<NewTask, 'type' | 'queue' | 'needs' | 'priority' | 'timeoutMs' | 'attemptsMax'>;
+
+export interface Kind extends Readonly<Shared> {
   readonly origin: string | null;
   readonly client: string | null;
 }
 
 /** A new task, or a row, of some kind. */
-type Sample = Pick<NewTask, 'type' | 'queue' | 'needs' | 'priority' | 'timeoutMs' | 'attemptsMax'> & {
+type Sample = Shared & {
   readonly origin?: string | null | undefined;
   readonly client?: string | null | undefined;
 };

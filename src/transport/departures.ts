@@ -36,9 +36,18 @@ export class Departures {
   }
 
   readonly #leave = (): void => {
-    this.#isDue = false;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const departing of waiting) departing.depart();
+    let asked = 0;
+    try {
+      // Also those who have something to send because of what another one has just done.
+      while (asked < this.#waiting.length) {
+        const departing = this.#waiting[asked];
+        asked += 1;
+        departing?.depart();
+      }
+    } finally {
+      this.#isDue = false;
+      this.#waiting = this.#waiting.slice(asked);
+      if (this.#waiting.length > 0) this.expect();
+    }
   };
 }

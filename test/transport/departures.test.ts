@@ -15,9 +15,9 @@ describe('departures', () => {
     expect(asked).toEqual(['first', 'second', 'third']);
   });
 
-  it('asks one that comes while others leave at the end of the next turn', async () => {
-    const clock = createSimulatedClock();
-    const departures = new Departures(clock);
+  it('asks one that comes while others leave in the same step', () => {
+    const steps: (() => void)[] = [];
+    const departures = new Departures({ ...createSimulatedClock(), soon: (step) => void steps.push(step) });
     const asked: string[] = [];
     const late = { depart: () => asked.push('late') };
     departures.add({
@@ -26,8 +26,23 @@ describe('departures', () => {
         departures.add(late);
       },
     });
-    await clock.runSoon();
-    expect([asked, clock.pending]).toEqual([['early', 'late'], 0]);
+    steps.shift()?.();
+    expect([asked, steps.length]).toEqual([['early', 'late'], 0]);
+  });
+
+  it('asks the others a turn later, if one throws', () => {
+    const steps: (() => void)[] = [];
+    const departures = new Departures({ ...createSimulatedClock(), soon: (step) => void steps.push(step) });
+    const asked: string[] = [];
+    departures.add({
+      depart() {
+        throw new Error('no');
+      },
+    });
+    departures.add({ depart: () => asked.push('other') });
+    expect(() => steps.shift()?.()).toThrow('no');
+    steps.shift()?.();
+    expect([asked, steps.length]).toEqual([['other'], 0]);
   });
 
   it('ends the turn behind what was put off before, and what that has promised', async () => {

@@ -8,6 +8,7 @@ import { PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Payload } from '../../protocol/message.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
+import type { Departing } from '../../transport/departures.ts';
 import { createHost, type Host } from '../actor-host.ts';
 import type { Connection } from '../connection.ts';
 import type { World } from '../world.ts';
@@ -28,7 +29,7 @@ export interface AttemptsOptions {
   onSlots(): void;
 }
 
-export class Attempts implements AttemptOwner {
+export class Attempts implements AttemptOwner, Departing {
   readonly #world: World;
   readonly #options: AttemptsOptions;
   readonly #host: Host<typeof attemptMachine>;
@@ -191,12 +192,14 @@ export class Attempts implements AttemptOwner {
   #saySoon(attempt: Attempt): void {
     attempt.isStartUnsaid = true;
     this.#startsUnsaid.push(attempt);
-    if (this.#startsUnsaid.length > 1) return;
-    this.#world.clock.soon(() => {
-      const unsaid = this.#startsUnsaid;
-      this.#startsUnsaid = [];
-      for (const each of unsaid) if (each.isStartUnsaid) this.#sayStart(each);
-    });
+    if (this.#startsUnsaid.length === 1) this.#world.departures.add(this);
+  }
+
+  /** The turn ends. */
+  depart(): void {
+    const unsaid = this.#startsUnsaid;
+    this.#startsUnsaid = [];
+    for (const each of unsaid) if (each.isStartUnsaid) this.#sayStart(each);
   }
 
   #sayStart(attempt: Attempt): void {

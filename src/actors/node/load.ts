@@ -11,31 +11,66 @@ export interface LoadSample {
 }
 
 export interface LoadMeter {
-  /** The load since the last sample; the first covers the time since the meter was made. */
+  /** The load since the last sample that any meter of this process took, if that is not a moment ago. */
   sample(): LoadSample;
   stop(): void;
 }
 
+/** What was measured this short a time ago is the load still: all nodes of a process share it. */
+const FRESH_MS = 1_000;
+
 /** Measures the host’s CPU, and the memory of the container where one is set, else of the host. */
 export function createLoadMeter(): LoadMeter {
-  const delay = monitorEventLoopDelay({ resolution: 10 });
-  delay.enable();
-  let last = cpuTimes();
+  shared ??= new ProcessLoad();
+  const load = shared;
+  load.users += 1;
+  let isStopped = false;
   return {
-    sample() {
-      const now = cpuTimes();
-      const total = now.total - last.total;
-      const cpu = total <= 0 ? 0 : 1 - (now.idle - last.idle) / total;
-      last = now;
-      // The histogram includes its own resolution; what is left is lag.
-      const lagMs = Math.max(0, delay.percentile(99) / 1e6 - 10);
-      delay.reset();
-      return { cpu: share(cpu), memory: share(memoryShare()), lagMs: Number.isFinite(lagMs) ? lagMs : 0 };
-    },
+    sample: () => load.sample(),
     stop() {
-      delay.disable();
+      if (isStopped) return;
+      isStopped = true;
+      load.users -= 1;
+      if (load.users > 0) return;
+      load.stop();
+      shared = null;
     },
   };
+}
+
+// A timer that wakes the process a hundred times a second, and what the system says of its processors: once, not for each node.
+let shared: ProcessLoad | null = null;
+
+/** The load of this process and its machine. */
+class ProcessLoad {
+  /** Meters that read it. */
+  users = 0;
+  readonly #delay = monitorEventLoopDelay({ resolution: 10 });
+  #times = cpuTimes();
+  #last: LoadSample | null = null;
+
+  constructor() {
+    this.#delay.enable();
+  }
+
+  sample(): LoadSample {
+    // What was recorded is the time between two turns, so all of it together is the time since the last sample.
+    const passedMs = this.#delay.count === 0 ? 0 : (this.#delay.mean * this.#delay.count) / 1e6;
+    if (this.#last !== null && passedMs < FRESH_MS) return this.#last;
+    const before = this.#times;
+    this.#times = cpuTimes();
+    const total = this.#times.total - before.total;
+    const cpu = total <= 0 ? 0 : 1 - (this.#times.idle - before.idle) / total;
+    // The histogram includes its own resolution; what is left is lag.
+    const lagMs = Math.max(0, this.#delay.percentile(99) / 1e6 - 10);
+    this.#delay.reset();
+    this.#last = { cpu: share(cpu), memory: share(memoryShare()), lagMs: Number.isFinite(lagMs) ? lagMs : 0 };
+    return this.#last;
+  }
+
+  stop(): void {
+    this.#delay.disable();
+  }
 }
 
 function cpuTimes(): { idle: number; total: number } {

@@ -82,7 +82,7 @@ export interface Node extends AsyncDisposable {
  */
 export async function createNode(options: NodeOptions): Promise<Node> {
   const world = createWorld(options, realPorts());
-  const { ids, limits, deadlines, random, clock, log } = world;
+  const { ids, limits, deadlines, departures, random, clock, log } = world;
   const { type = 'agent', capabilities = [], maxTasks = limits.maxTasks, labels, resources } = options;
   const id = options.id ?? `node-${ids().slice(0, 8)}`;
   check(Identifier.safeParse(id).success, `id '${id}' must be 1–64 of A-Z a-z 0-9 . _ : -`);
@@ -103,7 +103,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   const handlers = new Map<string, Registration>();
   for (const registration of options.handlers ?? []) handlers.set(registration.definition.type, registration);
   let announced: 'healthy' | 'busy' | 'offline' = 'healthy';
-  let wasFull = false;
   let beat: Deadline | null = null;
   let drainDeadline: Deadline | null = null;
   let refusal: PincerError | null = null;
@@ -123,6 +122,18 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onCommand: run,
     onError: (error) => log.error('node.crashed', { error: String(error) }),
   });
+  /** What the chart knows of the slots. It is told when the turn ends: what a turn takes and gives back is not its affair. */
+  const slotsTold = {
+    isFull: false,
+    isDue: false,
+    depart() {
+      slotsTold.isDue = false;
+      const isFull = attempts.running >= maxTasks;
+      if (isFull === slotsTold.isFull) return;
+      slotsTold.isFull = isFull;
+      life.send({ type: isFull ? 'slots.filled' : 'slots.freed' });
+    },
+  };
   const attempts: Attempts = new Attempts(world, {
     parent: life,
     connection: () => connection,
@@ -131,10 +142,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     isDraining: () => isStopping || isDraining(),
     outbox,
     onSlots: () => {
-      const isFull = attempts.running >= maxTasks;
-      if (isFull !== wasFull) {
-        wasFull = isFull;
-        life.send({ type: isFull ? 'slots.filled' : 'slots.freed' });
+      if (!slotsTold.isDue && attempts.running >= maxTasks !== slotsTold.isFull) {
+        slotsTold.isDue = true;
+        departures.add(slotsTold);
       }
       if (attempts.size === 0 && isDraining()) life.send({ type: 'attempts.ended' });
     },

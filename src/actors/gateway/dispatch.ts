@@ -78,7 +78,7 @@ export class Dispatch {
     return this.#actor.getSnapshot().value as string;
   }
 
-  /** Classes have got claimable tasks. Taken up once this turn is over. */
+  /** Classes have got claimable tasks. Taken up in a moment, with what else is heard until then. */
   hear(queues: readonly string[]): void {
     for (const queue of queues) {
       this.#heardSince.add(queue);
@@ -88,11 +88,7 @@ export class Dispatch {
     }
     if (this.#isWorkHeard) return;
     this.#isWorkHeard = true;
-    this.#world.clock.soon(() => {
-      if (!this.#isWorkHeard) return;
-      this.#isWorkHeard = false;
-      this.#actor.send({ type: 'work.arrived' });
-    });
+    queueMicrotask(() => this.catchUp(false));
   }
 
   /** Whether a claim is on its way. When it is back, the nodes are told what has become of their slots. */
@@ -116,6 +112,8 @@ export class Dispatch {
       this.#isRoomHeard = false;
       this.#actor.send({ type: 'room.changed' });
     });
+    // What is placed then leaves then.
+    this.#world.departures.expect();
   }
 
   /** Places no more tasks of a type, until resumed. */

@@ -3,9 +3,9 @@ import type { Clock } from '../../protocol/ports.ts';
 
 export class Topics<Message> {
   readonly #listeners = new Map<string, Set<(message: Message) => void>>();
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'soon'>;
 
-  constructor(clock: Clock) {
+  constructor(clock: Pick<Clock, 'soon'>) {
     this.#clock = clock;
   }
 

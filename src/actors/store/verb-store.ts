@@ -21,7 +21,8 @@ export abstract class VerbStore<Row extends TaskRow> implements contract.Store {
   constructor(clock: Clock, ids: Ids) {
     this.#ids = ids;
     this.topics = new Topics(clock);
-    this.#ready = new Topics(clock);
+    // In this turn of the event loop: what was submitted is placed before it ends.
+    this.#ready = new Topics({ soon: queueMicrotask });
     this.#settled = new Topics(clock);
   }
 

@@ -31,6 +31,16 @@ describe('the memory store', () => {
     await expect(differential(openMemory, forgetful, 1)).rejects.toThrow('seed 1');
   });
 
+  it('tells of what has become claimable before the turn of the event loop ends', async () => {
+    const { store } = await fixtureOf(openMemory);
+    const told: string[] = [];
+    store.onReady((queues) => told.push(...queues));
+    const turnEnd = new Promise((resolve) => setImmediate(() => resolve([...told])));
+    void store.submit([aTask({ taskId: 't' })]);
+    expect(told).toEqual([]);
+    expect(await turnEnd).toEqual([QUEUE]);
+  });
+
   it('holds little more than what can be asked for: what is forgotten is let go of', async () => {
     const countOf = (): number => queryObjects(MemoryRow, { format: 'count' });
     // Other files of this process have stores as well.

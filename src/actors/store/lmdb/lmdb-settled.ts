@@ -55,8 +55,11 @@ export class LmdbSettled implements SettledRows<LmdbRow> {
   }
 
   drop(row: LmdbRow): void {
-    this.#totals().settledTasks -= 1;
-    this.#totals().settledBytes -= row.resultBytes + row.payloadBytes;
+    const totals = this.#totals();
+    totals.settledTasks -= 1;
+    totals.settledBytes -= row.resultBytes + row.payloadBytes;
+    // Mostly it is the oldest, and nobody needs to look for it where it was.
+    if (row.settledSeq === totals.settledFrom) totals.settledFrom += 1;
   }
 
   oldest(): LmdbRow | undefined {

@@ -191,6 +191,29 @@ describe('why a task waits: each node', () => {
       sick: expect.stringMatching(/^has room for one attempt, on trial$|^is unhealthy: breaker (open|half open): /),
     });
   });
+
+  it('nothing of a node that has become free while a claim is on its way, asked of another gateway either', async () => {
+    await using cluster = await createTestCluster({ gateways: 2 });
+    const puppets = new Puppets();
+    await cluster.node('n', { via: [1], maxTasks: 1, handlers: [puppets.on('n')] });
+    const client = await cluster.client('c', { via: [2] });
+    client.submit(puppets.task, 'first');
+    const taskId = (await cluster.until(client.submit(puppets.task, 'second').accepted())).taskId;
+    await cluster.until(() => puppets.running.length === 1);
+    await cluster.advance(10_000);
+    const claim = cluster.store.claim.bind(cluster.store);
+    Object.assign(cluster.store, {
+      claim: async (...given: Parameters<typeof claim>) => {
+        await new Promise<void>((resolve) => void cluster.clock.schedule(5_000, resolve));
+        return claim(...given);
+      },
+    });
+    puppets.only.finish();
+    await cluster.advance(4_000);
+    expect((await cluster.gateway.stats()).nodes).toMatchObject({ online: 1 });
+    const { nodes } = await cluster.until(client.why(taskId));
+    expect(nodes).toMatchObject([{ nodeId: 'n', fits: true }]);
+  });
 });
 
 describe('a drained type', () => {

@@ -6,11 +6,12 @@ import type { Node } from './nodes.ts';
 export function nodeView(node: Node, nowMs: number): NodeView {
   const held = [...node.slots.values()];
   const reason = reasonOf(node);
+  const status = statusOf(node);
   return {
     nodeId: node.nodeId,
     type: node.kind,
-    status: node.status,
-    ...(reason === null || node.status === 'online' ? {} : { reason }),
+    status,
+    ...(reason === null || status === 'online' ? {} : { reason }),
     ...(node.breaker.state === 'closed' ? {} : { breaker: node.breaker.state === 'open' ? 'open' : 'half-open' }),
     ...(node.breaker.faults === 0 ? {} : { faults: node.breaker.faults }),
     address: node.address,
@@ -26,6 +27,12 @@ export function nodeView(node: Node, nowMs: number): NodeView {
     running: held.filter((slot) => !slot.isOverdue).map((slot) => slot.ref),
     overdue: held.filter((slot) => slot.isOverdue).map((slot) => slot.ref),
   };
+}
+
+/** What its chart says, but for slots that it has not been told of: those of a claim that is on its way. */
+function statusOf({ status, slots, maxTasks, isLagging }: Node): NodeView['status'] {
+  if (status !== 'online' && status !== 'busy') return status;
+  return slots.size >= maxTasks || isLagging ? 'busy' : 'online';
 }
 
 /** Why a node is what it is, in words. */

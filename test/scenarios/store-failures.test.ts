@@ -161,6 +161,37 @@ describe('a store that fails for a while', () => {
     expect((await cluster.gateway.stats()).counters['liveTasks']).toBe(0);
   });
 
+  it('is asked for work as often, however many attempts end meanwhile', async () => {
+    const asked = async (ends: number): Promise<number> => {
+      await using cluster = await createTestCluster();
+      const puppets = new Puppets();
+      await Promise.all(
+        Array.from({ length: 10 }, (_, n) =>
+          cluster.node(`node-${n}`, { maxTasks: 1, handlers: [puppets.on(`node-${n}`)] }),
+        ),
+      );
+      const client = await cluster.client();
+      for (let n = 0; n < 30; n += 1) client.submit(puppets.task, n);
+      await cluster.until(() => puppets.running.length === 10);
+      let claims = 0;
+      const claim = async (): Promise<never> => {
+        claims += 1;
+        throw new Error('away');
+      };
+      Object.assign(cluster.store, { claim });
+      for (const run of puppets.running.slice(0, ends)) {
+        run.finish();
+        await cluster.advance(7);
+      }
+      claims = 0;
+      await cluster.advance(20_000);
+      return claims;
+    };
+    const once = await asked(1);
+    expect(once).toBeGreaterThan(10);
+    expect(await asked(10)).toBeLessThanOrEqual(once + 1);
+  });
+
   it('does not bring down the gateway when nothing of it works', async () => {
     const { cluster, failing } = await clustered();
     await using _ = cluster;

@@ -1,7 +1,7 @@
 /** What a placement is made of: the nodes of a class as a strategy sees them, and which task goes first. */
 import type { Candidate } from '../../machines/policies/placement/placement.ts';
 import type { Requirement } from '../../machines/policies/requirement-class.ts';
-import type { Claimed } from '../store/store.ts';
+import type { Claimed, Want } from '../store/store.ts';
 import type { Node } from './nodes.ts';
 
 /** A class that may have claimable tasks. */
@@ -51,4 +51,12 @@ export function candidateOf(node: Node): Candidate {
     placedSinceReport,
     lastTurn,
   };
+}
+
+/** Of the classes of a claim those that are empty: they gave less than was asked for, and the total was not what ran out. */
+export function dryOf(wants: readonly Want[], room: number, claimed: readonly Claimed[]): readonly string[] {
+  if (claimed.length >= room) return [];
+  const counts = new Map<string, number>();
+  for (const { record } of claimed) counts.set(record.queue, (counts.get(record.queue) ?? 0) + 1);
+  return wants.filter(({ queue, limit }) => (counts.get(queue) ?? 0) < limit).map(({ queue }) => queue);
 }

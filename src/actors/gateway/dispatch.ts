@@ -9,10 +9,11 @@ import type { Candidate, Strategy } from '../../machines/policies/placement/plac
 import { type Requirement, requirementOf } from '../../machines/policies/requirement-class.ts';
 import { type Leftover, type SchedulerCommand, schedulerMachine } from '../../machines/scheduler.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
+import type { Deadline } from '../deadlines.ts';
 import { startActor } from '../start-actor.ts';
 import type { Claimed, Store, Want } from '../store/store.ts';
 import type { World } from '../world.ts';
-import { candidateOf, type Kind, othersThan, placeOf, type Waiting, wish } from './candidates.ts';
+import { candidateOf, dryOf, type Kind, othersThan, placeOf, type Waiting, wish } from './candidates.ts';
 import type { Node, Nodes } from './nodes.ts';
 
 export interface DispatchOwner {
@@ -46,6 +47,8 @@ export class Dispatch {
   readonly claims = { begun: 0, answered: 0 };
   #isWorkHeard = false;
   #isRoomHeard = false;
+  /** After a claim that failed: one, however many fail meanwhile. */
+  #retry: Deadline | null = null;
 
   constructor(
     world: World,
@@ -209,7 +212,10 @@ export class Dispatch {
   #failed(): void {
     this.#actor.send({ type: 'claim.failed' });
     // Nothing else may happen that would ask again.
-    this.#world.deadlines.set(this.#world.limits.sweepMs, () => this.roomChanged());
+    this.#retry ??= this.#world.deadlines.set(this.#world.limits.sweepMs, () => {
+      this.#retry = null;
+      this.roomChanged();
+    });
   }
 
   /** What to ask for: of each class as much as the nodes that can do it have room for. */
@@ -246,14 +252,8 @@ export class Dispatch {
     return 'unfit';
   }
 
-  /** A class that gave less than was asked for is empty, unless the total was what ran out. */
   #forgetDry(wants: readonly Want[], room: number, claimed: readonly Claimed[]): void {
-    if (claimed.length >= room) return;
-    const counts = new Map<string, number>();
-    for (const { record } of claimed) counts.set(record.queue, (counts.get(record.queue) ?? 0) + 1);
-    for (const { queue, limit } of wants) {
-      if ((counts.get(queue) ?? 0) < limit && !this.#heardSince.has(queue)) this.#waiting.delete(queue);
-    }
+    for (const queue of dryOf(wants, room, claimed)) if (!this.#heardSince.has(queue)) this.#waiting.delete(queue);
   }
 
   #place(claimed: readonly Claimed[]): void {

@@ -29,8 +29,7 @@ const NO_MESSAGES = new Uint8Array([0x90]);
 
 /**
  * The values in a frame, 1 to `messagesPerFrameMax`; what they mean is for `parseMessage` to check.
- * A `Uint8Array` among them is a view of the frame: it keeps the whole frame alive, and is only valid as long as the
- * frame is. Copy what is kept.
+ * A `Uint8Array` among them is a view of the frame, and keeps the whole frame alive: copy what is kept for long.
  * @throws PincerError `FRAME_INVALID`, or `FRAME_TOO_LARGE` above `frameBytesMax`; never anything else.
  */
 export function decodeFrame(bytes: Uint8Array, limits: FrameLimits): unknown[] {

@@ -12,7 +12,7 @@ export interface Identity {
 
 /** What a link tells its owner. Each is called outside of any call into the link, never re-entrantly from `send` or `close`. */
 export interface LinkEvents {
-  /** A whole frame. The bytes are only valid during the call; copy what is kept. */
+  /** A whole frame. The bytes are the receiver’s from now on: what is decoded are views of them, and the link never reuses them. */
   onFrame(frame: Uint8Array): void;
   /** Exactly once, whichever side closed, and last. `code` is the WebSocket close code, 1006 if the connection just ended. */
   onClose(code: number, reason: string): void;

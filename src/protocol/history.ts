@@ -31,6 +31,11 @@ const COST = /^(failure|crash|nothing)(?:: ([A-Z][A-Z0-9_]*))?(?:;|$)/;
 /** That a task does not wait for its turn yet: `waits 250 ms and for 2 tasks`. */
 const WAITS = /(?:^|; )(waits (?:\d+ ms|for \d+ tasks?)(?: and for \d+ tasks?)?)$/;
 
+/** What is said of the start of an attempt that nobody had told of before its result. */
+export function toldLate(lateMs: number): string {
+  return `told by its result, ${lateMs} ms later`;
+}
+
 /** The event of an entry, or null for one that this version does not know. */
 export function eventOf({ event }: HistoryEntry): HistoryEvent | null {
   return HISTORY_EVENTS.find((name) => name === event) ?? null;

@@ -34,6 +34,8 @@ export interface Told {
   readonly event: string;
   readonly node: string | undefined;
   readonly detail: string | undefined;
+  /** In place of a detail: how long ago an attempt started of which nobody had told before its result. */
+  readonly lateMs: number | undefined;
 }
 
 /** Every task that is known. */

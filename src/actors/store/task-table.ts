@@ -4,6 +4,7 @@
  */
 import { rankOf } from '../../machines/policies/rank.ts';
 import type { Failure } from '../../protocol/failure.ts';
+import { toldLate } from '../../protocol/history.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Clock } from '../../protocol/ports.ts';
 import type { HistoryEntry, TaskStatus } from '../../protocol/task.ts';
@@ -21,10 +22,9 @@ import { WaitingRoom } from './waiting-room.ts';
 interface Circumstance {
   readonly node?: string | null;
   readonly detail?: string | undefined;
+  /** How long ago it was, of the start of an attempt that nobody had told of before its result. */
+  readonly lateMs?: number | undefined;
 }
-
-/** What the history says of most attempts that take no time. */
-const AT_ONCE = 'told by its result, 0 ms later';
 
 /** Its name as it stands here: one that is put together is a new one for each task. */
 const SETTLED_AS = { completed: 'task.completed', failed: 'task.failed', cancelled: 'task.cancelled' } as const;
@@ -74,17 +74,18 @@ export class TaskTable<Row extends TaskRow> {
   }
 
   /** Adds an entry to the history; the oldest but the first makes room for it. */
-  tell(row: Row, event: string, { node, detail }: Circumstance = {}): void {
+  tell(row: Row, event: string, { node, detail, lateMs }: Circumstance = {}): void {
     row.entries += 1;
     const at = this.#clock.wallTime();
     const entriesMax = Math.max(2, this.#limits.historyMax);
     if (this.rows.tellOf !== undefined) {
-      this.rows.tellOf(row, { at, event, node: node ?? undefined, detail }, entriesMax);
+      this.rows.tellOf(row, { at, event, node: node ?? undefined, detail, lateMs }, entriesMax);
       return;
     }
     const entry = entryOf(row, at, event);
     if (node !== undefined && node !== null) entry.node = node;
     if (detail !== undefined) entry.detail = detail;
+    if (lateMs !== undefined) entry.detail = toldLate(lateMs);
     this.rows.tell(row, entry, entriesMax);
   }
 
@@ -199,8 +200,7 @@ export class TaskTable<Row extends TaskRow> {
     row.hasStarted = true;
     this.lines.waiting.dropExpiry(row);
     this.#become(row, heldStatus(row));
-    const detail = agoMs === undefined ? undefined : lateMs === 0 ? AT_ONCE : `told by its result, ${lateMs} ms later`;
-    this.tell(row, 'attempt.started', { node: row.node, detail });
+    this.tell(row, 'attempt.started', { node: row.node, lateMs: agoMs === undefined ? undefined : lateMs });
   }
 
   /** An attempt that holds the task is to be stopped. */

@@ -133,6 +133,8 @@ export class Turns {
       key: keyOf(name, message.id),
     });
     turn.handle = handle;
+    // From now on: a short turn has said all that it says before its reply is accepted.
+    const reports = handle.progress[Symbol.asyncIterator]();
     const { created } = await handle.accepted();
     if (!created && resubmits === 0) turn.isNew = false;
     const to = message.replyTo;
@@ -152,17 +154,17 @@ export class Turns {
             },
           );
     await delivery?.accepted();
-    this.#report(turn, handle.progress, to).catch((error: unknown) => {
+    this.#report(turn, reports, to).catch((error: unknown) => {
       this.#world.log.warn('progress.failed', { channel: name, taskId, error: String(error) });
     });
     const again = (): Promise<void> => this.#submit(turn, message, payload, route, resubmits + 1);
     void this.#end(turn, handle.outcome(), delivery?.outcome() ?? null, resubmits < RESUBMITS_MAX ? again : null);
   }
 
-  async #report(turn: OpenTurn, progress: AsyncIterable<unknown>, to: unknown): Promise<void> {
+  async #report(turn: OpenTurn, reports: AsyncIterator<unknown>, to: unknown): Promise<void> {
     let text = '';
-    for await (const report of progress) {
-      const longer = progressTextOf(text, report, PROGRESS_CHARACTERS_MAX);
+    for (let next = await reports.next(); next.done !== true; next = await reports.next()) {
+      const longer = progressTextOf(text, next.value, PROGRESS_CHARACTERS_MAX);
       if (longer === text) continue;
       text = longer;
       this.#options.counters.progress += 1;

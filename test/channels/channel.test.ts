@@ -105,6 +105,26 @@ describe('a message that comes in', () => {
     await scene.cluster.until(() => scene.platform.sent.length > 0);
   });
 
+  it('shows what a turn said that was over before its reply was accepted', async () => {
+    await using scene = await aScene();
+    const { release } = await anAgent(scene);
+    await scene.channel('one');
+    release();
+    const { clock, store } = scene.cluster;
+    const submit = store.submit.bind(store);
+    Object.assign(store, {
+      submit: async (tasks: Parameters<typeof submit>[0]) => {
+        if (tasks.some(({ after }) => after !== undefined)) {
+          await new Promise<void>((resolve) => void clock.schedule(1_000, resolve));
+        }
+        return submit(tasks);
+      },
+    });
+    await scene.say('m1', { text: 'wait' });
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+    expect(scene.platform.progress.map(({ text }) => text)).toEqual(['let me ', 'let me think']);
+  });
+
   it('is run once and answered once, however often the platform sends it', async () => {
     await using scene = await aScene();
     const { ran, release } = await anAgent(scene);

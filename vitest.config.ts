@@ -1,11 +1,21 @@
 /**
- * Three projects: `unit` (everything in one process), `e2e` (real processes, against dist) and `types` (what the public
- * types accept and refuse). `npm test` runs all three; `npm run dev` watches the first.
+ * Four projects: `unit` (everything in one process), `e2e` (real processes, against dist), `chaos` (the same, with nothing
+ * beside it) and `types` (what the public types accept and refuse). `npm test` runs all four; `npm run dev` watches the first.
  */
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/support/longest-first.ts';
 
 const isCi = process.env['CI'] !== undefined && process.env['CI'] !== '';
+
+const CHAOS = 'test/e2e/chaos.test.ts';
+
+/** What tests of real processes need: dist, and time. */
+const PROCESSES = {
+  globalSetup: ['test/support/build.ts'],
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+  expect: { poll: { timeout: 60_000 } },
+};
 
 export default defineConfig({
   resolve: {
@@ -45,10 +55,18 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          globalSetup: ['test/support/build.ts'],
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
-          expect: { poll: { timeout: 60_000 } },
+          exclude: [CHAOS],
+          ...PROCESSES,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'chaos',
+          include: [CHAOS],
+          ...PROCESSES,
+          // It judges how much is run again, and that is more the later a busy machine lets a gateway take over.
+          sequence: { groupOrder: 1 },
         },
       },
       {

@@ -5,7 +5,7 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** End-to-end files that take far longer than their size tells, the longest first. Most of it they wait. */
-const LONG_WAITS = ['e2e/chaos', 'e2e/liveness', 'e2e/isolation-failures', 'e2e/journey', 'e2e/store-power'];
+const LONG_WAITS = ['e2e/liveness', 'e2e/isolation-failures', 'e2e/journey', 'e2e/store-power'];
 
 /** The same of the others, which compute. */
 const LONG = ['actors/store/lmdb', 'scenarios/faults', 'compile/charts', 'actors/store/memory'];

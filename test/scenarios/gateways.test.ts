@@ -165,6 +165,22 @@ describe('the nodes of a cluster', () => {
     expect(puppets.runs).toHaveLength(1);
   });
 
+  it('stay, though the register of a process that has died since is heard by another gateway late', async () => {
+    const { cluster, puppets, node, client, handle, run } = await apart();
+    await using _ = cluster;
+    const [view] = await cluster.until(client.nodes());
+    const ghost = await MemoryPeer.join(cluster, 'node-1', { incarnation: 'forerunner' });
+    expect(ghost.heard.map(({ type }) => type)).toContain('welcome');
+    await cluster.advance(300);
+    ghost.hangUp();
+    await cluster.advance(20_000);
+    expect(node.status).toBe('busy');
+    expect(await cluster.until(client.node('node-1'))).toMatchObject({ incarnation: view?.incarnation, tasks: 1 });
+    run.finish('still here');
+    expect(await cluster.until(handle.outcome(), 10_000)).toMatchObject({ result: 'still here', attempts: 1 });
+    expect(puppets.runs).toHaveLength(1);
+  });
+
   it('are superseded by another process of their id, wherever that one joins', async () => {
     const { cluster, node } = await apart();
     await using _ = cluster;

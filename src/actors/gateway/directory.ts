@@ -34,6 +34,12 @@ interface Told {
   readonly session: unknown;
 }
 
+/** A node that is attached here, and as another process at another gateway. */
+interface Doubt {
+  readonly session: unknown;
+  readonly since: number;
+}
+
 /** A node that is to be told of, and the session under which it is here. */
 interface Due {
   readonly node: Node;
@@ -44,6 +50,7 @@ export class Directory {
   readonly #world: World;
   readonly #options: DirectoryOptions;
   readonly #told = new Map<string, Told>();
+  readonly #doubts = new Map<string, Doubt>();
   #isTelling = false;
   #isAgain = false;
 
@@ -98,6 +105,7 @@ export class Directory {
   async #tell(): Promise<void> {
     const { store, nodes, gatewayId } = this.#options;
     const now = this.#world.clock.now();
+    if (this.#doubts.size > 0) await this.#settleDoubts(now);
     const due = [...nodes.all()].flatMap((node) => this.#entryOf(node, now));
     for (const [nodeId, { epoch }] of this.#told) {
       if (nodes.get(nodeId) !== undefined) continue;
@@ -126,20 +134,49 @@ export class Directory {
     }
   }
 
-  /** Tells who has moved. An old register of a process may arrive at another gateway late, and its process be here still. */
+  /**
+   * Tells who has moved. A register may arrive at another gateway late, and its process be here still; or it is of a process
+   * that has died since, and its successor is here: whom another process is said to have replaced is in doubt at first.
+   */
   async #seeOff(moved: readonly Due[]): Promise<void> {
-    const incarnations = new Map<string, string | undefined>();
-    for (const { nodeId, view } of await this.#options.store.nodes()) {
-      incarnations.set(nodeId, this.#read(view)?.incarnation);
-    }
+    const views = await this.#views();
     for (const { node, session } of moved) {
       if (node.session !== session) continue;
-      const incarnation = incarnations.get(node.nodeId);
-      this.#options.onMoved(node, incarnation === undefined || incarnation === node.incarnation);
+      const incarnation = views.get(node.nodeId)?.incarnation;
+      const isSame = incarnation === undefined || incarnation === node.incarnation;
+      if (isSame || !isHere(node.status)) this.#options.onMoved(node, isSame);
+      else this.#doubts.set(node.nodeId, { session, since: this.#world.clock.now() });
     }
   }
 
+  /** Who has no link to the other gateway any more was the ghost of a process; who stays has taken the node over. */
+  async #settleDoubts(now: number): Promise<void> {
+    const views = await this.#views();
+    for (const [nodeId, { session, since }] of this.#doubts) {
+      const node = this.#options.nodes.get(nodeId);
+      const other = views.get(nodeId);
+      const isGhost = other === undefined || !isHere(other.status);
+      if (node !== undefined && node.session === session && !isGhost) {
+        if (now - since < DOUBTS * this.#world.limits.directoryMs) continue;
+        this.#options.onMoved(node, other.incarnation === node.incarnation);
+      }
+      // If it is here still, it is told of anew.
+      this.#doubts.delete(nodeId);
+    }
+  }
+
+  /** What the store knows of each node. */
+  async #views(): Promise<ReadonlyMap<string, NodeView>> {
+    const views = new Map<string, NodeView>();
+    for (const { nodeId, view } of await this.#options.store.nodes()) {
+      const read = this.#read(view);
+      if (read !== null) views.set(nodeId, read);
+    }
+    return views;
+  }
+
   #entryOf(node: Node, now: number): (Due & { picture: string; entry: NodeEntry })[] {
+    if (this.#doubts.has(node.nodeId)) return [];
     const told = this.#told.get(node.nodeId);
     const view = shortened(nodeView(node, now));
     const { session } = node;
@@ -161,6 +198,14 @@ export class Directory {
       return null;
     }
   }
+}
+
+/** How many times the other gateway may tell of a node before it is believed. */
+const DOUBTS = 3;
+
+/** Whether a node of this status has a link to its gateway. */
+function isHere(status: NodeView['status']): boolean {
+  return status !== 'unhealthy' && status !== 'offline';
 }
 
 /** Attempts named of one node: all of a node of usual size, and of a large one enough to look into. */

@@ -58,7 +58,7 @@ else {
   if (parts.has('W6')) add(await w6(Math.min(rounds, 3)));
   if (parts.has('W7')) add(await w7(tasks));
   if (parts.has('charts')) add(await charts(rounds));
-  if (parts.has('watched')) add(await watched(rounds));
+  if (parts.has('watched')) add(await watched(Math.min(rounds, 3)));
   const seconds = Math.round((performance.now() - startedAt) / 1_000);
   keep(values.keep, suites, { rounds, seconds });
   process.stdout.write(`${seconds} s; kept in bench/results/${values.keep}.json\n`);

@@ -200,8 +200,12 @@ export class Messenger implements Messaging {
     if (question === undefined || question.to !== from) return;
     this.#questions.delete(reply);
     question.deadline.clear();
-    if (error === undefined) question.resolve(decodePayload(body, this.#world.limits));
-    else question.reject(PincerError.from(error));
+    if (error !== undefined) return question.reject(PincerError.from(error));
+    try {
+      question.resolve(decodePayload(body, this.#world.limits));
+    } catch (fault) {
+      question.reject(fault as PincerError);
+    }
   }
 
   async #handle(message: Message<'direct' | 'broadcast'>, from: string): Promise<void> {

@@ -133,7 +133,7 @@ export class Turns {
       key: keyOf(name, message.id),
     });
     turn.handle = handle;
-    // From now on: a short turn has said all that it says before its reply is accepted.
+    // Ahead of whoever else follows the turn: the first reader is told what came before.
     const reports = handle.progress[Symbol.asyncIterator]();
     const { created } = await handle.accepted();
     if (!created && resubmits === 0) turn.isNew = false;

@@ -4,6 +4,7 @@ import { defineHandler } from '../../src/actors/node/runner.ts';
 import { defineTask } from '../../src/actors/task-definition.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
 import { createTestCluster } from '../../src/testing/cluster.ts';
+import { MemoryPeer } from '../support/memory-peer.ts';
 import { Puppets } from '../support/puppets.ts';
 
 const double = defineTask('double');
@@ -200,5 +201,45 @@ describe('progress', () => {
     const late: unknown[] = [];
     for (let next = await slow.next(); next.done !== true; next = await slow.next()) late.push(next.value);
     expect(late).toEqual([7, 8, 9, 10]);
+  });
+
+  it('is there for the first who reads it, also of a task that was over before its acceptance was waited for', async () => {
+    await using cluster = await createTestCluster({ limits: { progressWaitingMax: 3 } });
+    const talks = defineHandler(defineTask('talk'), async ({ progress }) => {
+      for (let n = 1; n <= 5; n += 1) await progress(n);
+      return 'said';
+    });
+    await cluster.node('node-1', { handlers: [talks] });
+    const client = await cluster.client();
+    const handle = client.submit('talk', null);
+    await cluster.until(handle.accepted());
+    await cluster.until(handle.outcome());
+    const read = async (): Promise<unknown[]> => {
+      const reports: unknown[] = [];
+      for await (const report of handle.progress) reports.push(report);
+      return reports;
+    };
+    expect(await cluster.until(read())).toEqual([3, 4, 5]);
+    expect(await cluster.until(read())).toEqual([]);
+  });
+
+  it('that is not msgpack is left out, whether it is read at once or later', async () => {
+    await using cluster = await createTestCluster();
+    const peer = await MemoryPeer.join(cluster, 'node-x');
+    const client = await cluster.client();
+    const handle = client.submit('anything', null);
+    await cluster.settle();
+    const ref = { taskId: handle.taskId, attempt: 1 };
+    const say = async (byte: number): Promise<void> => {
+      peer.say('task_progress', { ...ref, payload: new Uint8Array([byte]) });
+      await cluster.settle();
+    };
+    await say(0xc1);
+    await say(1);
+    const reports = handle.progress[Symbol.asyncIterator]();
+    await say(0xc1);
+    await say(2);
+    expect([await reports.next(), await reports.next()]).toMatchObject([{ value: 1 }, { value: 2 }]);
+    expect(client.isConnected).toBe(true);
   });
 });

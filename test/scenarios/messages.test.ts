@@ -4,6 +4,8 @@ import { type Client, createClient } from '../../src/actors/client/client.ts';
 import { createGateway } from '../../src/actors/gateway/gateway.ts';
 import type { Gateway } from '../../src/actors/gateway/gateway-options.ts';
 import { createNode, type Node, type NodeOptions } from '../../src/actors/node/node.ts';
+import { createTestCluster } from '../../src/testing/cluster.ts';
+import { MemoryPeer } from '../support/memory-peer.ts';
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
 const limits = { resumeWindowMs: 5_000, reconnectMinMs: 10, reconnectMaxMs: 50, topicsMax: 3 };
@@ -173,6 +175,18 @@ describe('a request', () => {
     attic.messages.onMessage(({ body }) => body);
     answer('late');
     expect(await client.messages.request('attic', 'next')).toBe('next');
+  });
+
+  it('whose reply is not msgpack is refused, and hurts nobody', async () => {
+    await using cluster = await createTestCluster();
+    const rogue = await MemoryPeer.join(cluster, 'rogue');
+    const asker = await cluster.client('asker');
+    const answer = asker.messages.request('rogue', 'well?');
+    await cluster.settle();
+    const reply = rogue.last('direct').request ?? 0;
+    rogue.say('direct', { body: new Uint8Array([0xc1]), reply }, { to: 'asker' });
+    await expect(cluster.until(answer)).rejects.toMatchObject({ code: 'PAYLOAD_INVALID' });
+    expect(asker.isConnected).toBe(true);
   });
 
   it('that its handler never ends holds up nothing else', async () => {

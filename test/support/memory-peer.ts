@@ -9,6 +9,8 @@ import type { Link } from '../../src/transport/link.ts';
 export class MemoryPeer {
   readonly id: string;
   readonly heard: Message[] = [];
+  /** The types of what came together. */
+  readonly frames: MessageType[][] = [];
   closed: { code: number; reason: string } | null = null;
   /** Whether what is heard is acknowledged. */
   acknowledges = true;
@@ -22,6 +24,7 @@ export class MemoryPeer {
       onFrame: (frame) => {
         const messages = decodeFrame(new Uint8Array(frame), defaultLimits).map(parseMessage);
         this.heard.push(...messages);
+        this.frames.push(messages.map(({ type }) => type));
         const last = messages.findLast(({ id: number }) => number !== undefined)?.id;
         if (last !== undefined && this.acknowledges) this.say('ack', { received: last });
       },

@@ -29,7 +29,11 @@ export interface SettledTask<Result = unknown> {
 export interface TaskHandle<Result = unknown, Progress = unknown> extends PromiseLike<Result> {
   /** The task’s id. With a `key` that was used before it is the first task’s id, once accepted. */
   readonly taskId: string;
-  /** Progress reports from now on; ends with the task. At most `progressWaitingMax` wait for a slow reader, then the oldest go. */
+  /**
+   * Progress reports; ends with the task. The first reader gets all that came before it began, any other what comes from
+   * then on. At most `progressWaitingMax` wait for a slow reader, or for the first one to begin, then the oldest go. A report
+   * that is not msgpack is left out.
+   */
   readonly progress: AsyncIterable<Progress>;
   /**
    * Resolves when the gateway has the task for good. Rejects if it refuses it: `QUEUE_FULL` or `RATE_EXCEEDED`, each with
@@ -59,6 +63,8 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
   #alsoWhenOver: ((end: State<Result>) => void)[] | null = null;
   #whenAccepted: ((acceptance: Acceptance) => void)[] | null = null;
   #readers: Set<ProgressReader<Progress>> | null = null;
+  /** Reports that came before anybody read, as they came: a short task may be over when its acceptance has been waited for. */
+  #unread: Uint8Array[] | null = null;
 
   constructor(taskId: string, limits: Limits, cancel: (taskId: string) => Promise<TaskStatus>) {
     this.taskId = taskId;
@@ -80,11 +86,11 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
         const reader = new ProgressReader<Progress>(this.#limits.progressWaitingMax, () =>
           this.#readers?.delete(reader),
         );
+        const isFirst = this.#readers === null;
+        this.#readers ??= new Set();
+        if (isFirst) this.#catchUp(reader);
         if (this.isOver) reader.end();
-        else {
-          this.#readers ??= new Set();
-          this.#readers.add(reader);
-        }
+        else this.#readers.add(reader);
         return reader;
       },
     };
@@ -142,9 +148,8 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
   }
 
   report(payload: Uint8Array): void {
-    if (this.#readers === null || this.#readers.size === 0) return;
-    const report = decodePayload(payload, this.#limits) as Progress;
-    for (const reader of this.#readers) reader.push(report);
+    if (this.#readers === null) this.#keepUnread(payload);
+    else if (this.#readers.size > 0) this.#tell(this.#readers, payload);
   }
 
   settle(outcome: Outcome): void {
@@ -197,7 +202,29 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
     for (const tell of this.#alsoWhenOver ?? NOBODY) tell(end);
     this.#alsoWhenOver = null;
     for (const reader of this.#readers ?? NOBODY) reader.end();
-    this.#readers = null;
+    this.#readers?.clear();
+  }
+
+  #keepUnread(payload: Uint8Array): void {
+    this.#unread ??= [];
+    if (this.#unread.length >= this.#limits.progressWaitingMax) this.#unread.shift();
+    // A copy: what came is a part of its frame, and would keep all of it.
+    this.#unread.push(new Uint8Array(payload));
+  }
+
+  #catchUp(reader: ProgressReader<Progress>): void {
+    for (const payload of this.#unread ?? NOBODY) this.#tell([reader], payload);
+    this.#unread = null;
+  }
+
+  #tell(readers: Iterable<ProgressReader<Progress>>, payload: Uint8Array): void {
+    let report: Progress;
+    try {
+      report = decodePayload(payload, this.#limits) as Progress;
+    } catch {
+      return;
+    }
+    for (const reader of readers) reader.push(report);
   }
 }
 

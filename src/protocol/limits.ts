@@ -89,6 +89,18 @@ export const LIMITS = {
     'Messages whose acknowledgement waits for a message to ride along with.',
     'It goes at the end of the turn.',
   ),
+  acceptMs: limit(
+    2,
+    'ms',
+    'How long the acceptance of a task that its client watches may wait for a message to ride along with, such as its outcome. 0: it goes at the end of the turn.',
+    'It goes in a frame of its own.',
+  ),
+  unstoredMax: limit(
+    64,
+    'count',
+    'Messages of one turn of a gateway’s event loop that wait for its end, to be stored together.',
+    'They are stored at once.',
+  ),
   handshakeMs: limit(
     10_000,
     'ms',
@@ -342,7 +354,7 @@ export const LIMITS = {
   progressWaitingMax: limit(
     256,
     'count',
-    'Progress reports that wait for a reader of `handle.progress`.',
+    'Progress reports that wait for a reader of `handle.progress`, also before there is one.',
     'The oldest is dropped.',
   ),
 

@@ -20,6 +20,8 @@ export interface SendOptions {
   readonly from?: string | undefined;
   readonly to?: string | undefined;
   readonly timestamp?: number | undefined;
+  /** It may wait `acceptMs` for another message to ride along with. */
+  readonly mayWait?: boolean;
   /** Called once, when the peer has acknowledged a reliable message. */
   readonly onAcknowledged?: () => void;
   /** Called once instead, when the session ends and it never will be. */
@@ -81,7 +83,8 @@ export class Delivery {
     const id = isReliable ? ++this.#lastId : undefined;
     const message = { type, id, re, from, to, timestamp, payload } as unknown as Message;
     if (isReliable) this.#kept.push({ message, options });
-    this.#post?.send(message);
+    if (options.mayWait === true) this.#post?.sendLater(message);
+    else this.#post?.send(message);
     return id ?? 0;
   }
 

@@ -11,6 +11,7 @@ import { decodeFrame } from './codec.ts';
 import type { Departing, Departures } from './departures.ts';
 import { readFrame } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
+import { LateFlush } from './late-flush.ts';
 import type { Identity, Link } from './link.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -53,11 +54,9 @@ export class Post implements Departing {
   /** It is asked at the end of this turn whether it has something to send. */
   #isDeparting = false;
   #isFlushDue = false;
-  /** What may wait a moment for something to ride along with waits since the last flush. */
-  #isLateDue = false;
-  #flushes = 0;
-  /** Runs while something may wait: it looks twice in `acknowledgeMs`, and at the second look what waits is sent. */
-  #cancelLate: (() => void) | null = null;
+  /** What may wait a moment for something to ride along with: acknowledgements, and answers that their asker can do without. */
+  readonly #lateAcks: LateFlush;
+  readonly #lateAnswers: LateFlush;
   #isFull = false;
   #isFaulty = false;
   #cancelStall: (() => void) | null = null;
@@ -81,6 +80,9 @@ export class Post implements Departing {
     this.#events = events;
     this.#counters = counters;
     this.#writer = new FrameWriter(limits);
+    const flush = (): void => this.flush();
+    this.#lateAcks = new LateFlush(clock, limits.acknowledgeMs, flush);
+    this.#lateAnswers = new LateFlush(clock, limits.acceptMs, flush);
     const { framesPerSecondMax, bytesPerSecondMax } = limits;
     const now = clock.now();
     this.#lastHeardAt = now;
@@ -92,7 +94,8 @@ export class Post implements Departing {
       onClose: (code, reason) => {
         this.#cancelStall?.();
         this.#cancelResume?.();
-        this.#cancelLate?.();
+        this.#lateAcks.stop();
+        this.#lateAnswers.stop();
         this.#progress.clear();
         events.onClose(code, reason);
       },
@@ -137,10 +140,15 @@ export class Post implements Departing {
       this.#progress.set(key, message);
       return;
     }
-    this.#writer.addMessage(message);
+    this.#put(message);
     this.wake();
-    // Much at once does not wait for the end of the turn: it would only grow.
-    if (this.#writer.bytes >= this.#limits.sendBytesLow) this.#write();
+  }
+
+  /** The same, for what may wait `acceptMs` for something to ride along with. Messages keep their order. */
+  sendLater(message: Message): void {
+    if (!this.#link.isOpen) return;
+    this.#put(message);
+    this.#wakeFor(this.#lateAnswers, this.#limits.acceptMs);
   }
 
   /** Makes sure that a flush comes at the end of this turn. */
@@ -152,17 +160,17 @@ export class Post implements Departing {
 
   /** Makes sure that a flush comes within `acknowledgeMs`, if none does before. */
   wakeLater(): void {
-    if (this.#limits.acknowledgeMs === 0) this.wake();
-    if (this.#isFlushDue || this.#isLateDue) return;
-    this.#isLateDue = true;
-    if (this.#cancelLate === null) this.#departSoon();
+    this.#wakeFor(this.#lateAcks, this.#limits.acknowledgeMs);
   }
 
   /** The turn ends: what is due is sent; what may wait, and had nothing to ride along with until now, waits. */
   depart(): void {
     this.#isDeparting = false;
     if (this.#isFlushDue) this.flush();
-    else if (this.#isLateDue && this.#cancelLate === null && this.#link.isOpen) this.#lookLater(this.#flushes);
+    else if (this.#link.isOpen) {
+      this.#lateAcks.begin();
+      this.#lateAnswers.begin();
+    }
   }
 
   /** Sends what was gathered. */
@@ -171,8 +179,8 @@ export class Post implements Departing {
     this.#isFlushDue = true;
     if (this.#link.isOpen) this.#events.beforeFlush?.();
     this.#isFlushDue = false;
-    this.#isLateDue = false;
-    this.#flushes += 1;
+    this.#lateAcks.flushed();
+    this.#lateAnswers.flushed();
     this.#write();
   }
 
@@ -198,14 +206,15 @@ export class Post implements Departing {
     this.#departures.add(this);
   }
 
-  /** One timer for whatever waits: with many flushes it would not pay to clear and set one for each. */
-  #lookLater(flushesBefore: number): void {
-    this.#cancelLate = this.#clock.schedule(this.#limits.acknowledgeMs / 2, () => {
-      this.#cancelLate = null;
-      if (!this.#isLateDue) return;
-      if (this.#flushes === flushesBefore) this.flush();
-      else this.#lookLater(this.#flushes);
-    });
+  #put(message: Message): void {
+    this.#writer.addMessage(message);
+    // Much at once does not wait for the end of the turn: it would only grow.
+    if (this.#writer.bytes >= this.#limits.sendBytesLow) this.#write();
+  }
+
+  #wakeFor(late: LateFlush, withinMs: number): void {
+    if (withinMs === 0) this.wake();
+    else if (!this.#isFlushDue && late.wait()) this.#departSoon();
   }
 
   #write(): void {

@@ -32,7 +32,8 @@ export class ModelGateway implements AsyncDisposable {
   #client: Client | null = null;
 
   private constructor(limits: Partial<Limits>) {
-    this.limits = { ...defaultLimits, leaseMs: FOREVER_MS, ...limits };
+    // Nothing waits for company where time stands still.
+    this.limits = { ...defaultLimits, leaseMs: FOREVER_MS, acceptMs: 0, ...limits };
     let ids = 0;
     this.store = createMemoryStore({ clock: this.clock, ids: () => `id-${++ids}`, limits: this.limits });
     this.held = new HeldStore(this.store);

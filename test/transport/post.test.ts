@@ -110,11 +110,44 @@ describe('a post', () => {
     expect([frames.length, clock.pending]).toEqual([2, 0]);
   });
 
-  it('lets nothing wait where acknowledgeMs is 0', async () => {
+  it('keeps an answer that may wait for what is sent next, in order, and sends it alone within acceptMs', async () => {
+    const { post, clock, frames } = posted({ acceptMs: 2 });
+    post.sendLater(ack(1));
+    await clock.advance(0.5);
+    post.sendLater(ack(2));
+    await clock.advance(0.4);
+    expect(frames).toEqual([]);
+    post.send(ack(3));
+    await clock.runSoon();
+    expect(frames).toEqual([[ack(1), ack(2), ack(3)]]);
+    post.sendLater(ack(4));
+    await clock.advance(2);
+    expect(frames.slice(1)).toEqual([[ack(4)]]);
+    await clock.advance(100);
+    expect([frames.length, clock.pending]).toEqual([2, 0]);
+  });
+
+  it('says an answer that waits before it closes, and drops one for a link that has gone', async () => {
+    const { post, clock, frames, link, closeLink } = posted();
+    post.sendLater(ack(1));
+    post.close(new PincerError('STOPPED', 'over'));
+    expect(frames).toEqual([[ack(1)]]);
+    closeLink();
+    link.isOpen = false;
+    post.sendLater(ack(2));
+    await clock.advance(100);
+    expect([frames.length, clock.pending]).toEqual([1, 0]);
+  });
+
+  it('lets nothing wait where acknowledgeMs or acceptMs is 0', async () => {
     const { post, clock, frames } = posted({ acknowledgeMs: 0 }, (ride) => ride(ack(7)));
     post.wakeLater();
     await clock.runSoon();
     expect(frames).toEqual([[ack(7)]]);
+    const answering = posted({ acceptMs: 0 });
+    answering.post.sendLater(ack(1));
+    await answering.clock.runSoon();
+    expect(answering.frames).toEqual([[ack(1)]]);
   });
 
   it('says what may wait before it closes, and waits for nothing after the link has gone', async () => {

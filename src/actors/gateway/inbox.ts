@@ -41,9 +41,6 @@ export interface InboxOptions {
 
 type Of<Type extends Message['type']> = Message<Type>;
 
-/** So many messages do not wait for the end of the turn: together they would cost no less, and those behind them wait. */
-const ENOUGH = 64;
-
 export class Inbox {
   readonly #world: World;
   readonly #options: InboxOptions;
@@ -62,7 +59,8 @@ export class Inbox {
     this.#openTurn();
     for (const message of messages) this.#take(session, message);
     this.#taken += messages.length;
-    if (this.#taken >= ENOUGH) this.#catchUp();
+    // More together would cost no less, and those behind them wait.
+    if (this.#taken >= this.#world.limits.unstoredMax) this.#catchUp();
   }
 
   /** What is taken from now on is dealt with at the end of this turn, and what that has to say leaves right behind it. */

@@ -120,7 +120,9 @@ export class Intake {
 
   #accept({ session, message }: Submit, verdict: { taskId: string; created: boolean; status: TaskStatus }): void {
     const { taskId, created, status } = verdict;
-    session.send('task_accepted', { taskId, created, status }, { re: message.id });
+    // Who waits for the outcome may have both in one frame.
+    const mayWait = message.payload.watch !== false;
+    session.send('task_accepted', { taskId, created, status }, { re: message.id, mayWait });
     session.delivery.done(message);
     // A session that ended meanwhile has a successor, which submits and so watches again.
     if (message.payload.watch === false || session.isClosed) return;

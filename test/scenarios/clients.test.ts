@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { createClient } from '../../src/actors/client/client.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
 import { defineTask } from '../../src/actors/task-definition.ts';
+import { defaultLimits } from '../../src/protocol/limits.ts';
+import type { MessageType } from '../../src/protocol/message.ts';
 import { createTestCluster } from '../../src/testing/cluster.ts';
 import { MemoryPeer } from '../support/memory-peer.ts';
 import { Puppets } from '../support/puppets.ts';
@@ -71,6 +73,25 @@ describe('a client', () => {
     expect(puppets.runs).toHaveLength(2);
   });
 
+  it('goes on watching a task whose second submit is refused after its session was lost', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    await cluster.node('node-1', { handlers: [puppets.on('node-1')] });
+    const operator = await cluster.client('operator');
+    const client = await cluster.client('client');
+    const first = client.submit(puppets.task, 1, { taskId: 'one' });
+    await cluster.until(first.accepted());
+    cluster.network.partition('client');
+    cluster.network.cut('client');
+    const second = client.submit(puppets.task, 1, { taskId: 'one' });
+    await cluster.until(operator.order({ what: 'type.drain', type: puppets.task.type }));
+    await cluster.advance(60_000);
+    cluster.network.heal();
+    await expect(cluster.until(second.result(), 30_000)).rejects.toMatchObject({ code: 'TYPE_DRAINING' });
+    puppets.only.finish('told nevertheless');
+    expect(await cluster.until(first.result())).toBe('told nevertheless');
+  });
+
   it('is asked nothing and told nothing when it is stopped: what waits is rejected, and the tasks go on', async () => {
     await using cluster = await createTestCluster();
     const puppets = new Puppets();
@@ -119,6 +140,26 @@ describe('a client', () => {
     } while (cursor !== undefined);
     expect(seen.size).toBe(1_000);
     expect(client.isConnected).toBe(true);
+  });
+
+  it('hears of a task that it watches together with its outcome, or alone within acceptMs', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    await cluster.node('node-1', { handlers: [echoes, puppets.on('node-1')] });
+    const peer = await MemoryPeer.join(cluster, 'client-x', { nodeType: 'client' });
+    const submit = async (type: string, watch?: boolean): Promise<MessageType[][]> => {
+      const before = peer.frames.length;
+      const payload = new Uint8Array([9]);
+      peer.say('task_submit', { taskId: `of-${type}-${watch}`, type, payload, priority: 5, timeout: 1_000, watch });
+      await cluster.settle();
+      return peer.frames.slice(before).map((types) => types.filter((each) => each !== 'ack'));
+    };
+    expect(await submit('echo')).toEqual([['task_accepted', 'task_settled']]);
+    expect(await submit(puppets.task.type)).toEqual([]);
+    await cluster.advance(defaultLimits.acceptMs);
+    expect(peer.frames.at(-1)).toContain('task_accepted');
+    // Who does not watch waits for nothing else.
+    expect(await submit('nobody-can', false)).toEqual([['task_accepted']]);
   });
 
   it('that watches in the frame in which it submits is told of the task, not that there is none', async () => {

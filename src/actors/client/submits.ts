@@ -111,7 +111,7 @@ export class Submits {
     const { listMax } = this.#world.limits;
     const taskIds: string[] = [];
     for (const [taskId, followers] of this.#followed) {
-      if ([...each(followers)].every((submission) => submission.isAccepted)) taskIds.push(taskId);
+      if ([...each(followers)].some((submission) => submission.isAccepted)) taskIds.push(taskId);
     }
     for (let start = 0; start < taskIds.length; start += listMax) {
       this.#options.connection().send('task_watch', { taskIds: taskIds.slice(start, start + listMax) });

@@ -181,10 +181,7 @@ export class Dispatch {
       return;
     }
     try {
-      this.claims.begun += 1;
-      const claimed = await this.#store.claim(this.#gatewayId(), wants, room).finally(() => {
-        this.claims.answered += 1;
-      });
+      const claimed = await this.#ask(wants, room);
       // Stopped meanwhile: what was claimed goes back with all that the gateway owns.
       if (this.status === 'stopped') return;
       if (claimed === null) {
@@ -206,6 +203,15 @@ export class Dispatch {
       this.#failed();
     } finally {
       this.#nodes.tellSlots();
+    }
+  }
+
+  async #ask(wants: readonly Want[], room: number): Promise<readonly Claimed[] | null> {
+    this.claims.begun += 1;
+    try {
+      return await this.#store.claim(this.#gatewayId(), wants, room);
+    } finally {
+      this.claims.answered += 1;
     }
   }
 
@@ -334,12 +340,8 @@ export class Dispatch {
 
   /** Room has gone between the question and the answer: the tasks wait again, at no cost. */
   #giveBack(homeless: readonly Claimed[]): void {
-    const releases = homeless.map(({ record: { taskId, attempt } }) => ({
-      taskId,
-      attempt,
-      costs: 'nothing' as const,
-      delayMs: 0,
-    }));
+    const costs = 'nothing' as const;
+    const releases = homeless.map(({ record: { taskId, attempt } }) => ({ taskId, attempt, costs, delayMs: 0 }));
     this.#store.release(this.#gatewayId(), releases).catch((error: unknown) => this.#owner.onStoreFailed(error));
   }
 }

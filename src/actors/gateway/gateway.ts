@@ -88,10 +88,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       async onRenewed() {
         tasks.dropAll();
         for (const node of nodes.all()) {
-          await reconciliation.adopt(
-            node.nodeId,
-            [...node.slots.values()].map((slot) => slot.ref),
-          );
+          const held = [...node.slots.values()].map((slot) => slot.ref);
+          await reconciliation.adopt(node.nodeId, held);
         }
         await cluster.reopen();
         dispatch.roomChanged();
@@ -298,6 +296,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   async function shut(): Promise<void> {
     drainDeadline?.clear();
     dispatch.stop();
+    // What was reported in this turn goes into the store ahead of the gateway’s leave.
+    tasks.flush();
     for (const client of [...clients]) await client.stop();
     // Before the sessions go: a gateway that stops is no crash of its nodes, and costs their tasks nothing.
     tasks.dropAll();

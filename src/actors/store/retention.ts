@@ -32,7 +32,8 @@ export class Retention implements SettledRows<MemoryRow> {
       return;
     }
     this.#dropped += 1;
-    if (this.#dropped <= 1_024 || this.#dropped * 2 <= this.#rows.length - this.#start) return;
+    // Few of them: each keeps the bytes of its task.
+    if (this.#dropped <= 64 || this.#dropped * 16 <= this.#rows.length - this.#start) return;
     this.#rows = this.#rows.filter((each) => each !== undefined && !each.isForgotten);
     this.#start = 0;
     this.#dropped = 0;

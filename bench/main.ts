@@ -57,7 +57,7 @@ else {
   if (parts.has('W5')) add(await w5(Math.min(rounds, 3)));
   if (parts.has('W6')) add(await w6(Math.min(rounds, 3)));
   if (parts.has('W7')) add(await w7(tasks));
-  if (parts.has('charts')) add(await charts(rounds));
+  if (parts.has('charts')) add(await charts(Math.min(rounds, 3)));
   if (parts.has('watched')) add(await watched(Math.min(rounds, 3)));
   const seconds = Math.round((performance.now() - startedAt) / 1_000);
   keep(values.keep, suites, { rounds, seconds });

@@ -9,11 +9,15 @@ import { median, type Rate } from './workloads.ts';
 
 const WARM = 5_000;
 const MANY = 20_000;
-const SIZES: readonly (readonly [Contestant, number])[] = [
-  ...[1, 2, 4, 16, 64, 256].map((size) => ['pincer', size] as const),
+/** Compared with each other, in every round. */
+const COMPARED: readonly (readonly [Contestant, number])[] = [
+  ['pincer', 4],
+  ['pincer', 256],
   ['R1', 4],
   ['R1', 256],
 ];
+/** Once, to see the way from the one to the other. */
+const BETWEEN: readonly (readonly [Contestant, number])[] = [1, 2, 16, 64].map((size) => ['pincer', size]);
 
 export async function w5(rounds: number): Promise<Suite> {
   const rates = new Map<string, number[]>();
@@ -21,7 +25,7 @@ export async function w5(rounds: number): Promise<Suite> {
   const note = (notes: Map<string, number[]>, name: string, figure: number): void =>
     void notes.set(name, [...(notes.get(name) ?? []), figure]);
   for (let index = 0; index < rounds; index += 1) {
-    for (const [contestant, size] of SIZES) {
+    for (const [contestant, size] of index === 0 ? [...BETWEEN, ...COMPARED] : COMPARED) {
       await using cluster = await open(contestant, size);
       await cluster.client.ask('many', { tasks: WARM });
       const before = await cpuUs(cluster);

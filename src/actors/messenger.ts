@@ -200,9 +200,9 @@ export class Messenger implements Messaging {
     if (question === undefined || question.to !== from) return;
     this.#questions.delete(reply);
     question.deadline.clear();
-    if (error !== undefined) return question.reject(PincerError.from(error));
     try {
-      question.resolve(decodePayload(body, this.#world.limits));
+      if (error === undefined) question.resolve(decodePayload(body, this.#world.limits));
+      else question.reject(PincerError.from(error));
     } catch (fault) {
       question.reject(fault as PincerError);
     }

@@ -49,6 +49,7 @@ function textOf({
   faults,
   adoption,
   adoptionAlone,
+  slowest,
   violations,
   deaths,
   doctor,
@@ -62,7 +63,10 @@ function textOf({
   const said = [`ledger\n${counted(totals)}`, `faults\n${counted(faults)}`];
   if (adoption.count > 0) {
     const alone = `  those whose node felt no other fault meanwhile: ${wordsOf(adoptionAlone)}`;
-    said.push(`attempts adopted after a gateway’s kill: ${wordsOf(adoption)}\n${alone}`);
+    const longest = slowest.map(
+      ({ node, tookMs, meanwhile }) => `  ${node}, ${tookMs} ms; meanwhile ${meanwhile.join('; ') || 'nothing else'}`,
+    );
+    said.push([`attempts adopted after a gateway’s kill: ${wordsOf(adoption)}`, alone, ...longest].join('\n'));
   }
   const broken = Object.fromEntries(
     (Object.keys(RULES) as (keyof typeof RULES)[])

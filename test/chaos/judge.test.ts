@@ -147,6 +147,8 @@ describe('the judge', () => {
     const found = { ...WELL['found'], history: adopted } as Line;
     const verdict = judge([...Object.values({ ...WELL, found }), kill, other], TERMS);
     expect(verdict).toMatchObject({ adoption: { count: 1, p50: 170, p99: 170 }, faults: { 'gateway killed': 2 } });
+    const meanwhile = ['g2: gateway killed 100 ms after, for 0 ms'];
+    expect(verdict.slowest).toEqual([{ node: 'n1', tookMs: 170, isAlone: true, meanwhile }]);
     expect(verdict.violations).toEqual([]);
     const before: Line = { kind: 'fault', at: 0, fault: 'node stopped', victim: 'n1', lastsMs: 99 };
     const alone = (line: Line): number =>

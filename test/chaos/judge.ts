@@ -44,6 +44,8 @@ export interface Verdict {
   readonly adoption: Waits;
   /** The same of those whose node was not stopped, and whose link nothing befell, meanwhile. */
   readonly adoptionAlone: Waits;
+  /** The adoptions that took longest, with what else was the matter. */
+  readonly slowest: readonly Adoption[];
   readonly violations: readonly Violation[];
 }
 
@@ -53,6 +55,18 @@ export interface Waits {
   readonly p50: number;
   readonly p99: number;
 }
+
+/** One attempt that was nobody’s after its gateway had been killed. */
+export interface Adoption {
+  readonly node: string;
+  readonly tookMs: number;
+  /** Whether the kill of the gateway was the only fault that its node felt. */
+  readonly isAlone: boolean;
+  /** Other faults of that time, each with how long before or after the kill it began and how long it lasted. */
+  readonly meanwhile: readonly string[];
+}
+
+const SLOWEST_SHOWN = 3;
 
 type Of<Kind extends Line['kind']> = Extract<Line, { kind: Kind }>;
 
@@ -101,6 +115,7 @@ export function judge(lines: readonly Line[], terms: Terms): Verdict {
     faults: countOf(faults.map(({ fault }) => fault)),
     adoption: waitsOf(adoptions),
     adoptionAlone: waitsOf(adoptions.filter(({ isAlone }) => isAlone)),
+    slowest: [...adoptions].sort((one, other) => other.tookMs - one.tookMs).slice(0, SLOWEST_SHOWN),
     violations,
   };
 }
@@ -185,12 +200,6 @@ function casesOf(lines: readonly Line[]): Map<string, Case> {
   return cases;
 }
 
-interface Adoption {
-  readonly tookMs: number;
-  /** Whether the kill of the gateway was the only fault that its node felt. */
-  readonly isAlone: boolean;
-}
-
 /** How long attempts were nobody’s after their gateway had been killed. */
 function adoptionsOf(cases: ReadonlyMap<string, Case>, faults: readonly Of<'fault'>[]): readonly Adoption[] {
   const kills = faults.filter(({ fault }) => fault === 'gateway killed');
@@ -203,12 +212,21 @@ function adoptionsOf(cases: ReadonlyMap<string, Case>, faults: readonly Of<'faul
       const since = history[index - 1]?.at ?? 0;
       const kill = kills.findLast(({ victim, at }) => victim === holder && at >= since && at <= entry.at);
       if (kill === undefined) continue;
-      const feels = ({ victim, at, lastsMs }: Of<'fault'>): boolean =>
-        victim === entry.node && at <= entry.at && at + lastsMs >= kill.at;
-      adoptions.push({ tookMs: entry.at - kill.at, isAlone: !faults.some(feels) });
+      const others = faults.filter((one) => one !== kill && one.at <= entry.at && one.at + one.lastsMs >= kill.at);
+      adoptions.push({
+        node: entry.node ?? '',
+        tookMs: entry.at - kill.at,
+        isAlone: !others.some(({ victim }) => victim === entry.node),
+        meanwhile: others.map((one) => wordsOfFault(one, kill.at)),
+      });
     }
   }
   return adoptions;
+}
+
+function wordsOfFault({ victim, fault, at, lastsMs }: Of<'fault'>, killAt: number): string {
+  const when = at <= killAt ? `${killAt - at} ms before` : `${at - killAt} ms after`;
+  return `${victim}: ${fault} ${when}, for ${lastsMs} ms`;
 }
 
 function waitsOf(adoptions: readonly Adoption[]): Waits {

@@ -17,6 +17,7 @@ import {
 } from 'xstate';
 import { type Charts, logicOf } from './charts.ts';
 import { Life, type LifeOwner } from './life.ts';
+import { TransitMap } from './transit-map.ts';
 
 /** What a host tells its owner. All are called synchronously. */
 export interface HostOwner<Machine extends AnyStateMachine> {
@@ -52,7 +53,7 @@ export function createHost<Machine extends AnyStateMachine>(
 ): Host<Machine> {
   const { charts, parent, id: hostId, owner } = options;
   const chart = logicOf(machine, charts) as AnyStateMachine;
-  const actors = new Map<string, Actor<AnyStateMachine>>();
+  const actors = new TransitMap<string, Actor<AnyStateMachine>>();
   const commands = owner as LifeOwner;
   // The state never changes: what changes is the Map beside it. One shared snapshot keeps the inspector quiet.
   const active: Snapshot<undefined> = { status: 'active', output: undefined, error: undefined };

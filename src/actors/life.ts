@@ -23,8 +23,6 @@ interface System {
   readonly _clock: unknown;
   readonly scheduler: { cancelAll(actor: object): void };
   _bookId(): string;
-  _register(sessionId: string, actor: object): void;
-  _unregister(actor: object): void;
   _relay(source: object | undefined, target: object, event: AnyEventObject): void;
   _sendInspectionEvent(event: object): void;
 }
@@ -94,7 +92,6 @@ export class Life {
     this.#first = null;
     this.#isBusy = true;
     this._processingStatus = RUNNING;
-    system._register(this.sessionId, this);
     const event = { type: 'xstate.init', input: this.#input };
     system._sendInspectionEvent({ type: '@xstate.event', sourceRef: this._parent, actorRef: this, event });
     const { status } = this._snapshot;
@@ -221,7 +218,6 @@ export class Life {
     this.system.scheduler.cancelAll(this);
     this.#waiting = null;
     this._processingStatus = STOPPED;
-    this.system._unregister(this);
   }
 
   _complete(): void {

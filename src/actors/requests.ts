@@ -5,6 +5,7 @@
 import { PincerError } from '../protocol/failure.ts';
 import type { Message, MessageType, Payload } from '../protocol/message.ts';
 import type { Connection } from './connection.ts';
+import { TransitMap } from './transit-map.ts';
 
 /** A question that is under way, and who hears of its answer. */
 export interface Request {
@@ -20,7 +21,7 @@ export interface Request {
 export class Requests {
   readonly #connection: () => Connection;
   /** By the number their message has in the present session. */
-  #sent = new Map<number, Request>();
+  readonly #sent = new TransitMap<number, Request>();
   /** Made while there was no session. */
   #unsent: Request[] = [];
 
@@ -63,7 +64,7 @@ export class Requests {
   askAgain(): void {
     const sent = [...this.#sent.values()];
     const unsent = this.#unsent;
-    this.#sent = new Map();
+    this.#sent.clear();
     this.#unsent = [];
     for (const request of sent) {
       if (request.isRepeatable) this.send(request);
@@ -74,7 +75,7 @@ export class Requests {
 
   failAll(error: PincerError): void {
     const open = [...this.#sent.values(), ...this.#unsent];
-    this.#sent = new Map();
+    this.#sent.clear();
     this.#unsent = [];
     for (const request of open) request.onError(error);
   }

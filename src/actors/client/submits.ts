@@ -6,6 +6,7 @@ import type { Connection } from '../connection.ts';
 import type { Request, Requests } from '../requests.ts';
 import type { TaskDefinition } from '../task-definition.ts';
 import { newTaskId } from '../task-id.ts';
+import { TransitMap } from '../transit-map.ts';
 import type { World } from '../world.ts';
 import { Submission, type TaskHandle } from './handle.ts';
 import { type SubmitOptions, submitSpec } from './submit-spec.ts';
@@ -48,7 +49,7 @@ export class Submits {
   /** Those whose input a schema takes its time to check. */
   readonly #preparing = new Set<Submission>();
   /** Followed, by the id the gateway knows; the set is for tasks that are followed more than once. */
-  readonly #followed = new Map<string, Submission | Set<Submission>>();
+  readonly #followed = new TransitMap<string, Submission | Set<Submission>>();
   #backlog: SubmitRequest[] = [];
   #backlogFrom = 0;
   #underWay = 0;

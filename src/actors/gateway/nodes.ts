@@ -12,6 +12,7 @@ import type { Load, NodeKind, NodeStatus } from '../../protocol/node.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import { createHost, type Host } from '../actor-host.ts';
 import type { Deadline } from '../deadlines.ts';
+import { TransitMap } from '../transit-map.ts';
 import type { World } from '../world.ts';
 import { Breaker } from './breaker.ts';
 import type { Session } from './session.ts';
@@ -48,7 +49,7 @@ export interface Node extends NodeFacts {
   /** The tasks that it lost when its last process went without a word; empty if it took its leave, or came back. */
   lostTasks: readonly string[];
   /** Attempts that hold a slot, by key; the value says whether its task has settled without it. */
-  readonly slots: Map<string, Slot>;
+  readonly slots: TransitMap<string, Slot>;
   /** What it says it has, and what its attempts take of that. */
   resources: Readonly<Record<string, number>>;
   taken: Record<string, number>;
@@ -75,7 +76,7 @@ export class Nodes {
   readonly #owner: NodesOwner;
   readonly #host: Host<typeof nodeMachine>;
   readonly #nodes = new Map<string, Node>();
-  readonly #slotsChanged = new Set<Node>();
+  #slotsChanged = new Set<Node>();
   /** Those with fewer attempts than slots, whether they may be given more or not. */
   readonly #vacant = new Set<Node>();
   /** Raised whenever who could ever do what may have changed: with what nodes are and have, not with how they fare. */
@@ -142,7 +143,7 @@ export class Nodes {
         if (own !== undefined) this.tell(own, event);
       }),
       lostTasks: [],
-      slots: new Map(),
+      slots: new TransitMap(),
       placedSinceReport: 0,
       lastTurn: 0,
       wasFull: false,
@@ -248,13 +249,14 @@ export class Nodes {
   /** Tells the charts what became of their slots: once a turn, not once a task. */
   tellSlots(): void {
     if (this.#slotsChanged.size === 0) return;
-    for (const node of this.#slotsChanged) {
+    const changed = this.#slotsChanged;
+    this.#slotsChanged = new Set();
+    for (const node of changed) {
       const isFull = node.slots.size >= node.maxTasks;
       if (isFull === node.wasFull) continue;
       node.wasFull = isFull;
       this.tell(node, { type: isFull ? 'slots.filled' : 'slots.freed' });
     }
-    this.#slotsChanged.clear();
   }
 
   /** Its slots, or what is in them, have changed. */

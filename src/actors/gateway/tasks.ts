@@ -11,6 +11,7 @@ import type { Outcome } from '../../protocol/task.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import { createHost, type Host } from '../actor-host.ts';
 import type { Claimed, CompletionVerdict, Store, TaskRecord } from '../store/store.ts';
+import { TransitMap } from '../transit-map.ts';
 import type { World } from '../world.ts';
 import { also, type LiveTask, stored } from './live-task.ts';
 import { Settlement } from './settlement.ts';
@@ -34,7 +35,7 @@ export class Tasks {
   readonly #world: World;
   readonly #owner: TasksOwner;
   readonly #host: Host<typeof taskMachine>;
-  readonly #live = new Map<string, LiveTask>();
+  readonly #live = new TransitMap<string, LiveTask>();
   readonly #settlement: Settlement<LiveTask>;
   #whenIdle: (() => void)[] = [];
   /** Late, duplicate and foreign reports that changed nothing. */

@@ -1,6 +1,7 @@
 /** Who wants to be told how a task ends, and how it gets on. */
 import { PincerError } from '../../protocol/failure.ts';
 import type { Limits } from '../../protocol/limits.ts';
+import { TransitMap } from '../transit-map.ts';
 import type { Session } from './session.ts';
 
 /** One session that watches one task: a link in the chain of the task, and in that of the session. */
@@ -22,7 +23,7 @@ interface Watched {
 
 export class Watchers {
   readonly #limits: Pick<Limits, 'watchMax' | 'sweepMs'>;
-  readonly #byTask = new Map<string, Watch>();
+  readonly #byTask = new TransitMap<string, Watch>();
   readonly #bySession = new Map<Session, Watched>();
 
   constructor(limits: Pick<Limits, 'watchMax' | 'sweepMs'>) {

@@ -11,6 +11,7 @@ import { unexpected } from '../../protocol/unexpected.ts';
 import type { Departing } from '../../transport/departures.ts';
 import { createHost, type Host } from '../actor-host.ts';
 import type { Connection } from '../connection.ts';
+import { TransitMap } from '../transit-map.ts';
 import type { World } from '../world.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { Isolations } from './isolations.ts';
@@ -34,7 +35,7 @@ export class Attempts implements AttemptOwner, Departing {
   readonly #options: AttemptsOptions;
   readonly #host: Host<typeof attemptMachine>;
   readonly #isolations: Isolations;
-  readonly #attempts = new Map<string, Attempt>();
+  readonly #attempts = new TransitMap<string, Attempt>();
   readonly #leftovers: Leftovers;
   /** Assigned in this turn, and begun when all that came in it has been taken. */
   #toBegin: Attempt[] = [];

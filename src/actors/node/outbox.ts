@@ -6,6 +6,7 @@ import { PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Payload } from '../../protocol/message.ts';
+import { TransitMap } from '../transit-map.ts';
 import type { World } from '../world.ts';
 
 export type Result = Payload<'task_result'>;
@@ -45,7 +46,7 @@ const ROOM_AGAIN = 0.75;
 /** The results that are kept, and whether there is room for more. */
 export class KeptResults {
   readonly #limits: Pick<Limits, 'outboxResultsMax' | 'outboxBytesMax'>;
-  readonly #results = new Map<string, Result>();
+  readonly #results = new TransitMap<string, Result>();
   #onRefusal = (): void => {};
   #bytes = 0;
   #refusal: PincerError | null = null;
@@ -66,7 +67,7 @@ export class KeptResults {
   }
 
   entries(): IterableIterator<[string, Result]> {
-    return this.#results.entries();
+    return this.#results[Symbol.iterator]();
   }
 
   has(key: string): boolean {

@@ -3,6 +3,7 @@
 import type { Place } from '../../machines/policies/rank.ts';
 import type { HistoryEntry, TaskStatus } from '../../protocol/task.ts';
 import { TASK_STATUSES } from '../../protocol/task-status.ts';
+import { TransitMap } from '../transit-map.ts';
 import type { StandingOrder } from './cluster.ts';
 import { MemoryLimits } from './memory-limits.ts';
 import { MemoryLines } from './memory-lines.ts';
@@ -198,10 +199,10 @@ class MemoryTasks implements TaskRows<MemoryRow> {
 }
 
 class MemoryOwned implements OwnedRows<MemoryRow> {
-  readonly #owned = new Map<string, Set<MemoryRow>>();
+  readonly #owned = new Map<string, TransitMap<MemoryRow, MemoryRow>>();
 
   of(gateway: string): readonly MemoryRow[] {
-    return [...(this.#owned.get(gateway) ?? [])];
+    return [...(this.#owned.get(gateway)?.values() ?? [])];
   }
 
   countOf(gateway: string): number {
@@ -209,13 +210,14 @@ class MemoryOwned implements OwnedRows<MemoryRow> {
   }
 
   firstOf(gateway: string): MemoryRow | undefined {
-    const [first] = this.#owned.get(gateway) ?? [];
+    const [first] = this.#owned.get(gateway)?.values() ?? [];
     return first;
   }
 
   add(row: MemoryRow, gateway: string): void {
-    const owned = this.#owned.get(gateway) ?? new Set();
-    this.#owned.set(gateway, owned.add(row));
+    const owned = this.#owned.get(gateway) ?? new TransitMap<MemoryRow, MemoryRow>();
+    owned.set(row, row);
+    if (owned.size === 1) this.#owned.set(gateway, owned);
   }
 
   drop(row: MemoryRow, gateway: string): void {

@@ -19,6 +19,8 @@ export class Retention implements SettledRows<MemoryRow> {
   }
 
   add(row: MemoryRow): void {
+    // Nothing more is told of it: an array that has grown has room for more than is in it.
+    row.course.history = row.course.history.slice();
     this.#rows.push(row);
     this.#bytes += keptBytesOf(row);
   }

@@ -4,6 +4,7 @@
  * (lmdb-tables.ts knows).
  */
 import type { TaskStatus } from '../../../protocol/task.ts';
+import { TransitMap } from '../../transit-map.ts';
 import { isWaiting } from '../task-row.ts';
 import type { LmdbRow } from './head.ts';
 import { type IndexKey, isHeld } from './task-indexes.ts';
@@ -23,7 +24,7 @@ export interface Entry {
 }
 
 export class KeptRows {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new TransitMap<string, Entry>();
 
   get(taskId: string): Entry | undefined {
     return this.#entries.get(taskId);

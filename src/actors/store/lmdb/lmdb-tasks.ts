@@ -4,6 +4,7 @@
  */
 import type { HistoryEntry, TaskStatus } from '../../../protocol/task.ts';
 import { isOutcome } from '../../../protocol/task-status.ts';
+import { TransitMap } from '../../transit-map.ts';
 import type { ListFilter, TaskPage } from '../store.ts';
 import type { BodyKind, TaskRows } from '../tables.ts';
 import type { TaskRow } from '../task-row.ts';
@@ -30,10 +31,10 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
   readonly #dbs: Databases;
   readonly #totals: () => Totals;
   readonly #tallies: Tallies;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new TransitMap<string, Entry>();
   readonly #kept = new KeptRows();
-  readonly #unwritten = new Set<Entry>();
-  readonly #unindexed = new Set<Entry>();
+  #unwritten = new Set<Entry>();
+  #unindexed = new Set<Entry>();
 
   constructor(dbs: Databases, totals: () => Totals, tallies: Tallies) {
     this.#dbs = dbs;
@@ -222,7 +223,7 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
       entry.isIndexed = true;
       this.#recount(entry);
     }
-    this.#unindexed.clear();
+    if (this.#unindexed.size > 0) this.#unindexed = new Set();
   }
 
   /** Writes what has changed. */
@@ -234,7 +235,7 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
       this.#dbs.task.putSync(row.taskId, encodeHead(row));
       entry.isWritten = true;
     }
-    this.#unwritten.clear();
+    if (this.#unwritten.size > 0) this.#unwritten = new Set();
   }
 
   /** The transaction is over; what is likely to be asked for in the next one is kept for it. */
@@ -248,8 +249,8 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
   reset(): void {
     this.#kept.clear();
     this.#entries.clear();
-    this.#unwritten.clear();
-    this.#unindexed.clear();
+    this.#unwritten = new Set();
+    this.#unindexed = new Set();
   }
 
   #read(taskId: string): LmdbRow | undefined {

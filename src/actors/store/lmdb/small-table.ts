@@ -3,6 +3,7 @@
  * then written once, so that a thousand tasks of one class change its row once.
  */
 import type { Database } from 'lmdb';
+import { TransitMap } from '../../transit-map.ts';
 import type { Table } from '../tables.ts';
 
 /** Rows that are kept from one transaction to the next. */
@@ -12,8 +13,9 @@ export class SmallTable<Value> implements Table<Value> {
   readonly #db: Database<unknown, string>;
   readonly #keyOf: (name: string) => string;
   /** What is known of rows in this transaction; undefined: there is none. */
-  readonly #known = new Map<string, Value | undefined>();
-  readonly #changed = new Set<string>();
+  readonly #known = new TransitMap<string, Value | undefined>();
+  /** Names of those that are to be written. */
+  readonly #changed = new TransitMap<string, true>();
 
   /** `keyOf` makes keys of names that may be too long for one. */
   constructor(db: Database<unknown, string>, keyOf: (name: string) => string = (name) => name) {
@@ -40,14 +42,14 @@ export class SmallTable<Value> implements Table<Value> {
   set(name: string, value: Value): void {
     const key = this.#keyOf(name);
     this.#known.set(key, value);
-    this.#changed.add(key);
+    this.#changed.set(key, true);
   }
 
   delete(name: string): boolean {
     const key = this.#keyOf(name);
     const existed = this.#read(key) !== undefined;
     this.#known.set(key, undefined);
-    if (existed) this.#changed.add(key);
+    if (existed) this.#changed.set(key, true);
     return existed;
   }
 
@@ -59,7 +61,7 @@ export class SmallTable<Value> implements Table<Value> {
 
   /** Writes what has changed. */
   flush(): void {
-    for (const key of this.#changed) {
+    for (const key of this.#changed.keys()) {
       const value = this.#known.get(key);
       if (value === undefined) this.#db.removeSync(key);
       else this.#db.putSync(key, value);

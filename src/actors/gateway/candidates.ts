@@ -1,24 +1,7 @@
 /** What a placement is made of: the nodes of a class as a strategy sees them, and which task goes first. */
 import type { Candidate } from '../../machines/policies/placement/placement.ts';
-import type { Requirement } from '../../machines/policies/requirement-class.ts';
 import type { Claimed, Want } from '../store/store.ts';
 import type { Node } from './nodes.ts';
-
-/** A class that may have claimable tasks. */
-export interface Waiting {
-  readonly requirement: Requirement;
-  /** Nodes that could ever do it, as of `version`. */
-  fitting: readonly Node[];
-  isFitting: ReadonlySet<Node>;
-  version: number;
-}
-
-/** A class, for the time of one claim. */
-export interface Kind {
-  readonly requirement: Requirement;
-  /** Nodes that could ever do it. */
-  readonly fitting: readonly Node[];
-}
 
 /** Another node than the one that failed the task, where there is one. */
 export function othersThan(lastNode: string | null, candidates: readonly Candidate[]): readonly Candidate[] {

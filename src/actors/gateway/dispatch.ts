@@ -3,18 +3,18 @@
  * node. Event-driven, one claim at a time; a class of tasks that nobody can do now costs nothing.
  */
 import type { Actor, AnyActorRef } from 'xstate';
-import { misfit } from '../../machines/policies/fit.ts';
 import { bestFit } from '../../machines/policies/placement/best-fit.ts';
 import type { Candidate, Strategy } from '../../machines/policies/placement/placement.ts';
-import { type Requirement, requirementOf } from '../../machines/policies/requirement-class.ts';
+import type { Requirement } from '../../machines/policies/requirement-class.ts';
 import { type Leftover, type SchedulerCommand, schedulerMachine } from '../../machines/scheduler.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import type { Deadline } from '../deadlines.ts';
 import { startActor } from '../start-actor.ts';
 import type { Claimed, Store, Want } from '../store/store.ts';
 import type { World } from '../world.ts';
-import { candidateOf, dryOf, type Kind, othersThan, placeOf, type Waiting, wish } from './candidates.ts';
+import { candidateOf, dryOf, othersThan, placeOf, wish } from './candidates.ts';
 import type { Node, Nodes } from './nodes.ts';
+import { type WorkClass, WorkClasses } from './work-classes.ts';
 
 export interface DispatchOwner {
   place(claimed: Claimed, nodeId: string): void;
@@ -36,9 +36,10 @@ export class Dispatch {
   /** Task types that are not placed until resumed. */
   readonly #paused = new Set<string>();
   readonly #gatewayId: () => string;
+  readonly #classes: WorkClasses;
   readonly #actor: Actor<typeof schedulerMachine>;
   /** Classes that may have claimable tasks. */
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #waiting = new Set<string>();
   /** Classes heard of while a claim was under way: an empty answer does not speak for them. */
   readonly #heardSince = new Set<string>();
   /** Placements made so far. */
@@ -64,6 +65,7 @@ export class Dispatch {
     this.#world = world;
     this.#store = options.store;
     this.#nodes = options.nodes;
+    this.#classes = new WorkClasses(options.nodes);
     this.#owner = options.owner;
     this.#strategy = options.strategy;
     this.#gatewayId = options.gatewayId;
@@ -85,9 +87,7 @@ export class Dispatch {
   hear(queues: readonly string[]): void {
     for (const queue of queues) {
       this.#heardSince.add(queue);
-      if (!this.#waiting.has(queue)) {
-        this.#waiting.set(queue, { requirement: requirementOf(queue), fitting: [], isFitting: new Set(), version: -1 });
-      }
+      this.#waiting.add(queue);
     }
     if (this.#isWorkHeard) return;
     this.#isWorkHeard = true;
@@ -142,21 +142,6 @@ export class Dispatch {
 
   stop(): void {
     this.#actor.send({ type: 'scheduler.stop' });
-  }
-
-  /** Nodes that could ever do the work of a class. */
-  fitting(queue: string): readonly Node[] {
-    const waiting = this.#waiting.get(queue);
-    if (waiting === undefined) {
-      const requirement = requirementOf(queue);
-      return [...this.#nodes.all()].filter((node) => misfit(node, requirement) === null);
-    }
-    if (waiting.version !== this.#nodes.version) {
-      waiting.version = this.#nodes.version;
-      waiting.fitting = [...this.#nodes.all()].filter((node) => misfit(node, waiting.requirement) === null);
-      waiting.isFitting = new Set(waiting.fitting);
-    }
-    return waiting.fitting;
   }
 
   #run(command: SchedulerCommand): void {
@@ -230,21 +215,20 @@ export class Dispatch {
     let room = 0;
     for (const node of this.#nodes.vacant) room += this.#nodes.freeSlots(node);
     if (room === 0) return { wants, room };
-    for (const [queue, waiting] of this.#waiting) {
-      if (this.#paused.has(waiting.requirement.type)) continue;
+    for (const queue of this.#waiting) {
+      const kind = this.#classes.of(queue);
+      if (this.#paused.has(kind.requirement.type)) continue;
       let limit = 0;
-      for (const node of this.#vacant(queue)) limit += this.#nodes.roomFor(node, waiting.requirement);
+      for (const node of this.#vacant(kind)) limit += this.#nodes.roomFor(node, kind.requirement);
       if (limit > 0) wants.push({ queue, limit });
     }
     return { wants, room };
   }
 
   /** Of the nodes that could ever do the work of a class those that may have room: what is full costs nothing. */
-  #vacant(queue: string): readonly Node[] {
-    const fitting = this.fitting(queue);
+  #vacant({ fitting, isFitting }: WorkClass): readonly Node[] {
     const { vacant } = this.#nodes;
-    const isFitting = this.#waiting.get(queue)?.isFitting;
-    if (isFitting === undefined || vacant.size >= fitting.length) return fitting;
+    if (vacant.size >= fitting.length) return fitting;
     const found: Node[] = [];
     for (const node of vacant) if (isFitting.has(node)) found.push(node);
     return found;
@@ -252,8 +236,8 @@ export class Dispatch {
 
   #leftover(): Leftover {
     if (this.#waiting.size === 0) return 'nothing';
-    for (const queue of this.#waiting.keys()) {
-      if (this.fitting(queue).some((node) => node.status !== 'offline')) return 'full';
+    for (const queue of this.#waiting) {
+      if (this.#classes.of(queue).fitting.some((node) => node.status !== 'offline')) return 'full';
     }
     return 'unfit';
   }
@@ -264,14 +248,13 @@ export class Dispatch {
 
   #place(claimed: readonly Claimed[]): void {
     const homeless: Claimed[] = [];
-    const kinds = new Map<string, Kind>();
     // Kept for as long as tasks of one class follow one another: only the node that was chosen has changed since.
     let candidates: Candidate[] = [];
-    let candidatesFor: Kind | null = null;
-    for (const task of this.#inOrder(claimed, kinds)) {
-      const kind = this.#kindOf(task.record.queue, kinds);
+    let candidatesFor: WorkClass | null = null;
+    for (const task of this.#inOrder(claimed)) {
+      const kind = this.#classes.of(task.record.queue);
       if (kind !== candidatesFor) {
-        candidates = this.#candidates(task.record.queue, kind);
+        candidates = this.#candidates(kind);
         candidatesFor = kind;
       }
       const nodeId = this.#choose(task, othersThan(task.record.lastNode, candidates));
@@ -292,31 +275,20 @@ export class Dispatch {
    * The most constrained tasks first, so that what can go anywhere does not take the only place of what cannot. Loops and
    * not `map` and `some`: V8 compiles those for arrays that are never empty, and anew each time one is.
    */
-  #inOrder(claimed: readonly Claimed[], kinds: Map<string, Kind>): readonly Claimed[] {
-    let hasWishes = false;
-    for (const task of claimed) {
-      this.#kindOf(task.record.queue, kinds);
-      if (wish(task) === 0) hasWishes = true;
-    }
-    if (kinds.size <= 1 && !hasWishes) return claimed;
-    const fits = ({ record }: Claimed): number => this.#kindOf(record.queue, kinds).fitting.length;
+  #inOrder(claimed: readonly Claimed[]): readonly Claimed[] {
+    const queue = claimed[0]?.record.queue;
+    let isMixed = false;
+    for (const task of claimed) if (task.record.queue !== queue || wish(task) === 0) isMixed = true;
+    if (!isMixed) return claimed;
+    const fits = ({ record }: Claimed): number => this.#classes.of(record.queue).fitting.length;
     // Of equals those first that have a node in mind, or its room would go to what could go anywhere.
     return [...claimed].sort((one, other) => fits(one) - fits(other) || wish(one) - wish(other));
   }
 
-  #kindOf(queue: string, kinds: Map<string, Kind>): Kind {
-    let kind = kinds.get(queue);
-    if (kind === undefined) {
-      kind = { requirement: requirementOf(queue), fitting: this.fitting(queue) };
-      kinds.set(queue, kind);
-    }
-    return kind;
-  }
-
-  #candidates(queue: string, { requirement }: Kind): Candidate[] {
+  #candidates(kind: WorkClass): Candidate[] {
     const found: Candidate[] = [];
-    for (const node of this.#vacant(queue))
-      if (this.#nodes.roomFor(node, requirement) > 0) found.push(candidateOf(node));
+    for (const node of this.#vacant(kind))
+      if (this.#nodes.roomFor(node, kind.requirement) > 0) found.push(candidateOf(node));
     return found;
   }
 

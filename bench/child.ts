@@ -32,9 +32,9 @@ const ITSELF: Answers = {
   },
   /** How late it was since then. */
   loop: () => ({ p99Ms: loop.percentile(99) / 1e6 }),
-  /** Samples what is allocated from now on, also what is collected again. */
-  async heap() {
-    const all = { includeObjectsCollectedByMajorGC: true, includeObjectsCollectedByMinorGC: true };
+  /** Samples what is allocated from now on: all of it, or what outlives a young collection. */
+  async heap({ survivors }: { survivors: boolean }) {
+    const all = { includeObjectsCollectedByMajorGC: true, includeObjectsCollectedByMinorGC: !survivors };
     session.connect();
     await session.post('HeapProfiler.enable');
     await session.post('HeapProfiler.startSampling', { samplingInterval: 4_096, ...all });

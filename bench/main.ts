@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: every workload, or those that are named (`npm run bench -- W1 W3`). Prints medians and ratios; asserts
- * nothing. Options: --rounds N (5), --tasks N for W7 (1 000 000), --keep NAME, --profile, --heap.
+ * nothing. Options: --rounds N (5), --tasks N for W7 (1 000 000), --keep NAME, --profile, --heap, --survivors.
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -24,11 +24,14 @@ const { values, positionals } = parseArgs({
     keep: { type: 'string', default: 'last' },
     profile: { type: 'boolean', default: false },
     heap: { type: 'boolean', default: false },
+    survivors: { type: 'boolean', default: false },
   },
 });
 const rounds = whole('rounds', values.rounds);
 const tasks = whole('tasks', values.tasks);
-const parts = new Set(positionals.length > 0 || values.profile || values.heap ? positionals : WORKLOADS);
+const parts = new Set(
+  positionals.length > 0 || values.profile || values.heap || values.survivors ? positionals : WORKLOADS,
+);
 for (const part of parts) {
   if (!WORKLOADS.includes(part)) throw new RangeError(`'${part}' is not a workload; there are ${WORKLOADS.join(', ')}`);
 }
@@ -41,7 +44,7 @@ function whole(name: string, text: string): number {
 }
 
 if (values.profile) await profile(parts);
-else if (values.heap) await heap();
+else if (values.heap || values.survivors) await heap(values.survivors);
 else {
   const startedAt = performance.now();
   const suites: Suite[] = [];

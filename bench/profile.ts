@@ -56,15 +56,23 @@ export async function profile(parts: ReadonlySet<string>): Promise<void> {
   process.stdout.write(`\nprofiles: ${folder}\n`);
 }
 
-/** `--heap`: how many bytes each task of W1 allocates in the gateway, the client and a node, and which functions do. */
-export async function heap(): Promise<void> {
+/**
+ * `--heap`: how many bytes each task of W1 allocates in the gateway, the client and a node, and which functions do.
+ * `--survivors`: the same of W3 and of what outlives a young collection, since that is what a collection costs.
+ */
+export async function heap(survivors: boolean): Promise<void> {
   await using cluster = await open('pincer');
   const folder = mkdtempSync(join(tmpdir(), 'pincer-bench-'));
   const { hub, client, nodes } = cluster;
   const processes = { gateway: hub, client, node: nodes[0] };
   await client.ask('many', { tasks: WARM });
-  for (const each of Object.values(processes)) await each?.ask('heap');
-  await client.ask('many', { tasks: ALLOCATING });
+  if (survivors) {
+    // What a full collection has made old is a part of it; that the young generation is small right after one is not.
+    for (const each of Object.values(processes)) await each?.ask('gc');
+    await client.ask('many', { tasks: ALLOCATING });
+  }
+  for (const each of Object.values(processes)) await each?.ask('heap', { survivors });
+  await client.ask(survivors ? 'windowed' : 'many', { tasks: ALLOCATING, window: WINDOW });
   for (const [name, each] of Object.entries(processes)) {
     const file = join(folder, `${name}.heapprofile`);
     await each?.ask('heaped', { file });

@@ -1,6 +1,6 @@
 /**
  * A gateway for the bench. Argument: `memory`, `disk` for a store in a directory that is gone with it, or `untold` for
- * memory that keeps no story of a task but its first line. Its limits let a million tasks wait, and let it forget what has
+ * memory that keeps no story of a task but its first line. Its limits let a million tasks wait, however fast they come, and let it forget what has
  * settled soon, so that W7 sees in a tenth whether anything else stays.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -13,7 +13,13 @@ import { charts, serve } from './child.ts';
 
 const isOnDisk = process.argv[2] === 'disk';
 if (process.argv[2] === 'untold') await tellNothing();
-const limits = { waitingTasksMax: 1_200_000, clientTasksMax: 1_200_000, settledTasksMax: 10_000 };
+const limits = {
+  waitingTasksMax: 1_200_000,
+  clientTasksMax: 1_200_000,
+  settledTasksMax: 10_000,
+  // As fast as the one client there is can.
+  submitsPerSecondMax: 1_000_000,
+};
 const folder = isOnDisk ? mkdtempSync(join(tmpdir(), 'pincer-bench-')) : null;
 const gateway = await createGateway({
   charts,

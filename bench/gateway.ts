@@ -1,7 +1,7 @@
 /**
  * A gateway for the bench. Argument: `memory`, `disk` for a store in a directory that is gone with it, or `untold` for
- * memory that keeps no story of a task but its first line. Its limits let a million tasks wait, however fast they come, and let it forget what has
- * settled soon, so that W7 sees in a tenth whether anything else stays.
+ * memory that keeps no story of a task but its first line. Its limits let a million tasks wait, however fast they come, and
+ * let it forget what has settled soon, so that W7 sees in a tenth whether anything else stays.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

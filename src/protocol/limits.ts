@@ -92,7 +92,7 @@ export const LIMITS = {
   acceptMs: limit(
     2,
     'ms',
-    'How long the acceptance of a task that its client watches may wait for a message to ride along with, such as its outcome. 0: it goes at the end of the turn.',
+    'How long the acceptance of a task that its client watches may wait for a message to ride along with, such as its outcome. 0: it goes at the end of the turn; so do the 64 after one that waited in vain.',
     'It goes in a frame of its own.',
   ),
   unstoredMax: limit(

@@ -1,7 +1,7 @@
 /**
  * A flush that may come a little late, because something else that leaves before then can take along what waits. One timer
  * for whatever waits: with many flushes it would not pay to clear and set one for each. It looks twice in `withinMs`, and
- * what has waited for one whole look is sent at the next.
+ * what has waited for one whole look is sent at the next. Where waiting was in vain, the next ones need not wait.
  */
 import type { Clock } from '../protocol/ports.ts';
 
@@ -9,14 +9,25 @@ export class LateFlush {
   readonly #clock: Clock;
   readonly #withinMs: number;
   readonly #flush: () => void;
+  /** How many need not wait after one that waited in vain. */
+  readonly #sparedMax: number;
+  #spared = 0;
   #isWaiting = false;
   #flushes = 0;
   #cancel: (() => void) | null = null;
 
-  constructor(clock: Clock, withinMs: number, flush: () => void) {
+  constructor(clock: Clock, withinMs: number, flush: () => void, sparedMax = 0) {
     this.#clock = clock;
     this.#withinMs = withinMs;
     this.#flush = flush;
+    this.#sparedMax = sparedMax;
+  }
+
+  /** Whether the next one need not wait: it is counted as spared. */
+  spare(): boolean {
+    if (this.#spared === 0) return this.#withinMs === 0;
+    this.#spared -= 1;
+    return true;
   }
 
   /** Something waits from now on. False: it always does, or nothing may, so there is nothing to begin at the end of this turn. */
@@ -47,8 +58,10 @@ export class LateFlush {
     this.#cancel = this.#clock.schedule(this.#withinMs / 2, () => {
       this.#cancel = null;
       if (!this.#isWaiting) return;
-      if (this.#flushes === flushesBefore) this.#flush();
-      else this.#look(this.#flushes);
+      if (this.#flushes === flushesBefore) {
+        this.#spared = this.#sparedMax;
+        this.#flush();
+      } else this.#look(this.#flushes);
     });
   }
 }

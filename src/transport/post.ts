@@ -39,6 +39,9 @@ export interface PostCounters {
   progressConflated: number;
 }
 
+/** Answers that go at once after one that waited in vain: who asks for work that takes its time waits for one in so many. */
+const SPARED = 64;
+
 export class Post implements Departing {
   readonly #link: Link;
   readonly #clock: Clock;
@@ -82,7 +85,7 @@ export class Post implements Departing {
     this.#writer = new FrameWriter(limits);
     const flush = (): void => this.flush();
     this.#lateAcks = new LateFlush(clock, limits.acknowledgeMs, flush);
-    this.#lateAnswers = new LateFlush(clock, limits.acceptMs, flush);
+    this.#lateAnswers = new LateFlush(clock, limits.acceptMs, flush, SPARED);
     const { framesPerSecondMax, bytesPerSecondMax } = limits;
     const now = clock.now();
     this.#lastHeardAt = now;
@@ -144,11 +147,11 @@ export class Post implements Departing {
     this.wake();
   }
 
-  /** The same, for what may wait `acceptMs` for something to ride along with. Messages keep their order. */
+  /** The same, for what may wait `acceptMs` for something to ride along with, if that is not in vain. Messages keep their order. */
   sendLater(message: Message): void {
     if (!this.#link.isOpen) return;
     this.#put(message);
-    this.#wakeFor(this.#lateAnswers, this.#limits.acceptMs);
+    this.#wakeFor(this.#lateAnswers);
   }
 
   /** Makes sure that a flush comes at the end of this turn. */
@@ -160,7 +163,7 @@ export class Post implements Departing {
 
   /** Makes sure that a flush comes within `acknowledgeMs`, if none does before. */
   wakeLater(): void {
-    this.#wakeFor(this.#lateAcks, this.#limits.acknowledgeMs);
+    this.#wakeFor(this.#lateAcks);
   }
 
   /** The turn ends: what is due is sent; what may wait, and had nothing to ride along with until now, waits. */
@@ -212,8 +215,8 @@ export class Post implements Departing {
     if (this.#writer.bytes >= this.#limits.sendBytesLow) this.#write();
   }
 
-  #wakeFor(late: LateFlush, withinMs: number): void {
-    if (withinMs === 0) this.wake();
+  #wakeFor(late: LateFlush): void {
+    if (late.spare()) this.wake();
     else if (!this.#isFlushDue && late.wait()) this.#departSoon();
   }
 

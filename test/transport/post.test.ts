@@ -127,6 +127,28 @@ describe('a post', () => {
     expect([frames.length, clock.pending]).toEqual([2, 0]);
   });
 
+  it('lets no answer wait for a while after one that has waited in vain', async () => {
+    const { post, clock, frames } = posted({ acceptMs: 2 });
+    post.sendLater(ack(0));
+    await clock.advance(2);
+    expect(frames).toHaveLength(1);
+    for (let received = 1; received <= 64; received += 1) {
+      post.sendLater(ack(received));
+      await clock.runSoon();
+      expect(frames).toHaveLength(received + 1);
+    }
+    post.sendLater(ack(65));
+    await clock.runSoon();
+    expect(frames).toHaveLength(65);
+    post.send(ack(66));
+    await clock.runSoon();
+    expect(frames.at(-1)).toEqual([ack(65), ack(66)]);
+    // That was not in vain.
+    post.sendLater(ack(67));
+    await clock.runSoon();
+    expect(frames).toHaveLength(66);
+  });
+
   it('says an answer that waits before it closes, and drops one for a link that has gone', async () => {
     const { post, clock, frames, link, closeLink } = posted();
     post.sendLater(ack(1));

@@ -1,7 +1,8 @@
 /**
  * An actor of a host of very many: xstate’s own `Actor`, for a third of what one costs. What every event needs is here; what
  * only somebody who looks at the actor needs (observers, listeners, options) is made when it is looked for, and used by
- * xstate’s own methods. To its chart, its system and to inspectors it is what `createActor` gives: a test compares the two.
+ * xstate’s own methods. To its chart and to inspectors it is what `createActor` gives: a test compares the two. It is not
+ * registered with its system, whose Map of actors nobody can read and each would have to pass through (transit-map.ts).
  */
 import { Actor, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type AnyStateMachine } from 'xstate';
 

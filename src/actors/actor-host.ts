@@ -17,6 +17,7 @@ import {
 } from 'xstate';
 import { type Charts, logicOf } from './charts.ts';
 import { Life, type LifeOwner } from './life.ts';
+import { onlookersOf } from './onlookers.ts';
 import { TransitMap } from './transit-map.ts';
 
 /** What a host tells its owner. All are called synchronously. */
@@ -65,15 +66,16 @@ export function createHost<Machine extends AnyStateMachine>(
       if (event.type === 'host.drop') {
         const actor = actors.get(event.id);
         if (actor !== undefined && actors.delete(event.id)) scope.stopChild(actor);
-      } else if ('actorId' in event && actors.delete(event.actorId)) {
-        if ('error' in event) owner.onError(event.actorId, event.error);
-        else owner.onDone(event.actorId);
+      } else if ('actorId' in event) {
+        if (!('error' in event)) onEnd(event.actorId);
+        else if (actors.delete(event.actorId)) owner.onError(event.actorId, event.error);
       }
       return snapshot;
     },
   };
 
   const host = createActor(logic, { parent, id: hostId });
+  const onlookers = onlookersOf(host.system);
   host.start();
 
   /** As in life.ts, commands go straight to the owner: a listener for each actor would cost as much as all else it does. */
@@ -86,6 +88,10 @@ export function createHost<Machine extends AnyStateMachine>(
     },
   });
 
+  function onEnd(id: string): void {
+    if (actors.delete(id)) owner.onDone(id);
+  }
+
   /** What the owner throws ends the actor, with the commands it has left: xstate tells its parent, which is the host. */
   function toOwner(this: LifeScope, command: unknown): void {
     owner.onCommand(this.id, command as EmittedFrom<Machine>);
@@ -96,7 +102,14 @@ export function createHost<Machine extends AnyStateMachine>(
       if (actors.has(id)) throw new Error(`${hostId}: '${id}' exists already`);
       const actor =
         charts === 'compiled'
-          ? (new Life(chart, { parent: host, id, input, owner: commands }) as unknown as Actor<AnyStateMachine>)
+          ? (new Life(chart, {
+              parent: host,
+              id,
+              input,
+              owner: commands,
+              onEnd,
+              onlookers,
+            }) as unknown as Actor<AnyStateMachine>)
           : new Actor(life, { parent: host, id, input });
       actors.set(id, actor);
       actor.start();

@@ -1,10 +1,12 @@
 /**
  * An actor of a host of very many: xstate’s own `Actor`, for a third of what one costs. What every event needs is here; what
  * only somebody who looks at the actor needs (observers, listeners, options) is made when it is looked for, and used by
- * xstate’s own methods. To its chart and to inspectors it is what `createActor` gives: a test compares the two. It is not
- * registered with its system, whose Map of actors nobody can read and each would have to pass through (transit-map.ts).
+ * xstate’s own methods. To its chart and to inspectors it is what `createActor` gives: a test compares the two. While nobody
+ * inspects, nothing is made for inspectors, and its end is told to its host without an event. It is not registered with its
+ * system, whose Map of actors nobody can read and each would have to pass through (transit-map.ts).
  */
 import { Actor, type AnyActorRef, type AnyEventObject, type AnyMachineSnapshot, type AnyStateMachine } from 'xstate';
+import type { Onlookers } from './onlookers.ts';
 
 /** Who hears what a chart emits. What it throws ends the actor. */
 export interface LifeOwner {
@@ -16,6 +18,9 @@ interface LifeOptions {
   readonly id: string;
   readonly input: unknown;
   readonly owner: LifeOwner;
+  /** Called when the chart has reached its final state and nobody inspects; else its parent gets an event, as in xstate. */
+  readonly onEnd: (id: string) => void;
+  readonly onlookers: Onlookers;
 }
 
 /** What the system of xstate does for its actors, beside what its types show. Its version is pinned. */
@@ -60,6 +65,8 @@ export class Life {
   _doneEvent: AnyEventObject | undefined = undefined;
   readonly #input: unknown;
   readonly #owner: LifeOwner;
+  readonly #onEnd: (id: string) => void;
+  readonly #onlookers: Onlookers;
   /** Its first commands, until it is started. */
   #first: unknown[] | null = null;
   #isBusy = false;
@@ -67,7 +74,7 @@ export class Life {
   #observers: Set<{ next?(snapshot: unknown): void }> | null = null;
   #listeners: Map<string, unknown> | null = null;
 
-  constructor(logic: AnyStateMachine, { parent, id, input, owner }: LifeOptions) {
+  constructor(logic: AnyStateMachine, { parent, id, input, owner, onEnd, onlookers }: LifeOptions) {
     const system = parent.system as unknown as System;
     this.logic = logic;
     this.id = id;
@@ -76,7 +83,9 @@ export class Life {
     this._parent = parent;
     this.#input = input;
     this.#owner = owner;
-    system._sendInspectionEvent({ type: '@xstate.actor', actorRef: this });
+    this.#onEnd = onEnd;
+    this.#onlookers = onlookers;
+    if (this.isInspected) system._sendInspectionEvent({ type: '@xstate.actor', actorRef: this });
     const from = deferred.length;
     try {
       this._snapshot = logic.getInitialSnapshot(this as never, input) as AnyMachineSnapshot;
@@ -84,6 +93,11 @@ export class Life {
       this._snapshot = { status: 'error', output: undefined, error } as unknown as AnyMachineSnapshot;
     }
     if (deferred.length > from) this.#first = deferred.splice(from);
+  }
+
+  /** False: nobody is told of its steps. */
+  get isInspected(): boolean {
+    return this.#onlookers.count > 0;
   }
 
   start(): void {
@@ -94,7 +108,9 @@ export class Life {
     this.#isBusy = true;
     this._processingStatus = RUNNING;
     const event = { type: 'xstate.init', input: this.#input };
-    system._sendInspectionEvent({ type: '@xstate.event', sourceRef: this._parent, actorRef: this, event });
+    if (this.isInspected) {
+      system._sendInspectionEvent({ type: '@xstate.event', sourceRef: this._parent, actorRef: this, event });
+    }
     const { status } = this._snapshot;
     if (status === 'error') {
       deferred.length = from;
@@ -108,7 +124,9 @@ export class Life {
 
   /** What the system would do with it, were it asked to pass it on. */
   send(event: AnyEventObject): void {
-    this.system._sendInspectionEvent({ type: '@xstate.event', sourceRef: undefined, actorRef: this, event });
+    if (this.isInspected) {
+      this.system._sendInspectionEvent({ type: '@xstate.event', sourceRef: undefined, actorRef: this, event });
+    }
     this._send(event);
   }
 
@@ -169,7 +187,9 @@ export class Life {
       if (this.#observers !== null) this.#tellObservers(snapshot);
       if (status === 'done') this.#end();
     }
-    this.system._sendInspectionEvent({ type: '@xstate.snapshot', actorRef: this, event, snapshot });
+    if (this.isInspected) {
+      this.system._sendInspectionEvent({ type: '@xstate.snapshot', actorRef: this, event, snapshot });
+    }
   }
 
   #carryOut(snapshot: AnyMachineSnapshot, from: number): void {
@@ -203,6 +223,10 @@ export class Life {
     const { id } = this;
     this._stopProcedure();
     this._complete();
+    if (!this.isInspected) {
+      this.#onEnd(id);
+      return;
+    }
     this._doneEvent = { type: `xstate.done.actor.${id}`, output: this._snapshot.output, actorId: id };
     this.system._relay(this, this._parent, this._doneEvent);
   }
@@ -266,8 +290,10 @@ export class Life {
   /** What the executor makes of an `emit`, in one go. */
   emitLater(event: unknown): void {
     if (this._processingStatus === RUNNING) {
-      const action = { type: 'xstate.emit', params: { event } };
-      this.system._sendInspectionEvent({ type: '@xstate.action', actorRef: this, action });
+      if (this.isInspected) {
+        const action = { type: 'xstate.emit', params: { event } };
+        this.system._sendInspectionEvent({ type: '@xstate.action', actorRef: this, action });
+      }
       deferred.push(event);
     } else {
       const exec = (): void => this.defer(() => this.emit(event));

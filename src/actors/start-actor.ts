@@ -15,6 +15,7 @@ import {
   type Snapshot,
 } from 'xstate';
 import { type Charts, logicOf } from './charts.ts';
+import { countOnlookers } from './onlookers.ts';
 
 export function startActor<Machine extends AnyStateMachine>(
   machine: Machine,
@@ -34,6 +35,7 @@ export function startActor<Machine extends AnyStateMachine>(
     ...(parent === undefined ? {} : { parent: listenerUnder(parent, id) }),
     ...(input === undefined ? {} : { input }),
   } as never) as unknown as Actor<Machine>;
+  if (parent === undefined) countOnlookers(actor.system);
   const send = actor.send.bind(actor);
   actor.send = (event) => {
     if ((actor.getSnapshot() as Snapshot<unknown>).status === 'active') send(event);

@@ -168,9 +168,16 @@ function choose(moves: readonly Move[], snapshot: AnyMachineSnapshot, event: Any
 }
 
 /** Tells inspectors of a step, if there are any. */
-function inspect({ system, self }: Scope, event: AnyEventObject, snapshot: AnyMachineSnapshot, taken: unknown[]): void {
+function inspect(scope: Scope, event: AnyEventObject, snapshot: AnyMachineSnapshot, taken: unknown[]): void {
+  if (isUnseen(scope)) return;
+  const { system, self } = scope;
   const step = { type: '@xstate.microstep', actorRef: self, event, snapshot, _transitions: taken };
   (system as unknown as { _sendInspectionEvent(told: object): void })._sendInspectionEvent(step);
+}
+
+/** A scope may know that there are none. */
+function isUnseen(scope: object): boolean {
+  return 'isInspected' in scope && scope.isInspected === false;
 }
 
 const endless = (limit: number): string =>

@@ -1,6 +1,6 @@
 /** Many short lives under one parent: what is made is reaped, and what throws fails alone. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Actor, type AnyActor, assign, emit, setup } from 'xstate';
+import { Actor, type AnyActor, assign, createActor, createMachine, emit, setup } from 'xstate';
 import { createHost, type HostOwner } from '../../src/actors/actor-host.ts';
 import type { Charts } from '../../src/actors/charts.ts';
 import { startActor } from '../../src/actors/start-actor.ts';
@@ -150,6 +150,41 @@ describe.each(['compiled', 'interpreted'] as const)('a host of charts that are %
       'lives/a @xstate.microstep step',
       'lives/a @xstate.snapshot step',
     ]);
+  });
+
+  it('shows an inspector what happens from its coming until its going', () => {
+    const { host, parent, heard } = hosted(charts);
+    const seen: string[] = [];
+    const inspect = (name: string) =>
+      parent.system.inspect((told) => {
+        if (told.type === '@xstate.event') seen.push(`${name}: ${told.event.type}`);
+      });
+    host.spawn('a', { name: 'a' });
+    const first = inspect('first');
+    host.tell('a', { type: 'step' });
+    const second = inspect('second');
+    first.unsubscribe();
+    first.unsubscribe();
+    host.tell('a', { type: 'end' });
+    second.unsubscribe();
+    host.spawn('b', { name: 'b' });
+    host.tell('b', { type: 'end' });
+    expect(seen).toEqual(['first: step', 'second: end', 'second: xstate.done.actor.a']);
+    expect(heard).toEqual(['a stepped 1', 'a done', 'b done']);
+  });
+
+  it('shows all to an inspector of a system that was there before anybody counted them', () => {
+    const seen = new Set<string>();
+    const parent = createActor(createMachine({}), { inspect: ({ type }) => seen.add(type) });
+    const heard: string[] = [];
+    const onDone = (id: string): number => heard.push(`${id} done`);
+    const owner = { onCommand: () => {}, onDone, onError: () => {} };
+    const host = createHost(lifeMachine, { charts, parent, id: 'lives', owner });
+    seen.clear();
+    host.spawn('a', { name: 'a' });
+    host.tell('a', { type: 'end' });
+    expect([...seen].sort()).toEqual(['@xstate.actor', '@xstate.event', '@xstate.microstep', '@xstate.snapshot']);
+    expect(heard).toEqual(['a done']);
   });
 
   it('has actors that are xstate’s own to whoever subscribes to one', () => {

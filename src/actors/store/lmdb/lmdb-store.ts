@@ -176,8 +176,8 @@ export class LmdbStore extends VerbStore<LmdbRow> {
     this.#opened.peers.send({ kind: 'message', topic, bytes });
   }
 
-  protected async change<Answer>(verb: (verbs: Verbs<LmdbRow>) => Answer): Promise<Answer> {
-    return this.#present().transactions.change(verb);
+  protected async change<Answer>(verb: (verbs: Verbs<LmdbRow>) => Answer, isLast = false): Promise<Answer> {
+    return this.#present().transactions.change(verb, isLast);
   }
 
   protected async read<Answer>(verb: (verbs: Verbs<LmdbRow>) => Answer): Promise<Answer> {

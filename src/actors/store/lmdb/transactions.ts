@@ -1,5 +1,5 @@
 /**
- * Runs verbs in transactions, in the order in which they came. All that wait when a transaction begins become part of it
+ * Runs verbs in transactions, in the order in which they came but for those that are to be last in theirs. All that wait when a transaction begins become part of it
  * (group commit): while one is on its way to the disk the next ones gather, so no timer is needed.
  *
  * A verb that fails otherwise than by a PincerError undoes the whole transaction, and each of its verbs is run again in
@@ -20,17 +20,30 @@ const VERBS_MAX = 1_000;
 const TAKE_MS_MAX = 8;
 /** How long after a failed commit no other one is tried: a full disk is asked four times a second, not ten thousand times. */
 const PAUSE_MS = 250;
+/** Turns of the microtask queue in which who hears of claimable tasks claims them, if it does so at once. */
+const CLAIM_TURNS_MAX = 8;
 
 type Verb<Answer> = (verbs: Verbs<LmdbRow>) => Answer;
 
 interface Job {
   readonly verb: Verb<unknown>;
+  /** After the others of its transaction. */
+  readonly isLast: boolean;
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** What became of a job, told when the transaction is durable. */
 type Outcome = () => void;
+
+/** The jobs of one transaction. */
+interface Batch {
+  readonly taken: Job[];
+  readonly outcomes: Outcome[];
+  settled: Hints['settled'];
+  /** What a verb has thrown that no verb should. */
+  fault: unknown;
+}
 
 export interface TransactionOptions {
   readonly gate: CommitGate;
@@ -62,9 +75,9 @@ export class Transactions {
   }
 
   /** Resolves when what the verb has changed is durable. */
-  change<Answer>(verb: Verb<Answer>): Promise<Answer> {
+  change<Answer>(verb: Verb<Answer>, isLast = false): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ verb, resolve: resolve as Job['resolve'], reject });
+      this.#waiting.push({ verb, isLast, resolve: resolve as Job['resolve'], reject });
       if (this.#running === null) this.#start();
     });
   }
@@ -112,53 +125,74 @@ export class Transactions {
 
   /** One transaction with the first of these jobs, which are taken off when it begins. */
   async #commit(jobs: Job[], max: number): Promise<void> {
-    const taken: Job[] = [];
-    let outcomes: Outcome[] = [];
-    let settled: Hints['settled'] = [];
-    let fault: unknown;
+    const batch: Batch = { taken: [], outcomes: [], settled: [], fault: undefined };
+    const { taken } = batch;
     try {
       const wait = this.#options.gate.enter();
       if (wait !== null) await wait;
       await this.#dbs.root.childTransaction(() => {
         try {
           this.#writer.sit();
-          outcomes = this.#perform(jobs, max, taken);
-          const hints = this.#writer.rise();
-          ({ settled } = hints);
-          // Whoever claims comes after this transaction in any case; told now, it is in the very next one.
-          if (hints.ready.length > 0) this.#options.tell({ ready: hints.ready, settled: [] });
+          this.#perform(jobs, max, batch);
+          const isReady = this.#tellReady(batch);
+          // A claim that was part of it has had what it wanted.
+          if (isReady && jobs === this.#waiting && !taken.some(({ isLast }) => isLast)) return this.#goOn(batch);
+          this.#writer.rise();
         } catch (error) {
-          fault = error;
+          batch.fault = error;
           throw error;
         }
+        return undefined;
       });
     } catch (error) {
       this.#options.gate.leave();
       this.#writer.undo();
-      if (fault === undefined) this.#fail(taken.length === 0 ? jobs.splice(0) : taken, error);
-      else if (taken.length <= 1) taken[0]?.reject(fault);
+      if (batch.fault === undefined) this.#fail(taken.length === 0 ? jobs.splice(0) : taken, error);
+      else if (taken.length <= 1) taken[0]?.reject(batch.fault);
       else for (const job of taken) await this.#commit([job], 1);
       return;
     }
     this.#options.gate.leave();
     this.#failure = null;
-    if (settled.length > 0) this.#options.tell({ ready: [], settled });
-    for (const tell of outcomes) tell();
+    if (batch.settled.length > 0) this.#options.tell({ ready: [], settled: batch.settled });
+    for (const tell of batch.outcomes) tell();
   }
 
-  #perform(jobs: Job[], max: number, taken: Job[]): Outcome[] {
+  /** Who claims at once what has just become ready has it in the same transaction: a lone task waits for one less. */
+  async #goOn(batch: Batch): Promise<void> {
+    try {
+      for (let turns = 0; turns < CLAIM_TURNS_MAX && this.#waiting.length === 0; turns += 1) await undefined;
+      this.#perform(this.#waiting, VERBS_MAX, batch);
+      this.#tellReady(batch);
+      this.#writer.rise();
+    } catch (error) {
+      batch.fault = error;
+      throw error;
+    }
+  }
+
+  /** Tells what is claimable now; that tasks have settled is told when it is durable. Returns whether there was anything to tell. */
+  #tellReady(batch: Batch): boolean {
+    const { ready, settled } = this.#writer.takeHints();
+    batch.settled = [...batch.settled, ...settled];
+    if (ready.length > 0) this.#options.tell({ ready, settled: [] });
+    return ready.length > 0;
+  }
+
+  #perform(jobs: Job[], max: number, { taken, outcomes }: Batch): void {
     const { clock } = this.#options;
     const untilMs = clock.now() + TAKE_MS_MAX;
-    const outcomes: Outcome[] = [];
+    const last: Job[] = [];
     for (
       let job = jobs.shift();
       job !== undefined;
       job = this.#mayTake(taken, max, untilMs) ? jobs.shift() : undefined
     ) {
       taken.push(job);
-      outcomes.push(this.#writer.perform(job));
+      if (job.isLast) last.push(job);
+      else outcomes.push(this.#writer.perform(job));
     }
-    return outcomes;
+    for (const job of last) outcomes.push(this.#writer.perform(job));
   }
 
   #mayTake(taken: readonly Job[], max: number, untilMs: number): boolean {
@@ -215,10 +249,12 @@ class Desk {
     this.#tables.undo();
   }
 
-  rise(): Hints {
-    const hints = this.verbs.takeHints();
+  takeHints(): Hints {
+    return this.verbs.takeHints();
+  }
+
+  rise(): void {
     this.#tables.end();
-    return hints;
   }
 }
 

@@ -28,7 +28,7 @@ export class MemoryRow implements TaskRow {
   payload: ArrayBufferLike | null = null;
   payloadAt = 0;
   payloadBytes = 0;
-  course = NO_COURSE;
+  course: Course = NO_COURSE;
   extra = NO_EXTRA;
 
   /** A task that waits for nothing but its turn. */

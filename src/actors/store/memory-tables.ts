@@ -66,7 +66,9 @@ class MemoryTasks implements TaskRows<MemoryRow> {
   readonly #keys = new Map<string, MemoryRow>();
   readonly #dependents = new Map<string, Set<MemoryRow>>();
   readonly #list = new TaskList();
-  readonly #slabs = new Slabs();
+  /** Apart from each other: the payload of a completed task is let go, its result is kept. */
+  readonly #payloads = new Slabs();
+  readonly #results = new Slabs();
   readonly #kinds = new Kinds();
   readonly #histories = new Histories();
   readonly #lines: MemoryLines;
@@ -141,12 +143,13 @@ class MemoryTasks implements TaskRows<MemoryRow> {
   setBody(row: MemoryRow, kind: BodyKind, bytes: Uint8Array | null): void {
     const byteLength = bytes?.byteLength ?? 0;
     if (kind === 'checkpoint') {
-      row.checkpoint = bytes === null ? null : this.#slabs.copyOf(bytes);
+      row.checkpoint = bytes === null ? null : this.#payloads.copyOf(bytes);
       row.checkpointBytes = byteLength;
       return;
     }
-    const at = bytes === null ? 0 : this.#slabs.keep(bytes);
-    const buffer = bytes === null ? null : this.#slabs.buffer;
+    const slabs = kind === 'payload' ? this.#payloads : this.#results;
+    const at = bytes === null ? 0 : slabs.keep(bytes);
+    const buffer = bytes === null ? null : slabs.buffer;
     if (kind === 'payload') {
       row.payload = buffer;
       row.payloadAt = at;

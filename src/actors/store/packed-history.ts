@@ -21,7 +21,7 @@ interface Told {
 }
 
 /** What an entry says, but for its number and its time. */
-interface Line {
+export interface Line {
   readonly event: string;
   readonly attempt: number;
   readonly gateway: string | undefined;

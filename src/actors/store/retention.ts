@@ -1,10 +1,12 @@
 /** The settled tasks that can still be asked for, in the order in which they finished. The oldest are forgotten first. */
+import { Endings } from './endings.ts';
 import type { MemoryRow } from './memory-row.ts';
 import type { SettledRows } from './tables.ts';
 
 export class Retention implements SettledRows<MemoryRow> {
   // A queue as an array with a moving start. A Map kept in order would be slower: its iterator walks over every hole.
   #rows: (MemoryRow | undefined)[] = [];
+  readonly #endings = new Endings();
   #start = 0;
   #bytes = 0;
   /** Rows that were dropped and not come upon yet. */
@@ -19,8 +21,7 @@ export class Retention implements SettledRows<MemoryRow> {
   }
 
   add(row: MemoryRow): void {
-    // Nothing more is told of it: an array that has grown has room for more than is in it.
-    row.course.history = row.course.history.slice();
+    row.course = this.#endings.of(row.course);
     this.#rows.push(row);
     this.#bytes += keptBytesOf(row);
   }

@@ -1,6 +1,7 @@
 /**
- * Runs verbs in transactions, in the order in which they came but for those that are to be last in theirs. All that wait when a transaction begins become part of it
- * (group commit): while one is on its way to the disk the next ones gather, so no timer is needed.
+ * Runs verbs in transactions, in the order in which they came but for those that are to be last in theirs. All that wait
+ * when a transaction begins become part of it (group commit): while one is on its way to the disk the next ones gather, so
+ * no timer is needed.
  *
  * A verb that fails otherwise than by a PincerError undoes the whole transaction, and each of its verbs is run again in
  * one of its own, so that only the one at fault fails.
@@ -52,7 +53,7 @@ export interface TransactionOptions {
   /** Names what writes here, unlike all others that do. */
   readonly writer: string;
   readonly limits: Limits;
-  /** Told what each transaction has to tell: what has settled after it is durable, what is ready just before. */
+  /** Told what each transaction has to tell: what has settled after it is durable, what is ready within it, for who claims. */
   readonly tell: (hints: Hints) => void;
 }
 
@@ -136,7 +137,7 @@ export class Transactions {
           this.#perform(jobs, max, batch);
           const isReady = this.#tellReady(batch);
           // A claim that was part of it has had what it wanted.
-          if (isReady && jobs === this.#waiting && !taken.some(({ isLast }) => isLast)) return this.#goOn(batch);
+          if (isReady && jobs === this.#waiting && !taken.some(({ isLast }) => isLast)) return this.#letClaim(batch);
           this.#writer.rise();
         } catch (error) {
           batch.fault = error;
@@ -159,7 +160,7 @@ export class Transactions {
   }
 
   /** Who claims at once what has just become ready has it in the same transaction: a lone task waits for one less. */
-  async #goOn(batch: Batch): Promise<void> {
+  async #letClaim(batch: Batch): Promise<void> {
     try {
       for (let turns = 0; turns < CLAIM_TURNS_MAX && this.#waiting.length === 0; turns += 1) await undefined;
       this.#perform(this.#waiting, VERBS_MAX, batch);

@@ -16,7 +16,7 @@ import {
   type SnapshotFrom,
 } from 'xstate';
 import { type Charts, logicOf } from './charts.ts';
-import { Life, type LifeOwner } from './life.ts';
+import { type End, Life, type LifeOwner } from './life.ts';
 import { onlookersOf } from './onlookers.ts';
 import { TransitMap } from './transit-map.ts';
 
@@ -45,6 +45,7 @@ export interface Host<Machine extends AnyStateMachine> {
 
 type HostEvent =
   | { type: 'host.drop'; id: string }
+  | { type: 'host.fail'; error: unknown }
   | { type: `xstate.done.actor.${string}`; actorId: string }
   | { type: `xstate.error.actor.${string}`; actorId: string; error: unknown };
 
@@ -66,16 +67,16 @@ export function createHost<Machine extends AnyStateMachine>(
       if (event.type === 'host.drop') {
         const actor = actors.get(event.id);
         if (actor !== undefined && actors.delete(event.id)) scope.stopChild(actor);
-      } else if ('actorId' in event) {
-        if (!('error' in event)) onEnd(event.actorId);
-        else if (actors.delete(event.actorId)) owner.onError(event.actorId, event.error);
-      }
+      } else if (event.type === 'host.fail') throw event.error;
+      else if ('actorId' in event) reap(event.actorId, 'error' in event ? event : undefined);
       return snapshot;
     },
   };
 
   const host = createActor(logic, { parent, id: hostId });
   const onlookers = onlookersOf(host.system);
+  /** Those of which the owner is told now, and after that. */
+  const ends: End[] = [];
   host.start();
 
   /** As in life.ts, commands go straight to the owner: a listener for each actor would cost as much as all else it does. */
@@ -88,8 +89,23 @@ export function createHost<Machine extends AnyStateMachine>(
     },
   });
 
-  function onEnd(id: string): void {
-    if (actors.delete(id)) owner.onDone(id);
+  function reap(id: string, failure: End['failure']): void {
+    if (!actors.delete(id)) return;
+    if (failure === undefined) owner.onDone(id);
+    else owner.onError(id, failure.error);
+  }
+
+  /** As the events are that the host gets while somebody inspects: one after another, and what the owner throws ends it. */
+  function onEnd(end: End): void {
+    ends.push(end);
+    if (ends.length > 1) return;
+    try {
+      for (const { id, failure } of ends) reap(id, failure);
+    } catch (error) {
+      host.send({ type: 'host.fail', error });
+    } finally {
+      ends.length = 0;
+    }
   }
 
   /** What the owner throws ends the actor, with the commands it has left: xstate tells its parent, which is the host. */

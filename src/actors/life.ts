@@ -13,13 +13,19 @@ export interface LifeOwner {
   onCommand(id: string, command: unknown): void;
 }
 
+/** The chart of an actor has reached its final state, or has failed. */
+export interface End {
+  readonly id: string;
+  readonly failure?: { readonly error: unknown } | undefined;
+}
+
 interface LifeOptions {
   readonly parent: AnyActorRef;
   readonly id: string;
   readonly input: unknown;
   readonly owner: LifeOwner;
-  /** Called when the chart has reached its final state and nobody inspects; else its parent gets an event, as in xstate. */
-  readonly onEnd: (id: string) => void;
+  /** Called when it is over and nobody inspects; else its parent gets an event, as in xstate. */
+  readonly onEnd: (end: End) => void;
   readonly onlookers: Onlookers;
 }
 
@@ -65,7 +71,7 @@ export class Life {
   _doneEvent: AnyEventObject | undefined = undefined;
   readonly #input: unknown;
   readonly #owner: LifeOwner;
-  readonly #onEnd: (id: string) => void;
+  readonly #onEnd: (end: End) => void;
   readonly #onlookers: Onlookers;
   /** Its first commands, until it is started. */
   #first: unknown[] | null = null;
@@ -224,7 +230,7 @@ export class Life {
     this._stopProcedure();
     this._complete();
     if (!this.isInspected) {
-      this.#onEnd(id);
+      this.#onEnd({ id });
       return;
     }
     this._doneEvent = { type: `xstate.done.actor.${id}`, output: this._snapshot.output, actorId: id };
@@ -235,7 +241,9 @@ export class Life {
     const { id } = this;
     this._stopProcedure();
     if (this.#isLookedAt) lookedAt._reportError.call(this, error);
-    this.system._relay(this, this._parent, { type: `xstate.error.actor.${id}`, error, actorId: id });
+    if (this.isInspected) {
+      this.system._relay(this, this._parent, { type: `xstate.error.actor.${id}`, error, actorId: id });
+    } else this.#onEnd({ id, failure: { error } });
   }
 
   _stopProcedure(): void {

@@ -131,6 +131,29 @@ describe.each(['compiled', 'interpreted'] as const)('a host of charts that are %
     expect(host.snapshot('a')?.context.name).toBe('the next');
   });
 
+  it('is told of one end after another, in their order', () => {
+    const { host, heard, onDone } = hosted(charts);
+    for (const id of ['a', 'b', 'c']) host.spawn(id, { name: id });
+    onDone.mockImplementationOnce(() => {
+      host.tell('b', { type: 'burst' });
+      host.tell('c', { type: 'end' });
+      heard.push(`b is ${host.has('b') ? 'there' : 'gone'}`);
+    });
+    host.tell('a', { type: 'end' });
+    expect(heard).toEqual(['a done', 'b is there', 'b failed: the chart is broken', 'c done']);
+    expect(host.size).toBe(0);
+  });
+
+  it('has failed itself when its owner cannot bear an end', () => {
+    const { host, heard, onDone } = hosted(charts);
+    onDone.mockImplementationOnce(() => {
+      throw new Error('too much');
+    });
+    host.spawn('a', { name: 'a' });
+    host.tell('a', { type: 'end' });
+    expect(heard).toEqual(['a done', 'parent failed']);
+  });
+
   it('shows each actor and all its doings to an inspector, as a child of its own', () => {
     const { host, parent } = hosted(charts);
     const seen: string[] = [];
@@ -220,6 +243,19 @@ describe.each(['compiled', 'interpreted'] as const)('a host of charts that are %
     host.tell('a', { type: 'burst' });
     expect(seen).toEqual([new Error('the chart is broken')]);
     expect(heard).toEqual(['a failed: the chart is broken']);
+  });
+});
+
+describe('a host of compiled charts that nobody inspects', () => {
+  it('makes nothing for inspectors, and hears of ends without an event', () => {
+    const { host, heard, parent } = hosted('compiled');
+    const system = parent.system as unknown as { _sendInspectionEvent(told: object): void; _relay(): void };
+    const [told, relayed] = [vi.spyOn(system, '_sendInspectionEvent'), vi.spyOn(system, '_relay')];
+    host.spawn('a', { name: 'a' });
+    host.tell('a', { type: 'step' });
+    host.tell('a', { type: 'end' });
+    expect(heard).toEqual(['a stepped 1', 'a done']);
+    expect([told.mock.calls, relayed.mock.calls]).toEqual([[], []]);
   });
 });
 

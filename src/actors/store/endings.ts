@@ -1,6 +1,6 @@
 /**
- * What the memory store keeps of the course of a task that has settled: the same, in a third of the room and in few objects,
- * since there are very many of them for long, and each young collection copies what is new. Numbers lie beside those of other
+ * What the memory store keeps of the course of a task that has settled: the same, in less room and in few objects, since
+ * there are very many of them for long, and each young collection copies what is new. Numbers lie beside those of other
  * tasks in a slab, and a history that went as others did has its lines in common with them.
  */
 import type { Failure } from '../../protocol/failure.ts';
@@ -11,7 +11,9 @@ import type { Course } from './row-parts.ts';
 const SLAB = 1_024;
 /** More numbers than this have a slab of their own: too much of another one would be left unused. */
 const SMALL_MAX = SLAB / 8;
-/** Lists of lines that are looked through for one to share, and last lines that have such. */
+/** Lines in a list that may be shared: longer histories are hardly ever alike. */
+const LINES_MAX = 8;
+/** Lists that are looked through for one to share, and last lines that have such. */
 const SHARED_MAX = 8;
 const LAST_LINES_MAX = 1_024;
 
@@ -172,6 +174,7 @@ export class Endings {
   }
 
   #linesOf(history: PackedHistory): readonly Line[] {
+    if (history.length > LINES_MAX * 2) return linesIn(history);
     const last = history[history.length - 2] as Line;
     let lists = this.#shared.get(last);
     if (lists === undefined) {
@@ -180,11 +183,15 @@ export class Endings {
       this.#shared.set(last, lists);
     }
     for (const list of lists) if (isOf(list, history)) return list;
-    const lines = history.filter((_, index) => index % 2 === 0) as Line[];
+    const lines = linesIn(history);
     if (lists.length >= SHARED_MAX) lists.shift();
     lists.push(lines);
     return lines;
   }
+}
+
+function linesIn(history: PackedHistory): Line[] {
+  return history.filter((_, index) => index % 2 === 0) as Line[];
 }
 
 function isOf(lines: readonly Line[], history: PackedHistory): boolean {

@@ -3,7 +3,8 @@
  * attached to it and tells the store what came of it.
  *
  * - Every mutating promise resolves after the change is durable (for the memory store: after it is made), and each call
- *   is atomic. Calls take effect in the order in which they were made.
+ *   is atomic. Calls take effect in the order in which they were made; only a `claim` may come after others that were made
+ *   before it is answered, so that it finds what they submit.
  * - The fence is (taskId, attempt): `attempt` strictly increases, only `claim` increases it, and what names another
  *   attempt than the present one changes nothing and is answered `stale`.
  * - A gateway's lease decides when its tasks may be taken over, never whether a result counts.

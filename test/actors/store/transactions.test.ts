@@ -10,7 +10,7 @@ import { createSimulatedClock } from '../../../src/actors/simulated-clock.ts';
 import { CommitGate } from '../../../src/actors/store/lmdb/commit-gate.ts';
 import { type Databases, openDatabases } from '../../../src/actors/store/lmdb/databases.ts';
 import { lmdbStore } from '../../../src/actors/store/lmdb/lmdb-store.ts';
-import { readTotals } from '../../../src/actors/store/lmdb/totals.ts';
+import { readTotals, writeTotals } from '../../../src/actors/store/lmdb/totals.ts';
 import { Transactions } from '../../../src/actors/store/lmdb/transactions.ts';
 import type { Store } from '../../../src/actors/store/store.ts';
 import { defaultLimits } from '../../../src/protocol/limits.ts';
@@ -66,6 +66,41 @@ describe('verbs that are called together', () => {
     await expect.poll(() => claims.length).toBe(1);
     expect(await Promise.all(claims)).toEqual([['a']]);
     expect(await transactions()).toBe(2);
+    await store.close();
+  });
+});
+
+describe('one transaction', () => {
+  it('takes verbs for eight milliseconds and no longer, whatever they make claimable', async () => {
+    const dir = path.join(root, 'long');
+    let ms = 0;
+    const store = lmdbStore(dir, { clock: { ...createSimulatedClock(), now: () => ms++ / 4 }, noSync: true });
+    await store.open();
+    const dbs = await openDatabases(dir, { readOnly: true });
+    const written = (): number => {
+      dbs.root.resetReadTxn();
+      return Number(readTotals(dbs.meta).stamp.split(' ')[1] ?? 0);
+    };
+    const before = written();
+    await Promise.all(Array.from({ length: 90 }, (_, n) => store.submit([aTask({ taskId: `t${n}` })])));
+    // Each looks at the clock, which goes on by a quarter of a millisecond.
+    expect(written() - before).toBeGreaterThanOrEqual(3);
+    await store.close();
+  });
+
+  it('of a store that a compacted one has replaced is refused, and no other is tried for it', async () => {
+    const dir = path.join(root, 'retired');
+    const store = lmdbStore(dir, { clock: createSimulatedClock(), noSync: true });
+    await store.open();
+    const dbs = await openDatabases(dir, { noSync: true });
+    await dbs.root.transaction(() => writeTotals(dbs.meta, { ...readTotals(dbs.meta), isRetired: true }));
+    const calls = [store.renew('g', 5), store.submit([aTask()]), store.get('t1')];
+    for (const call of calls) {
+      await expect(call).rejects.toMatchObject({
+        code: 'STORE_UNAVAILABLE',
+        message: expect.stringContaining('compacted'),
+      });
+    }
     await store.close();
   });
 });

@@ -1,4 +1,4 @@
-/** A store for who is in another thread: carries out what is asked, in the order in which it is. */
+/** A store for who is in another thread: hands on what is asked, in the order in which it is. */
 import type { MessagePort } from 'node:worker_threads';
 import { PincerError, toFailure } from '../../../protocol/failure.ts';
 import type { Store } from '../store.ts';

@@ -39,6 +39,9 @@ type Outcome = () => void;
 
 /** The jobs of one transaction. */
 interface Batch {
+  /** How many it takes at most, and until when. */
+  readonly max: number;
+  untilMs: number;
   readonly taken: Job[];
   readonly outcomes: Outcome[];
   settled: Hints['settled'];
@@ -126,7 +129,7 @@ export class Transactions {
 
   /** One transaction with the first of these jobs, which are taken off when it begins. */
   async #commit(jobs: Job[], max: number): Promise<void> {
-    const batch: Batch = { taken: [], outcomes: [], settled: [], fault: undefined };
+    const batch: Batch = { max, untilMs: 0, taken: [], outcomes: [], settled: [], fault: undefined };
     const { taken } = batch;
     try {
       const wait = this.#options.gate.enter();
@@ -134,10 +137,12 @@ export class Transactions {
       await this.#dbs.root.childTransaction(() => {
         try {
           this.#writer.sit();
-          this.#perform(jobs, max, batch);
+          batch.untilMs = this.#options.clock.now() + TAKE_MS_MAX;
+          this.#perform(jobs, batch);
           const isReady = this.#tellReady(batch);
-          // A claim that was part of it has had what it wanted.
-          if (isReady && jobs === this.#waiting && !taken.some(({ isLast }) => isLast)) return this.#letClaim(batch);
+          // A claim that was part of it has had what it wanted, and one that comes now would come after what waits.
+          const mayClaim = jobs === this.#waiting && jobs.length === 0 && !taken.some(isLast);
+          if (isReady && mayClaim) return this.#letClaim(batch);
           this.#writer.rise();
         } catch (error) {
           batch.fault = error;
@@ -149,7 +154,8 @@ export class Transactions {
       this.#options.gate.leave();
       this.#writer.undo();
       if (batch.fault === undefined) this.#fail(taken.length === 0 ? jobs.splice(0) : taken, error);
-      else if (taken.length <= 1) taken[0]?.reject(batch.fault);
+      else if (taken.length === 0) for (const { reject } of jobs.splice(0)) reject(batch.fault);
+      else if (taken.length === 1) taken[0]?.reject(batch.fault);
       else for (const job of taken) await this.#commit([job], 1);
       return;
     }
@@ -162,8 +168,8 @@ export class Transactions {
   /** Who claims at once what has just become ready has it in the same transaction: a lone task waits for one less. */
   async #letClaim(batch: Batch): Promise<void> {
     try {
-      for (let turns = 0; turns < CLAIM_TURNS_MAX && this.#waiting.length === 0; turns += 1) await undefined;
-      this.#perform(this.#waiting, VERBS_MAX, batch);
+      for (let turns = 0; turns < CLAIM_TURNS_MAX && !this.#waiting.some(isLast); turns += 1) await undefined;
+      this.#perform(this.#waiting, batch);
       this.#tellReady(batch);
       this.#writer.rise();
     } catch (error) {
@@ -180,15 +186,11 @@ export class Transactions {
     return ready.length > 0;
   }
 
-  #perform(jobs: Job[], max: number, { taken, outcomes }: Batch): void {
-    const { clock } = this.#options;
-    const untilMs = clock.now() + TAKE_MS_MAX;
+  #perform(jobs: Job[], batch: Batch): void {
+    const { taken, outcomes } = batch;
     const last: Job[] = [];
-    for (
-      let job = jobs.shift();
-      job !== undefined;
-      job = this.#mayTake(taken, max, untilMs) ? jobs.shift() : undefined
-    ) {
+    while (jobs.length > 0 && this.#mayTake(batch)) {
+      const job = jobs.shift() as Job;
       taken.push(job);
       if (job.isLast) last.push(job);
       else outcomes.push(this.#writer.perform(job));
@@ -196,8 +198,9 @@ export class Transactions {
     for (const job of last) outcomes.push(this.#writer.perform(job));
   }
 
-  #mayTake(taken: readonly Job[], max: number, untilMs: number): boolean {
-    return taken.length < max && this.#options.clock.now() < untilMs;
+  /** One in any case, however the clock stands. */
+  #mayTake({ taken, max, untilMs }: Batch): boolean {
+    return taken.length === 0 || (taken.length < max && this.#options.clock.now() < untilMs);
   }
 
   /** Why no transaction is tried now. */
@@ -212,6 +215,10 @@ export class Transactions {
     this.#failure = { error, untilMs: this.#options.clock.now() + PAUSE_MS };
     for (const { reject } of jobs) reject(error);
   }
+}
+
+function isLast(job: Job): boolean {
+  return job.isLast;
 }
 
 /** Where verbs are performed: their tables, between the beginning of a transaction and its end. */

@@ -96,7 +96,7 @@ async function strike(
   const until = performance.now() + seconds * 1_000;
   const struck = new Map<string, Promise<void>>();
   for (;;) {
-    await pause(Math.min(everyMs * (0.5 + dice()), until - performance.now()));
+    await pause(Math.max(0, Math.min(everyMs * (0.5 + dice()), until - performance.now())));
     if (performance.now() >= until) break;
     const fault = deck.deal(new Set(struck.keys()));
     if (fault === null) continue;

@@ -104,7 +104,8 @@ describe('a written frame', () => {
     writer.add({ payload: new Uint8Array(1_000_000) });
     writer.take();
     writer.add({ type: 'small' });
-    expect(writer.take()[0]?.bytes.buffer.byteLength).toBeLessThan(65_536);
+    // It may share its memory with other small ones, as Node lets them: 8 kB, and 64 of later versions.
+    expect(writer.take()[0]?.bytes.buffer.byteLength).toBeLessThanOrEqual(Math.max(Buffer.poolSize, 16_384));
   });
 });
 

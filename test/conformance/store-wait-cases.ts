@@ -93,6 +93,32 @@ export function waitCases(open: OpenStore): void {
       expect([told.length, told[0], told.at(-1)]).toEqual([20_000, 'c1', 'c20000']);
     });
 
+    it('fails with the others of its tree, of which more settle at once than are kept', async () => {
+      const error = { code: 'HANDLER_FAILED' as const, message: 'no', retryable: false };
+      const ends = [
+        ({ store }: Fixture) => store.complete([{ ...ended('a', 'failed'), error }]),
+        async ({ store, gateway }: Fixture) => {
+          await store.cancel(['a']);
+          return store.release(gateway, [{ taskId: 'a', attempt: 1, costs: 'nothing', delayMs: 0 }]);
+        },
+      ];
+      for (const [end, verdict] of [
+        [ends[0], 'accepted'],
+        [ends[1], 'cancelled'],
+      ] as const) {
+        const fixture = await fixtureOf(open, { settledTasksMax: 2 });
+        const { store, claimNew, claim } = fixture;
+        await claimNew({ taskId: 'a' });
+        const firsts = ['b1', 'b2', 'b3', 'b4'];
+        await store.submit([...firsts.map((taskId) => following(taskId, ['a'])), following('c1', ['b1'])]);
+        await store.submit([aTask({ taskId: 'innocent' })]);
+        expect(await end?.(fixture)).toEqual([verdict]);
+        for (const taskId of ['a', ...firsts, 'c1'])
+          expect((await store.get(taskId))?.status).toBeOneOf([undefined, 'failed', 'cancelled']);
+        expect(idsOf(await claim(9))).toEqual(['innocent']);
+      }
+    });
+
     it('fails at once if one has failed, and is refused if one is not known', async () => {
       const { store, claimNew, claim, record } = await fixtureOf(open);
       await store.complete([ended((await claimNew({ taskId: 'a' })).taskId, 'failed')]);

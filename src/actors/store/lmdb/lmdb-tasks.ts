@@ -35,6 +35,8 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
   readonly #kept = new KeptRows();
   #unwritten = new Set<Entry>();
   #unindexed = new Set<Entry>();
+  /** Whoever settles a task goes on with its row, which may make room for others before that: nothing of it is written. */
+  readonly #forgotten = new WeakSet<LmdbRow>();
 
   constructor(dbs: Databases, totals: () => Totals, tallies: Tallies) {
     this.#dbs = dbs;
@@ -100,6 +102,7 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
     this.#count(entry, -1);
     this.#entries.delete(row.taskId);
     this.#kept.delete(row.taskId);
+    this.#forgotten.add(row);
     this.#unwritten.delete(entry);
     this.#unindexed.delete(entry);
     task.removeSync(row.taskId);
@@ -203,6 +206,7 @@ export class LmdbTasks implements TaskRows<LmdbRow> {
 
   /** Says that a row has been changed, or is about to be in this call. */
   touch(row: LmdbRow): void {
+    if (this.#forgotten.has(row)) return;
     this.#change(this.#entryOf(row));
   }
 

@@ -1,5 +1,6 @@
 /** Order, limits and places, through the door that clients use: what runs when, where, and how soon again. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { WorkClasses } from '../../src/actors/gateway/work-classes.ts';
 import type { Store } from '../../src/actors/store/store.ts';
 import { type StrategyName, strategies } from '../../src/machines/policies/placement/index.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
@@ -334,6 +335,31 @@ describe('what a queue is asked for beside running tasks', () => {
     puppets.only.finish();
     await cluster.until(drained);
     expect(cluster.gateway.status).toBe('stopped');
+  });
+});
+
+describe('classes of tasks that nobody can do', () => {
+  it('are forgotten when their tasks have gone: no claim looks at them any more', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    await cluster.node('n', { maxTasks: 5, handlers: [puppets.on('n')] });
+    const client = await cluster.client();
+    const gone = Array.from({ length: 200 }, (_, n) => client.submit('job', n, { ttlMs: 500, node: `gone-${n}` }));
+    await cluster.until(Promise.all(gone.map((handle) => handle.outcome())), 20_000);
+    const stays = client.submit('job', null, { node: 'comes-later' });
+    await cluster.advance(5_000);
+    const looked = vi.spyOn(WorkClasses.prototype, 'of');
+    const handle = client.submit(puppets.task, 'x');
+    await cluster.until(() => puppets.runs.length === 1);
+    const classes = new Set(looked.mock.calls.map(([queue]) => queue)).size;
+    looked.mockRestore();
+    expect(classes).toBeLessThan(5);
+    puppets.only.finish();
+    await cluster.until(handle.outcome());
+    // What still waits is not forgotten with them.
+    const late = await MemoryPeer.join(cluster, 'comes-later', { taskTypes: ['job'] });
+    await cluster.until(() => late.of('task_assign').length === 1);
+    expect(late.last('task_assign').taskId).toBe(stays.taskId);
   });
 });
 

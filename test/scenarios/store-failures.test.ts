@@ -5,6 +5,7 @@ import type { Store } from '../../src/actors/store/store.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
 import { defaultLimits } from '../../src/protocol/limits.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
+import { tampered } from '../support/gateways.ts';
 import { MemoryPeer } from '../support/memory-peer.ts';
 import { Puppets } from '../support/puppets.ts';
 
@@ -159,6 +160,120 @@ describe('a store that fails for a while', () => {
     await cluster.advance(defaultLimits.acknowledgeMs);
     expect(peer.last('ack')).toEqual({ received: 2 });
     expect((await cluster.gateway.stats()).counters['liveTasks']).toBe(0);
+  });
+
+  it('that is slow to let what runs be adopted has no result acknowledged that does not count', async () => {
+    await using cluster = await createTestCluster({ gateways: 2, limits: { listMax: 2 } });
+    const peer = await MemoryPeer.join(cluster, 'node-1', { maxTasks: 40 }, 'gateway');
+    const client = await cluster.client('client-1', { via: [1] });
+    for (let n = 0; n < 40; n += 1) client.submit('job', n, { timeoutMs: 600_000 });
+    await cluster.until(() => peer.of('task_assign').length === 40, 10_000);
+    // One gateway cannot renew its claim, the other one sweeps; and a commit takes its time.
+    const renew = cluster.store.renew.bind(cluster.store);
+    const adopt = cluster.store.adopt.bind(cluster.store);
+    const awayUntil = cluster.clock.now() + 13_000;
+    let adopts = 0;
+    tampered(cluster, {
+      renew: async (gateway, ttl) => {
+        if (gateway.startsWith('gateway-1') && cluster.clock.now() < awayUntil) throw new Error('away');
+        return renew(gateway, ttl);
+      },
+      adopt: async (...given) => {
+        adopts += 1;
+        await new Promise<void>((resolve) => void cluster.clock.schedule(50, resolve));
+        return adopt(...given);
+      },
+    });
+    const load = { cpu: 0, memory: 0, tasks: 40 };
+    while (adopts === 0) {
+      peer.say('heartbeat', { nodeId: 'node-1', status: 'healthy', load, capabilities: [], maxTasks: 40 });
+      await cluster.until(() => adopts > 0, 500).catch(() => {});
+    }
+    const assigned = peer.of('task_assign').slice(0, 40);
+    for (const { taskId, attempt } of assigned) {
+      peer.say('task_result', { taskId, attempt, status: 'success', result: new Uint8Array([7]), duration: 1 });
+    }
+    await cluster.advance(3_000);
+    expect(peer.of('ack').at(-1)?.received).toBeGreaterThanOrEqual(40);
+    for (const { taskId, attempt } of assigned) {
+      const record = await cluster.store.get(taskId);
+      // Another one has it by now, or it has settled.
+      if (record?.attempt === attempt) expect(record.status).not.toMatch(/assigned|running/);
+    }
+  });
+
+  it('that refuses an adoption is asked again, and the gateway hears the others all the same', async () => {
+    await using cluster = await createTestCluster({ gateways: 2 });
+    const puppets = new Puppets();
+    const node = await cluster.node('node-1', { via: [1], maxTasks: 2, handlers: [puppets.on('node-1')] });
+    const heard: unknown[] = [];
+    node.messages.onMessage(({ body }) => void heard.push(body));
+    const client = await cluster.client('client-1', { via: [1] });
+    const other = await cluster.client('client-2', { via: [2] });
+    client.submit(puppets.task, null);
+    await cluster.until(() => puppets.runs.length === 1);
+    await cluster.advance(5_000);
+    const renew = cluster.store.renew.bind(cluster.store);
+    const adopt = cluster.store.adopt.bind(cluster.store);
+    let [adopts, hasLied] = [0, false];
+    tampered(cluster, {
+      renew: async (gateway, ttl) => {
+        if (hasLied || !gateway.startsWith('gateway-1')) return renew(gateway, ttl);
+        hasLied = true;
+        await cluster.store.leave(gateway);
+        return false;
+      },
+      adopt: async (...given) => {
+        adopts += 1;
+        if (adopts === 1) throw new Error('the disk is full');
+        return adopt(...given);
+      },
+    });
+    await cluster.until(() => adopts === 1, 20_000);
+    await cluster.until(() => adopts === 2, 20_000);
+    // By then the others have looked who is there.
+    await cluster.advance(5_000);
+    await cluster.until(other.messages.send('node-1', 'heard'));
+    expect(heard).toEqual(['heard']);
+  });
+
+  it('that cannot be read for a moment is asked again how a task ended, while somebody waits for it', async () => {
+    await using cluster = await createTestCluster();
+    // Alone for so long that nobody looks any more for what another gateway may have settled.
+    await cluster.advance(30_000);
+    const client = await cluster.client();
+    const handle = client.submit('job', null, { ttlMs: 1_000 });
+    await cluster.until(handle.accepted());
+    let reads = 0;
+    const untamper = tampered(cluster, {
+      get: () => {
+        reads += 1;
+        return Promise.reject(new Error('away'));
+      },
+    });
+    await cluster.until(() => reads > 1, 10_000);
+    untamper();
+    expect(await cluster.until(handle.outcome(), 10_000)).toMatchObject({ status: 'failed' });
+  });
+
+  it('that will not have one result takes the others all the same', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    await cluster.node('node-1', { maxTasks: 3, handlers: [puppets.on('node-1')] });
+    const client = await cluster.client();
+    const handles = ['poisoned', 'well', 'well-too'].map((taskId) => client.submit(puppets.task, null, { taskId }));
+    await cluster.until(() => puppets.runs.length === 3);
+    const complete = cluster.store.complete.bind(cluster.store);
+    const untamper = tampered(cluster, {
+      complete: async (completions) => {
+        if (completions.some(({ taskId }) => taskId === 'poisoned')) throw new Error('a fault of the store');
+        return complete(completions);
+      },
+    });
+    for (const run of puppets.running) run.finish('ok');
+    expect(await cluster.until(Promise.all(handles.slice(1).map((handle) => handle.result())))).toEqual(['ok', 'ok']);
+    untamper();
+    expect(await cluster.until(Promise.all(handles.map((handle) => handle.result())))).toEqual(['ok', 'ok', 'ok']);
   });
 
   it('is asked for work as often, however many attempts end meanwhile', async () => {

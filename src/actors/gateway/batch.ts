@@ -1,4 +1,8 @@
-/** Entries gathered during a turn and written in one step; what cannot be written now is written later. */
+/**
+ * Entries gathered during a turn and written in one step. While the store is away all wait and are written later; where
+ * it is there and will not have them, each is tried for itself, so that one at fault keeps no other one waiting.
+ */
+import { PincerError } from '../../protocol/failure.ts';
 import type { Clock } from '../../protocol/ports.ts';
 import type { Deadlines } from '../deadlines.ts';
 
@@ -42,12 +46,19 @@ export class Batch<Entry> {
       await this.#options.write(entries);
     } catch (error) {
       this.#options.onFailed(error);
-      this.#entries = [...entries, ...this.#entries];
-      this.#isHeld = true;
-      this.#options.deadlines.set(this.#options.retryMs, () => {
-        this.#isHeld = false;
-        this.flush();
-      });
+      if (error instanceof PincerError && error.code === 'STORE_UNAVAILABLE') this.#hold(entries);
+      else if (entries.length > 1) for (const entry of entries) void this.#write([entry]);
+      else this.#options.deadlines.set(this.#options.retryMs, () => void this.#write(entries));
     }
+  }
+
+  /** All wait, in their order. */
+  #hold(entries: readonly Entry[]): void {
+    this.#entries = [...entries, ...this.#entries];
+    this.#isHeld = true;
+    this.#options.deadlines.set(this.#options.retryMs, () => {
+      this.#isHeld = false;
+      this.flush();
+    });
   }
 }

@@ -31,6 +31,8 @@ export class Bus {
   readonly #handlers = new Map<string, NoteHandler>();
   readonly #questions = new Map<number, Question>();
   readonly #subscriptions: (() => void)[] = [];
+  /** The id of this gateway that was listened to last. */
+  #heardAs: string | null = null;
   #others: ReadonlySet<string> = new Set();
   #asked = 0;
   /** Questions that nobody answered in time, for the counters. */
@@ -60,8 +62,10 @@ export class Bus {
   /** Listens under the gateway’s present id, and says that it is there. To be called again when the id has changed. */
   async open(): Promise<void> {
     if (this.#subscriptions.length === 0) this.#subscriptions.push(this.#listen(ALL));
-    // What was sent to an older id of this gateway is for it all the same.
-    this.#subscriptions.push(this.#listen(topicOf(this.#gatewayId())));
+    // What was sent to an older id of this gateway is for it all the same. Under one id it is heard once, however often.
+    const id = this.#gatewayId();
+    if (id !== this.#heardAs) this.#subscriptions.push(this.#listen(topicOf(id)));
+    this.#heardAs = id;
     await this.look();
     this.#publish(ALL, 'hello', 0, null);
   }

@@ -96,13 +96,16 @@ export class Cluster {
     };
   }
 
-  /** Hints of other gateways may be lost, also those that there is work: so it is looked for now and then. */
+  /**
+   * Hints of other gateways may be lost, also those that there is work: so it is looked for now and then. And where there
+   * are many classes, whether they still have any.
+   */
   #lookForWork(): void {
     const { deadlines, limits } = this.#world;
-    const { store, dispatch, onStoreFailed } = this.#options;
+    const { dispatch, onStoreFailed } = this.#options;
     deadlines.set(limits.sweepMs, () => {
       const isAlone = this.bus.others.size === 0;
-      const looked = isAlone ? Promise.resolve() : store.stats().then(({ ready }) => dispatch.hear([...ready.keys()]));
+      const looked = isAlone && !dispatch.isCrowded ? Promise.resolve() : dispatch.look();
       looked.catch(onStoreFailed).finally(() => this.#lookForWork());
     });
   }

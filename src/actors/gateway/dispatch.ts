@@ -16,6 +16,9 @@ import { candidateOf, dryOf, othersThan, placeOf, wish } from './candidates.ts';
 import type { Node, Nodes } from './nodes.ts';
 import { type WorkClass, WorkClasses } from './work-classes.ts';
 
+/** Beyond so many classes it is asked now and then which of them still have tasks. */
+const CLASSES_MANY = 64;
+
 export interface DispatchOwner {
   place(claimed: Claimed, nodeId: string): void;
   /** What was claimed together is placed. */
@@ -40,6 +43,8 @@ export class Dispatch {
   readonly #actor: Actor<typeof schedulerMachine>;
   /** Classes that may have claimable tasks. */
   readonly #waiting = new Set<string>();
+  /** Those of them that were heard of while the store is asked which there are. */
+  #heardMeanwhile: Set<string> | null = null;
   /** Classes heard of while a claim was under way: an empty answer does not speak for them. */
   readonly #heardSince = new Set<string>();
   /** Placements made so far. */
@@ -87,11 +92,30 @@ export class Dispatch {
   hear(queues: readonly string[]): void {
     for (const queue of queues) {
       this.#heardSince.add(queue);
+      this.#heardMeanwhile?.add(queue);
       this.#waiting.add(queue);
     }
     if (this.#isWorkHeard) return;
     this.#isWorkHeard = true;
     queueMicrotask(() => this.catchUp(false));
+  }
+
+  /** More classes than are likely to wait: what nobody can do is never claimed, and so never found to have gone. */
+  get isCrowded(): boolean {
+    return this.#waiting.size > CLASSES_MANY;
+  }
+
+  /** Asks the store which classes have claimable tasks, hears of those, and forgets the others. */
+  async look(): Promise<void> {
+    const heard = new Set<string>();
+    this.#heardMeanwhile = heard;
+    try {
+      const { ready } = await this.#store.stats();
+      for (const queue of this.#waiting) if (!ready.has(queue) && !heard.has(queue)) this.#waiting.delete(queue);
+      this.hear([...ready.keys()]);
+    } finally {
+      this.#heardMeanwhile = null;
+    }
   }
 
   /** Whether a claim is on its way. When it is back, the nodes are told what has become of their slots. */

@@ -87,11 +87,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     owner: {
       async onRenewed() {
         tasks.dropAll();
-        for (const node of nodes.all()) {
-          const held = [...node.slots.values()].map((slot) => slot.ref);
-          await reconciliation.adopt(node.nodeId, held);
-        }
         await cluster.reopen();
+        await reconciliation.adoptAll(nodes.all());
         dispatch.roomChanged();
       },
       onHeldAgain: () => dispatch.roomChanged(),
@@ -201,6 +198,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     watchers,
     gatewayId: () => lease.id,
     onWaiting: (record) => cluster.relay.want(record),
+    onStoreFailed: storeFailed,
     isServing,
     isRefused: (type) => cluster.orders.standing.isRefused(type),
   });
@@ -231,6 +229,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const inbox: Inbox = new Inbox(world, {
     ...{ store, intake, switchboard, tasks, nodes, dispatch, watchers, questions, granting, verdicts },
     relay: cluster.relay,
+    rejoining: () => lease.rejoining,
     orders: { world, store, schedules, ...cluster.orders, holdings: new Holdings(store, limits) },
     onLeft: (session, reason) => {
       presence.leave(session, reason);

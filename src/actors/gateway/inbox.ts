@@ -36,6 +36,8 @@ export interface InboxOptions {
   /** What a peer may do, of what it claims. */
   readonly granting: Granting;
   readonly verdicts: Verdicts;
+  /** While it is not known what is held: until it resolves or rejects. */
+  rejoining(): Promise<void> | null;
   onLeft(session: Session, reason: string): void;
 }
 
@@ -115,6 +117,7 @@ export class Inbox {
         break;
       case 'task_reject': {
         const { code, message: text, ...ref } = message.payload;
+        if (this.#isPutOff(session, message)) break;
         const isHeld = this.#isHeld(session, ref);
         const failure = PincerError.from({ code, message: text }).toFailure();
         if (isHeld) this.#options.nodes.get(session.peerId)?.breaker.fault(failure, [ref.taskId]);
@@ -203,6 +206,7 @@ export class Inbox {
     const { tasks, nodes } = this.#options;
     const { status, result, error, duration, overdue, taskId, attempt } = message.payload;
     const ref = { taskId, attempt };
+    if (this.#isPutOff(session, message)) return;
     const isHeld = this.#isHeld(session, ref);
     const isLate = !isHeld || tasks.isEnded(taskId);
     const done = (): void => {
@@ -235,6 +239,18 @@ export class Inbox {
       default:
         unexpected(status);
     }
+  }
+
+  /**
+   * Whether what ends an attempt is taken up later: a gateway that has joined anew may be about to adopt that attempt, and
+   * what is acknowledged must count.
+   */
+  #isPutOff(session: Session, message: Of<'task_result' | 'task_reject'>): boolean {
+    const rejoining = this.#options.rejoining();
+    if (rejoining === null || this.#options.tasks.holds(message.payload)) return false;
+    const takeUp = (): void => this.take(session, [message]);
+    rejoining.then(takeUp, takeUp);
+    return true;
   }
 
   /** What the end of an attempt says of its node. */

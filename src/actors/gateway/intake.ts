@@ -24,6 +24,7 @@ export interface IntakeOptions {
   readonly gatewayId: () => string;
   /** A task is watched here that has not settled. */
   onWaiting(record: TaskRecord): void;
+  onStoreFailed(error: unknown): void;
   /** False once the gateway drains: no more submits. */
   isServing(): boolean;
   /** An operator drains the type: no more submits of it. */
@@ -129,7 +130,7 @@ export class Intake {
     try {
       this.#options.watchers.add(taskId, session);
       // A task that was there before may have ended before, or while this was answered.
-      if (!created) void this.tellIfSettled(taskId);
+      if (!created) this.#tellSoon(taskId);
     } catch (error) {
       session.send('error', errorPayload(asPincerError(error)), { re: message.id });
     }
@@ -151,7 +152,16 @@ export class Intake {
 
   /** Tasks have settled inside the store: those who watch them are told. */
   tellSettled(taskIds: readonly string[]): void {
-    for (const taskId of taskIds) if (this.#options.watchers.has(taskId)) void this.tellIfSettled(taskId);
+    for (const taskId of taskIds) if (this.#options.watchers.has(taskId)) this.#tellSoon(taskId);
+  }
+
+  /** The same of one, however long the store cannot be read, while somebody watches it. */
+  #tellSoon(taskId: string): void {
+    const { deadlines, limits } = this.#world;
+    this.tellIfSettled(taskId).catch((error: unknown) => {
+      this.#options.onStoreFailed(error);
+      deadlines.set(limits.undeliveredRetryMs, () => this.tellSettled([taskId]));
+    });
   }
 
   /** Tells the watchers of a task, if it has ended. False: there is no such task. */

@@ -3,7 +3,7 @@ import type { Store } from '../store/store.ts';
 import type { World } from '../world.ts';
 
 export interface LeaseOwner {
-  /** The claim has lapsed and a new one was made: what is running is to be adopted under it. */
+  /** The claim has lapsed and a new one was made: what is running is to be adopted under it. Called again if it fails. */
   onRenewed(): Promise<void>;
   /** Nobody has swept the claim while it could not be trusted. */
   onHeldAgain(): void;
@@ -53,6 +53,11 @@ export class Lease {
     this.#goodAt = askedAt;
   }
 
+  /** While a new claim is made and what is running is adopted under it: until that is over, nobody knows what is held. */
+  get rejoining(): Promise<void> | null {
+    return this.#rejoining;
+  }
+
   /** The claim has lapsed. */
   rejoin(): Promise<void> {
     this.#rejoining ??= this.#rejoin().finally(() => {
@@ -69,7 +74,21 @@ export class Lease {
   async #rejoin(): Promise<void> {
     this.#world.log.warn('gateway.fenced', { gateway: this.#name });
     await this.#join();
-    await this.#owner.onRenewed();
+    while (!this.#isLeft && !(await this.#isRenewed())) {
+      await new Promise<void>((resolve) => this.#world.deadlines.set(this.#world.limits.sweepMs, resolve));
+    }
+  }
+
+  async #isRenewed(): Promise<boolean> {
+    try {
+      // It may have lapsed again while it was tried.
+      if (!this.isHeld) await this.#join();
+      await this.#owner.onRenewed();
+      return true;
+    } catch (error) {
+      this.#owner.onStoreFailed(error);
+      return false;
+    }
   }
 
   #keep(): void {

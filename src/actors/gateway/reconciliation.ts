@@ -2,6 +2,7 @@
 import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Store } from '../store/store.ts';
+import type { Node } from './nodes.ts';
 import type { Tasks } from './tasks.ts';
 import type { Verdicts } from './verdicts.ts';
 
@@ -50,14 +51,21 @@ export class Reconciliation {
     return gone;
   }
 
-  /** Takes over attempts that a node is running. Returns those that are its own to finish. */
-  async adopt(nodeId: string, refs: readonly AttemptRef[]): Promise<AttemptRef[]> {
-    return (await this.#adopt(nodeId, refs)) ?? [];
+  /**
+   * Takes over all that nodes are running, under a new claim on work.
+   * @throws PincerError `FENCED` if that has lapsed, too
+   */
+  async adoptAll(nodes: Iterable<Node>): Promise<void> {
+    for (const { nodeId, slots } of [...nodes]) {
+      const refs = [...slots.values()].map((slot) => slot.ref);
+      const adopted = await this.#adopt(nodeId, refs);
+      if (adopted === null) throw new PincerError('FENCED', 'the new claim on work has lapsed, too');
+    }
   }
 
   async #adoptAfterRejoining(nodeId: string, refs: readonly AttemptRef[]): Promise<AttemptRef[]> {
     await this.#options.rejoin();
-    return this.adopt(nodeId, refs);
+    return (await this.#adopt(nodeId, refs)) ?? [];
   }
 
   /** Null: the gateway is fenced. */
@@ -67,8 +75,8 @@ export class Reconciliation {
     const verdicts = await store.adopt(gatewayId(), nodeId, refs);
     if (verdicts === null) return null;
     const adopted = refs.filter((_, index) => verdicts[index] === true);
-    for (const ref of adopted) {
-      const record = await store.get(ref.taskId);
+    const records = await Promise.all(adopted.map(({ taskId }) => store.get(taskId)));
+    for (const record of records) {
       if (record === null) continue;
       // The payload is with the node; only a further attempt needs it, and that comes through a claim.
       tasks.adopt(

@@ -62,6 +62,9 @@ export function connect(
   let retryAfterMs = 0;
   let wait: Deadline | null = null;
   let beat: Deadline | null = null;
+  /** When this one was last told to go elsewhere and did, and when it will do so again. */
+  let movedAt = Number.NEGATIVE_INFINITY;
+  let move: Deadline | null = null;
   let roomWaiters: (() => void)[] = [];
   let closeWaiters: (() => void)[] = [];
   const counters = createPostCounters();
@@ -261,6 +264,16 @@ export function connect(
     closing?.end();
   }
 
+  /** To another gateway, if one is there, and with a new session in any case: whoever waits for it asks again. */
+  function leave(): void {
+    move = null;
+    movedAt = clock.now();
+    // With what it owes the gateway.
+    post?.end();
+    session?.delivery.detach();
+    session = null;
+  }
+
   function letThrough(): void {
     for (const resolve of roomWaiters.splice(0)) resolve();
   }
@@ -308,7 +321,12 @@ export function connect(
     },
     moveOn() {
       if (!dialler.hasOthers) return false;
-      post?.end();
+      // At once; but where the others cannot be reached, it is this one again, and that not without end.
+      if (move === null) {
+        const waitMs = Math.max(0, movedAt + limits.reconnectMaxMs - clock.now());
+        if (waitMs > 0) move = deadlines.set(waitMs, leave);
+        else leave();
+      }
       return true;
     },
     async stop() {

@@ -219,6 +219,31 @@ describe('a gateway that drains beside another', () => {
     expect(puppets.runs).toHaveLength(1);
   });
 
+  it('is asked now and then while no other can be reached, and left for one that comes', async () => {
+    await using cluster = await createTestCluster({ gateways: 2, limits: { drainMs: 120_000 } });
+    const puppets = new Puppets();
+    await cluster.node('node-1', { via: [1, 2], handlers: [puppets.on('node-1')] });
+    const client = await cluster.client('client-1', { via: [1, 2] });
+    const first = client.submit(puppets.task, null);
+    await cluster.until(() => puppets.runs.length === 1);
+    cluster.killGateway(2);
+    await cluster.advance(20_000);
+    const drained = cluster.gateway.drain();
+    await cluster.settle();
+    const late = client.submit(puppets.task, 'late');
+    await cluster.advance(30_000);
+    expect(cluster.gateway.status).toBe('draining');
+    await cluster.restartGateway(2);
+    await cluster.until(late.accepted(), 30_000);
+    expect(cluster.gateway.status).toBe('draining');
+    for (const run of puppets.running) run.finish();
+    await cluster.until(drained, 30_000);
+    await cluster.until(first.outcome(), 30_000);
+    await cluster.until(() => puppets.running.length === 1, 30_000);
+    puppets.only.finish();
+    expect(await cluster.until(late.outcome(), 30_000)).toMatchObject({ status: 'completed' });
+  });
+
   it('is replaced under load without one failed submit, and without running anything twice', async () => {
     const cluster = await createTestCluster({ gateways: 2 });
     await using _ = cluster;

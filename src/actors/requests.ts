@@ -3,7 +3,7 @@
  * again, and the others fail, since nobody can tell whether they were carried out.
  */
 import { PincerError } from '../protocol/failure.ts';
-import type { Message, MessageType, Payload } from '../protocol/message.ts';
+import { MESSAGES, type Message, type MessageType, type Payload, parseMessage } from '../protocol/message.ts';
 import type { Connection } from './connection.ts';
 import { TransitMap } from './transit-map.ts';
 
@@ -33,6 +33,7 @@ export class Requests {
     return this.#sent.size + this.#unsent.length;
   }
 
+  /** Asks, unless the gateway would not understand it: it would close the link, and nobody else’s work is to suffer by that. */
   ask<Type extends MessageType>(
     type: Type,
     payload: Payload<Type>,
@@ -41,7 +42,9 @@ export class Requests {
     options: { to?: string; isRepeatable?: boolean } = {},
   ): void {
     const { to, isRepeatable = true } = options;
-    this.send({ type, payload, to, isRepeatable, onAnswer, onError });
+    const fault = faultOf(type, payload, to);
+    if (fault === null) this.send({ type, payload, to, isRepeatable, onAnswer, onError });
+    else onError(fault);
   }
 
   /** Whether a message answered a request of ours. */
@@ -85,5 +88,15 @@ export class Requests {
     const id = this.#connection().send(request.type, request.payload as never, { to: request.to });
     if (id === 0) this.#unsent.push(request);
     else this.#sent.set(id, request);
+  }
+}
+
+/** What is wrong with a message before it is sent, or null: it is for who asked to mend. */
+function faultOf(type: MessageType, payload: unknown, to: string | undefined): PincerError | null {
+  try {
+    parseMessage({ type, ...(MESSAGES[type].reliable ? { id: 1 } : {}), to, payload });
+    return null;
+  } catch (error) {
+    return new PincerError('OPTION_INVALID', (error as PincerError).message);
   }
 }

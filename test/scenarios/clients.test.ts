@@ -183,6 +183,46 @@ describe('a client', () => {
   });
 });
 
+describe('a question that nobody could understand', () => {
+  it('is told so to who asked, and to nobody else: no link is closed, nothing else waits', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    const node = await cluster.node('node-1', { maxTasks: 5, handlers: [puppets.on('node-1'), echoes] });
+    const client = await cluster.client();
+    const running = client.submit(puppets.task, null, { attempts: 1 });
+    await cluster.until(() => puppets.runs.length === 1);
+    const asked: readonly [string, (calls: typeof client | typeof node.gateway) => Promise<unknown>][] = [
+      ['query.taskId', (calls) => calls.task('')],
+      ['query.taskId', (calls) => calls.why('a b')],
+      ['query.nodeId', (calls) => calls.node('a b')],
+      ['task_cancel.taskId', (calls) => calls.cancel('')],
+      ['follow: taskId', (calls) => calls.follow('a b').outcome()],
+      ['query.filter.limit', (calls) => calls.tasks({ limit: 0 })],
+      ['query.filter.status', (calls) => calls.tasks({ status: ['nope' as never] })],
+      ['query.limit', (calls) => calls.doctor({ limit: -1 })],
+      ['order.scheduleId', (calls) => calls.unschedule('a b')],
+      ['order.type', (calls) => calls.order({ what: 'type.pause', type: '' })],
+    ];
+    for (const calls of [client, node.gateway]) {
+      for (const [field, ask] of asked) {
+        const end = await cluster.until(
+          ask(calls).catch((error: unknown) => error),
+          1_000,
+        );
+        expect(end).toMatchObject({ code: 'OPTION_INVALID', message: expect.stringContaining(field) });
+      }
+      expect(await cluster.until(calls.submit(echo, 'still here').result())).toBe('still here');
+    }
+    await expect(cluster.until(client.messages.send('a b', 1))).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    await expect(cluster.until(client.messages.subscribe('', () => {}))).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+    });
+    puppets.only.finish('done');
+    expect(await cluster.until(running.outcome())).toMatchObject({ status: 'completed', attempts: 1 });
+    expect((await cluster.gateway.stats()).counters['faults'] ?? 0).toBe(0);
+  });
+});
+
 describe('a peer that does not acknowledge', () => {
   it('is cut at the limit and begins anew: nothing that it was owed is lost on the way', async () => {
     await using cluster = await createTestCluster({ limits: { unacknowledgedMax: 20 } });

@@ -1,5 +1,6 @@
 /** A client’s tasks: prepared, sent in a window so that a link is never flooded, followed until they end. */
 import { PincerError } from '../../protocol/failure.ts';
+import { Identifier } from '../../protocol/identifier.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
 import type { TaskStatus } from '../../protocol/task.ts';
 import type { Connection } from '../connection.ts';
@@ -85,8 +86,8 @@ export class Submits {
 
   follow(taskId: string): TaskHandle {
     const submission = new Submission(taskId, this.#world.limits, this.#options.cancel);
-    const end = this.#options.end();
-    if (end !== null) submission.refuse(end);
+    const fault = this.#options.end() ?? faultOf(taskId);
+    if (fault !== null) submission.refuse(fault);
     else {
       this.#follow(submission, taskId);
       submission.accept(taskId, false);
@@ -215,6 +216,13 @@ function each(followers: Submission | Set<Submission> | undefined): Iterable<Sub
 }
 
 const NOBODY: readonly Submission[] = [];
+
+/** Why nobody can be asked of such a task, or null. */
+function faultOf(taskId: string): PincerError | null {
+  const parsed = Identifier.safeParse(taskId);
+  if (parsed.success) return null;
+  return new PincerError('OPTION_INVALID', `follow: taskId ${parsed.error.issues[0]?.message ?? 'is not an id'}`);
+}
 
 function asPincerError(error: unknown): PincerError {
   return error instanceof PincerError ? error : new PincerError('INTERNAL', String(error), { cause: error });

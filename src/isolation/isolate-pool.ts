@@ -72,15 +72,14 @@ export class IsolatePool implements Isolation {
     isolate.post({ type: 'run', taskType, taskId, attempt, payload, limits });
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
-    const lost = isolate.ended.then((failure): Answer => ({ ended: { failure }, isLost: true }));
-    const { ended, isLost } = await Promise.race([answered, lost]);
+    const { ended, isLost } = await answered;
     resident.run = null;
     resident.answer = nothing;
     signal.removeEventListener('abort', onAbort);
     if (isLost) {
       isolate.kill();
       await isolate.ended;
-    } else if (isReused && !signal.aborted && !this.#isStopping) {
+    } else if (isReused && !signal.aborted && !this.#isStopping && this.#all.has(resident)) {
       this.#rest(resident);
     } else {
       isolate.end();
@@ -123,7 +122,9 @@ export class IsolatePool implements Isolation {
     output.read(isolate.stderr, 'stderr');
     isolate.post({ type: 'load', module });
     this.#all.add(resident);
-    void isolate.ended.then(() => {
+    // Once for each isolate, not for each attempt: what waits for its end is kept until then, with all it has come to.
+    void isolate.ended.then((failure) => {
+      resident.answer({ ended: { failure }, isLost: true });
       resident.cancelIdle();
       this.#idle.delete(resident);
       this.#all.delete(resident);

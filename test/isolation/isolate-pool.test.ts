@@ -4,6 +4,7 @@ import { createSimulatedClock } from '../../src/actors/simulated-clock.ts';
 import { IsolatePool } from '../../src/isolation/isolate-pool.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
 import { defaultLimits } from '../../src/protocol/limits.ts';
+import { heldOf } from '../support/garbage.ts';
 import { keepingLog, StandIn } from '../support/isolates.ts';
 
 const exited = new PincerError('HANDLER_EXITED', 'it is gone').toFailure();
@@ -94,6 +95,31 @@ describe('the isolates of a module', () => {
     isolates[0]?.say({ type: 'threw', failure: exited });
     await second;
     expect(isolates[0]?.asked).toBe('end');
+  });
+
+  it('keep nothing of the attempts that a reused one has run', async () => {
+    const { pool, isolates } = aPool({ isReused: true });
+    const results: WeakRef<object>[] = [];
+    const runOne = async (): Promise<void> => {
+      const ended = pool.run('sum', aRun('a'));
+      const result = bytes(2);
+      results.push(new WeakRef(result));
+      isolates[0]?.say({ type: 'returned', result });
+      expect(await ended).toEqual({ result: bytes(2) });
+    };
+    for (let n = 0; n < 10; n += 1) await runOne();
+    expect(isolates).toHaveLength(1);
+    await expect.poll(() => heldOf(results)).toBe(0);
+  });
+
+  it('are not reused when they are gone as soon as they have answered', async () => {
+    const { pool, isolates } = aPool({ isReused: true });
+    const first = pool.run('sum', aRun('a'));
+    isolates[0]?.say({ type: 'returned', result: bytes(2) });
+    isolates[0]?.finish(exited);
+    expect(await first).toEqual({ result: bytes(2) });
+    void pool.run('sum', aRun('b'));
+    expect(isolates[1]?.posted).toMatchObject([{ type: 'load' }, { type: 'run', taskId: 'b' }]);
   });
 
   it('hold no progress back from the link, and send no more than it takes', async () => {

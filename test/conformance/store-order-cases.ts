@@ -148,6 +148,26 @@ export function orderCases(open: OpenStore): void {
       expect(idsOf(await claim(9))).toEqual(['b', 'plain']);
     });
 
+    it('tells each class that it has held back, however many others have come and gone', async () => {
+      const { store, clock, gateway, claimNew } = await fixtureOf(open);
+      const one = { key: 'k', concurrency: 1 };
+      for (let n = 0; n < 20; n += 1) {
+        const ref = await claimNew({ taskId: `gone-${n}`, queue: `gone-${n} `, limit: one });
+        await store.complete([{ ...ref, status: 'completed', runMs: 1 }]);
+      }
+      const ref = await claimNew({ taskId: 'runs', limit: one });
+      const queues = Array.from({ length: 20 }, (_, n) => `held-${String(n).padStart(2, '0')} `);
+      for (const queue of queues) await store.submit([aTask({ taskId: queue.trim(), queue, limit: one })]);
+      await clock.runSoon();
+      const told: string[] = [];
+      store.onReady((ready) => told.push(...ready));
+      await store.complete([{ ...ref, status: 'completed', runMs: 1 }]);
+      await clock.runSoon();
+      expect([...told].sort()).toEqual(queues);
+      const wants = queues.map((queue) => ({ queue, limit: 1 }));
+      expect(await store.claim(gateway, wants, 9)).toHaveLength(1);
+    });
+
     it('is forgotten with its last task', async () => {
       const { store, claimNew } = await fixtureOf(open);
       const ref = await claimNew({ limit });

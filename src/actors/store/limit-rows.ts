@@ -6,6 +6,8 @@ import type { LimitUse } from './store.ts';
 import type { TaskRow } from './task-row.ts';
 
 const WINDOW_MS = 60_000;
+/** As many classes of a limit are remembered without asking whether they wait. */
+const QUEUES_UNASKED = 8;
 
 /** One limit. Its claims are numbered; those within the window are a part of the last ones. */
 export interface LimitRow {
@@ -20,6 +22,8 @@ export interface LimitRow {
   nextClaim: number;
   /** Classes in which tasks of it may be pending. */
   queues: string[];
+  /** How many classes there may be before those are left out in which nothing waits; absent in a row of an earlier version. */
+  queuesMax?: number;
   /** When to look at it next: it opens then, or may be forgotten. */
   wakeAtMs: number | null;
 }
@@ -39,14 +43,20 @@ export interface LimitTable {
   dropClaims(row: LimitRow, before: number): void;
 }
 
+export interface LimitsOwner {
+  /** Whether a class has claimable tasks, of whichever limit. */
+  hasWaiting(queue: string): boolean;
+  /** A limit was closed and is open: these classes are to be looked at. */
+  onOpened(queues: readonly string[]): void;
+}
+
 export class LimitRows {
   readonly #limits: LimitTable;
-  readonly #onOpened: (limit: LimitRow) => void;
+  readonly #owner: LimitsOwner;
 
-  /** `onOpened` is told of a limit that was closed and is open. */
-  constructor(limits: LimitTable, onOpened: (limit: LimitRow) => void) {
+  constructor(limits: LimitTable, owner: LimitsOwner) {
     this.#limits = limits;
-    this.#onOpened = onOpened;
+    this.#owner = owner;
   }
 
   /** A task with a limit comes in; its numbers count from now on. */
@@ -69,6 +79,9 @@ export class LimitRows {
   enter(row: TaskRow): void {
     const limit = this.#limitOf(row);
     if (limit === undefined || limit.queues.includes(row.queue)) return;
+    // One that is never closed is never told of as open, and would remember each class there ever was. Asked whenever there
+    // are twice as many as were left the last time, which is at most two questions for each class that comes.
+    if (limit.queues.length >= (limit.queuesMax ?? QUEUES_UNASKED)) this.#leaveOutEmpty(limit);
     limit.queues.push(row.queue);
     this.#limits.set(limit);
   }
@@ -142,8 +155,16 @@ export class LimitRows {
       return;
     }
     // What only time has opened is told when its wake is due: that stays as it is.
-    if (wasClosed) this.#onOpened(limit);
+    if (wasClosed) {
+      this.#leaveOutEmpty(limit);
+      this.#owner.onOpened(limit.queues);
+    }
     this.#limits.set(limit);
+  }
+
+  #leaveOutEmpty(limit: LimitRow): void {
+    limit.queues = limit.queues.filter((queue) => this.#owner.hasWaiting(queue));
+    limit.queuesMax = Math.max(QUEUES_UNASKED, 2 * limit.queues.length);
   }
 
   /** No task of it is left: it is kept for as long as claims of it count. */

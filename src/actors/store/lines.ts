@@ -17,9 +17,9 @@ export class Lines<Row extends TaskRow> {
   constructor(tables: Tables<Row>, limits: FairLimits) {
     this.waiting = tables.lines;
     this.#fair = new FairLines(limits, tables.fair);
-    this.limits = new LimitRows(tables.limits, (limit) => {
-      limit.queues = limit.queues.filter((queue) => this.waiting.has(queue));
-      this.tellReady(limit.queues);
+    this.limits = new LimitRows(tables.limits, {
+      hasWaiting: (queue) => this.waiting.has(queue),
+      onOpened: (queues) => this.tellReady(queues),
     });
   }
 

@@ -276,6 +276,21 @@ describe('a store that fails for a while', () => {
     expect(await cluster.until(Promise.all(handles.map((handle) => handle.result())))).toEqual(['ok', 'ok', 'ok']);
   });
 
+  it('is told again of a node that has gone, until it lists it no more', async () => {
+    const { cluster, store, failing } = await clustered();
+    await using _ = cluster;
+    const node = await cluster.node('node-1', { handlers: [] });
+    const listed = async (): Promise<string[]> => (await store.nodes()).map(({ nodeId }) => nodeId);
+    await cluster.until(async () => (await listed()).length === 1, 5_000);
+    failing.add('dropNode');
+    await cluster.until(node.stop());
+    await cluster.advance(defaultLimits.removeAfterMs + 5_000);
+    expect(await listed()).toEqual(['node-1']);
+    failing.clear();
+    await cluster.advance(2 * defaultLimits.directoryMs);
+    expect(await listed()).toEqual([]);
+  });
+
   it('is asked for work as often, however many attempts end meanwhile', async () => {
     const asked = async (ends: number): Promise<number> => {
       await using cluster = await createTestCluster();

@@ -109,8 +109,9 @@ export class Directory {
     const due = [...nodes.all()].flatMap((node) => this.#entryOf(node, now));
     for (const [nodeId, { epoch }] of this.#told) {
       if (nodes.get(nodeId) !== undefined) continue;
-      this.#told.delete(nodeId);
+      // Forgotten here only when the store has dropped it: what fails is tried again.
       await store.dropNode(nodeId, epoch);
+      this.#told.delete(nodeId);
     }
     const { listMax } = this.#world.limits;
     for (let start = 0; start < due.length; start += listMax) {

@@ -1,11 +1,17 @@
+import { Hono } from 'hono';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createGateway } from '../../src/actors/gateway/gateway.ts';
 import type { Gateway } from '../../src/actors/gateway/gateway-options.ts';
 import { createNode, type Node } from '../../src/actors/node/node.ts';
+import { seededRandom } from '../../src/actors/seeded-random.ts';
+import { systemClock } from '../../src/actors/system-clock.ts';
 import { createChannel } from '../../src/channels/channel.ts';
 import type { Channel } from '../../src/channels/channel-options.ts';
 import { type WebhookOptions, webhook } from '../../src/channels/webhook/webhook.ts';
-import type { Limits } from '../../src/protocol/limits.ts';
+import { createAnswers } from '../../src/channels/webhook/webhook-answers.ts';
+import { defaultLimits, type Limits } from '../../src/protocol/limits.ts';
+import { heldOf } from '../support/garbage.ts';
+import { keepingLog } from '../support/isolates.ts';
 import { eventsOf, OTHER_SECRET, post, SECRET, signedHeaders, startReceiver } from '../support/webhooks.ts';
 
 const MINUTE_MS = 60_000;
@@ -71,6 +77,28 @@ describe('a webhook that comes in', () => {
       result: { text: 'you said hi' },
     });
     expect(ran.at(-1)).toMatchObject({ messageId: 'm1', conversation: 'm1', sender: 'ada', data: { n: 1 } });
+  });
+
+  it('leaves nothing of its reply behind, however long the channel lives', async () => {
+    const world = {
+      ...{ clock: systemClock(), random: seededRandom(1), ids: () => 'id' },
+      ...{ log: keepingLog().log, limits: defaultLimits },
+    };
+    const answers = createAnswers(world, (taskId) => `/replies/${taskId}`);
+    const results: WeakRef<object>[] = [];
+    const outcome = async () => {
+      const result = { text: 'hi' };
+      results.push(new WeakRef(result));
+      const numbers = { attempts: 1, queuedMs: 0, runMs: 0 };
+      return { taskId: 't', status: 'completed' as const, result, ...numbers };
+    };
+    const turn = { taskId: 't', isNew: true, outcome, progress: { async *[Symbol.asyncIterator]() {} } };
+    const app = new Hono().get('/', (context) => answers.to(context, turn, false));
+    for (let n = 0; n < 10; n += 1) {
+      expect(await (await app.request('/')).json()).toMatchObject({ status: 'completed', text: 'hi' });
+    }
+    await expect.poll(() => heldOf(results)).toBe(0);
+    answers.close();
   });
 
   it('is told that its task failed', async () => {

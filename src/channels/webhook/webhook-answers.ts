@@ -16,25 +16,28 @@ const KEEP_ALIVE_MS = 15_000;
 const HOLD_MS_MIN = 250;
 
 export function createAnswers({ clock, limits, log }: PlatformWorld, addressOf: (taskId: string) => string) {
-  let end: () => void = () => {};
-  const ended = new Promise<null>((resolve) => {
-    end = () => resolve(null);
-  });
+  /** How to end each wait that is under way. Not one promise for all: that would keep what each of its races came to. */
+  const waits = new Set<() => void>();
+  let isClosed = false;
 
   /** How the task ended, or null when that takes longer than the request may. */
   async function within(outcome: Promise<SettledTask>, ms: number): Promise<SettledTask | null> {
-    let cancel = (): void => {};
+    let giveUp = (): void => {};
     const late = new Promise<null>((resolve) => {
-      cancel = clock.schedule(ms, () => resolve(null));
+      giveUp = () => resolve(null);
     });
+    waits.add(giveUp);
+    const cancel = clock.schedule(ms, giveUp);
+    if (isClosed) giveUp();
     try {
-      return await Promise.race([outcome, late, ended]);
+      return await Promise.race([outcome, late]);
     } catch (error) {
       // The channel stops, and others will know.
       if (error instanceof PincerError && error.code === 'STOPPED') return null;
       throw error;
     } finally {
       cancel();
+      waits.delete(giveUp);
     }
   }
 
@@ -92,7 +95,10 @@ export function createAnswers({ clock, limits, log }: PlatformWorld, addressOf: 
       }
       return hold(context, turn, isAsync ? 0 : holdMsOf(context, limits.webhookHoldMs));
     },
-    close: () => end(),
+    close(): void {
+      isClosed = true;
+      for (const giveUp of waits) giveUp();
+    },
   };
 }
 

@@ -33,6 +33,24 @@ export const Labels = z.record(Identifier, z.string().max(256));
 /** Amounts by name, such as `{ gpu: 1, memoryMb: 4096 }`: what a node has, or what an attempt takes of it. */
 export const Resources = z.record(Identifier, z.number().min(0).max(1e15));
 
+/** What keeps labels or resources from being sent, such as `resources.gpu` below 0; null: nothing does. */
+export function faultOf(named: { readonly labels?: unknown; readonly resources?: unknown }): string | null {
+  const parts = [
+    ['labels', Labels, named.labels],
+    ['resources', Resources, named.resources],
+  ] as const;
+  for (const [part, schema, values] of parts) {
+    if (values === undefined) continue;
+    // Every reader refuses a frame with this name, and a schema passes over it.
+    if (typeof values === 'object' && values !== null && Object.hasOwn(values, '__proto__')) {
+      return `${part}.__proto__ is a name that cannot be sent`;
+    }
+    const issue = schema.safeParse(values).error?.issues[0];
+    if (issue !== undefined) return `${[part, ...issue.path].join('.')}: ${issue.message}`;
+  }
+  return null;
+}
+
 /** A node as lists show it. Ages are milliseconds; nothing here is a wall-clock time of another machine. */
 export const NodeView = z.strictObject({
   nodeId: Identifier,

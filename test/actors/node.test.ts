@@ -68,6 +68,33 @@ describe('a node', () => {
     await cluster.until(() => away.runs.length === 1, 2_000);
   });
 
+  it.each(['gpu', 'constructor', 'toString', 'valueOf'])('counts what its attempts take of %s', async (name) => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    await cluster.node('node-1', { resources: { [name]: 2 }, handlers: [puppets.on('node-1')] });
+    const client = await cluster.client();
+    for (let n = 0; n < 3; n += 1) void client.submit(puppets.task, n, { resources: { [name]: 1 } });
+    await cluster.advance(1_000);
+    expect(puppets.runs).toHaveLength(2);
+    expect(await cluster.until(client.nodes())).toMatchObject([{ taken: { [name]: 2 } }]);
+    puppets.running[0]?.finish();
+    await cluster.until(() => puppets.runs.length === 3, 1_000);
+  });
+
+  it.each([
+    ['labels.__proto__', { labels: JSON.parse('{"__proto__":"attic"}') }],
+    ['labels.zone', { labels: { zone: 'x'.repeat(257) } }],
+    ['labels.my zone', { labels: { 'my zone': 'attic' } }],
+    ['resources.__proto__', { resources: JSON.parse('{"__proto__":2}') }],
+    ['resources.gpu', { resources: { gpu: -1 } }],
+  ])('is refused with %s, and so is a task: no gateway would read it', async (name, options) => {
+    await using cluster = await createTestCluster();
+    const refused = { code: 'OPTION_INVALID', message: expect.stringContaining(name) };
+    await expect(cluster.node('node-1', options)).rejects.toMatchObject(refused);
+    const client = await cluster.client();
+    await expect(cluster.until(client.submit('job', null, options).accepted())).rejects.toMatchObject(refused);
+  });
+
   it('that hangs delays nobody else (#52)', async () => {
     await using cluster = await createTestCluster();
     const [hung, quick] = [new Puppets(), new Puppets()];

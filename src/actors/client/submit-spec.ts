@@ -2,6 +2,7 @@
 import { PincerError } from '../../protocol/failure.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Payload } from '../../protocol/message.ts';
+import { faultOf } from '../../protocol/node.ts';
 import { isSurelySpec } from '../../protocol/quick-check.ts';
 import { TaskSpec } from '../../protocol/task.ts';
 import { encodePayload } from '../../transport/payload.ts';
@@ -92,6 +93,9 @@ function specOf({ taskId, definition, input, options, limits }: Wanted): Spec {
       const issue = parsed.error.issues[0];
       throw new PincerError('OPTION_INVALID', `submit: ${issue?.path.join('.')} ${issue?.message ?? 'is invalid'}`);
     }
+    // Of names, the schema does not see all.
+    const fault = faultOf(spec);
+    if (fault !== null) throw new PincerError('OPTION_INVALID', `submit: ${fault}`);
   }
   if (options.watch === false) spec.watch = false;
   return spec;

@@ -50,7 +50,7 @@ export interface Node extends NodeFacts {
   lostTasks: readonly string[];
   /** Attempts that hold a slot, by key; the value says whether its task has settled without it. */
   readonly slots: TransitMap<string, Slot>;
-  /** What it says it has, and what its attempts take of that. */
+  /** What it says it has, and what its attempts take of that: the latter without a prototype. */
   resources: Readonly<Record<string, number>>;
   taken: Record<string, number>;
   /** Attempts placed on it since its last report of load. */
@@ -129,7 +129,7 @@ export class Nodes {
       taskTypes: null,
       labels: {},
       resources: {},
-      taken: {},
+      taken: nothingTaken(),
       maxTasks: 0,
       load: undefined,
       session: null,
@@ -157,7 +157,7 @@ export class Nodes {
     node.address = session.remoteAddress;
     // What holds a slot is for the caller to say: the session is new.
     node.slots.clear();
-    node.taken = {};
+    node.taken = nothingTaken();
     this.#countSlots(node);
     node.labels = claim.labels ?? {};
     node.resources = claim.resources ?? {};
@@ -277,7 +277,7 @@ export class Nodes {
       case 'node.lost': {
         node.session = null;
         node.slots.clear();
-        node.taken = {};
+        node.taken = nothingTaken();
         node.wasFull = false;
         this.#vacant.add(node);
         node.absence = this.#world.deadlines.set(
@@ -312,6 +312,11 @@ export class Nodes {
 /** A node that rests, or has one attempt on trial, is unhealthy to who asks. */
 function statusOf(state: NodeState): NodeStatus {
   return state === 'tripped' || state === 'probing' || state === 'returning' ? 'unhealthy' : state;
+}
+
+/** Without a prototype: a resource may be called `constructor`. */
+function nothingTaken(): Record<string, number> {
+  return Object.create(null) as Record<string, number>;
 }
 
 /** Most attempts are the first, and have a name already: no id has a space. */

@@ -6,7 +6,7 @@ import { type NodeLifeCommand, nodeLifeMachine } from '../../machines/node-life.
 import { spreadMs } from '../../machines/policies/retry.ts';
 import { PincerError } from '../../protocol/failure.ts';
 import { Capabilities, Identifier } from '../../protocol/identifier.ts';
-import { MaxTasks, type NodeKind } from '../../protocol/node.ts';
+import { faultOf, MaxTasks, type NodeKind } from '../../protocol/node.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import { Calls, type GatewayCalls } from '../client/calls.ts';
 import { type Connection, connect } from '../connection.ts';
@@ -91,6 +91,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     MaxTasks.safeParse(maxTasks).success,
     `maxTasks is ${maxTasks}, must be a whole number from 0 to ${limits.maxTasksMax}`,
   );
+  const fault = faultOf({ labels, resources });
+  check(fault === null, `${fault}`);
   check(
     options.outbox === undefined || options.id !== undefined,
     'an outbox needs an id: who comes after is known by it',

@@ -1,4 +1,5 @@
 /** Clients that submit much, lose their link, read slowly or ask for more than fits. */
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../../src/actors/client/client.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
@@ -107,6 +108,25 @@ describe('a client', () => {
     await cluster.settle();
     puppets.only.finish('went on');
     expect(await cluster.until(followed.result())).toBe('went on');
+  });
+
+  it('listens to the signal of a task until it is over, and of one that it does not follow until it is accepted', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    await cluster.node('node-1', { handlers: [puppets.on('node-1')] });
+    const client = await cluster.client();
+    const { signal } = new AbortController();
+    const listening = (): number => getEventListeners(signal, 'abort').length;
+    const followed = client.submit(puppets.task, 1, { signal });
+    const left = client.submit(puppets.task, 2, { signal, watch: false });
+    expect(listening()).toBe(2);
+    await cluster.until(Promise.all([followed.accepted(), left.accepted()]));
+    await cluster.settle();
+    expect(listening()).toBe(1);
+    for (const run of puppets.running) run.finish();
+    await cluster.until(followed.result());
+    await cluster.settle();
+    expect(listening()).toBe(0);
   });
 
   it('that was never connected refuses all that it holds when it is stopped, watched or not', async () => {

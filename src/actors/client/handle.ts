@@ -25,6 +25,9 @@ export interface SettledTask<Result = unknown> {
 /**
  * A submitted task. Awaiting it gives the result, or throws the PincerError it failed with. It is thenable: do not return
  * it from an async function by accident; `result()` is the same as a plain promise.
+ *
+ * Submitted with `watch: false`, a task is not followed, and nothing but `accepted()` and `cancel()` of its handle is of use:
+ * `result()`, `outcome()`, awaiting it and reading its progress fail at once, with `OPTION_INVALID`.
  */
 export interface TaskHandle<Result = unknown, Progress = unknown> extends PromiseLike<Result> {
   /** The task’s id. With a `key` that was used before it is the first task’s id, once accepted. */
@@ -42,7 +45,7 @@ export interface TaskHandle<Result = unknown, Progress = unknown> extends Promis
   accepted(): Promise<{ readonly taskId: string; readonly created: boolean }>;
   /** The result; rejects with what the task failed with. */
   result(): Promise<Result>;
-  /** How the task ended. Rejects only if that cannot be known: it was refused, or the client was stopped. */
+  /** How the task ended. Rejects only if that cannot be known: it was refused, is not followed, or the client was stopped. */
   outcome(): Promise<SettledTask<Result>>;
   /** Asks for cancellation; resolves with the status after: `cancelled`, `cancelling`, or the outcome it already has. */
   cancel(): Promise<TaskStatus>;
@@ -51,11 +54,17 @@ export interface TaskHandle<Result = unknown, Progress = unknown> extends Promis
 type State<Result> = { readonly outcome: SettledTask<Result> } | { readonly error: PincerError };
 type Acceptance = { readonly taskId: string; readonly created: boolean } | { readonly error: PincerError };
 
+export interface SubmissionOptions {
+  readonly limits: Limits;
+  /** False: it is never told of progress or outcome. */
+  readonly isWatched: boolean;
+  cancel(taskId: string): Promise<TaskStatus>;
+}
+
 /** The client’s side of a handle. Promises are made when they are asked for: most tasks are asked for one. */
 export class Submission<Result = unknown, Progress = unknown> implements TaskHandle<Result, Progress> {
   taskId: string;
-  readonly #limits: Limits;
-  readonly #cancel: (taskId: string) => Promise<TaskStatus>;
+  readonly #options: SubmissionOptions;
   #end: State<Result> | null = null;
   #acceptance: Acceptance | null = null;
   /** Most tasks are asked for once, so the first is not in a list. */
@@ -66,10 +75,9 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
   /** Reports that came before anybody read, as they came: a short task may be over when its acceptance has been waited for. */
   #unread: Uint8Array[] | null = null;
 
-  constructor(taskId: string, limits: Limits, cancel: (taskId: string) => Promise<TaskStatus>) {
+  constructor(taskId: string, options: SubmissionOptions) {
     this.taskId = taskId;
-    this.#limits = limits;
-    this.#cancel = cancel;
+    this.#options = options;
   }
 
   get isAccepted(): boolean {
@@ -83,7 +91,8 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
   get progress(): AsyncIterable<Progress> {
     return {
       [Symbol.asyncIterator]: () => {
-        const reader = new ProgressReader<Progress>(this.#limits.progressWaitingMax, () =>
+        if (!this.#options.isWatched && !this.isOver) throw unwatched(this.taskId);
+        const reader = new ProgressReader<Progress>(this.#options.limits.progressWaitingMax, () =>
           this.#readers?.delete(reader),
         );
         const isFirst = this.#readers === null;
@@ -134,7 +143,7 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
   }
 
   cancel(): Promise<TaskStatus> {
-    return this.#cancel(this.taskId);
+    return this.#options.cancel(this.taskId);
   }
 
   accept(taskId: string, created: boolean): void {
@@ -173,13 +182,14 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
       runMs,
     };
     if (node !== undefined) settled.node = node;
-    if (result !== undefined) settled.result = decodePayload(result, this.#limits) as Result;
+    if (result !== undefined) settled.result = decodePayload(result, this.#options.limits) as Result;
     if (error !== undefined) settled.error = PincerError.from(error);
     return settled;
   }
 
   #onceOver(tell: (end: State<Result>) => void): void {
     if (this.#end !== null) tell(this.#end);
+    else if (!this.#options.isWatched) tell({ error: unwatched(this.taskId) });
     else if (this.#whenOver === null) this.#whenOver = tell;
     else {
       this.#alsoWhenOver ??= [];
@@ -207,7 +217,7 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
 
   #keepUnread(payload: Uint8Array): void {
     this.#unread ??= [];
-    if (this.#unread.length >= this.#limits.progressWaitingMax) this.#unread.shift();
+    if (this.#unread.length >= this.#options.limits.progressWaitingMax) this.#unread.shift();
     // A copy: what came is a part of its frame, and would keep all of it.
     this.#unread.push(new Uint8Array(payload));
   }
@@ -220,7 +230,7 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
   #tell(readers: Iterable<ProgressReader<Progress>>, payload: Uint8Array): void {
     let report: Progress;
     try {
-      report = decodePayload(payload, this.#limits) as Progress;
+      report = decodePayload(payload, this.#options.limits) as Progress;
     } catch {
       return;
     }
@@ -230,11 +240,19 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
 
 const NOBODY: readonly never[] = [];
 
+// At once, since nothing will ever come: to follow it only in order to fail it when the client stops would keep a handle for
+// each task that somebody chose not to follow.
+function unwatched(taskId: string): PincerError {
+  const why = `task ${taskId} was submitted with watch: false, so its handle is told nothing but its acceptance`;
+  return new PincerError('OPTION_INVALID', `${why}; use follow('${taskId}') to hear how it gets on and ends`);
+}
+
 class ProgressReader<Progress> implements AsyncIterator<Progress> {
   readonly #waitingMax: number;
   readonly #onReturn: () => void;
   readonly #waiting: Progress[] = [];
-  #resolve: ((result: IteratorResult<Progress>) => void) | null = null;
+  /** Who has asked and was not answered yet: reports go to them in the order in which they asked. */
+  #asking: ((result: IteratorResult<Progress>) => void)[] = [];
   #isOver = false;
 
   constructor(waitingMax: number, onReturn: () => void) {
@@ -243,9 +261,9 @@ class ProgressReader<Progress> implements AsyncIterator<Progress> {
   }
 
   push(report: Progress): void {
-    if (this.#resolve !== null) {
-      this.#resolve({ value: report, done: false });
-      this.#resolve = null;
+    const answer = this.#asking.shift();
+    if (answer !== undefined) {
+      answer({ value: report, done: false });
       return;
     }
     if (this.#waiting.length >= this.#waitingMax) this.#waiting.shift();
@@ -254,8 +272,8 @@ class ProgressReader<Progress> implements AsyncIterator<Progress> {
 
   end(): void {
     this.#isOver = true;
-    this.#resolve?.({ value: undefined, done: true });
-    this.#resolve = null;
+    for (const answer of this.#asking) answer({ value: undefined, done: true });
+    this.#asking = [];
   }
 
   next(): Promise<IteratorResult<Progress>> {
@@ -263,7 +281,7 @@ class ProgressReader<Progress> implements AsyncIterator<Progress> {
     if (report !== undefined) return Promise.resolve({ value: report, done: false });
     if (this.#isOver) return Promise.resolve({ value: undefined, done: true });
     return new Promise((resolve) => {
-      this.#resolve = resolve;
+      this.#asking.push(resolve);
     });
   }
 

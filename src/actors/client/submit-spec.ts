@@ -46,9 +46,12 @@ export interface SubmitOptions {
   readonly attempts?: number;
   /** The task’s id; submitting it twice makes one task. Default: a fresh one. */
   readonly taskId?: string;
-  /** False: do not follow the task; only `accepted()` of its handle resolves. Default true. */
+  /**
+   * False: do not follow the task. Of its handle `accepted()` and `cancel()` are of use; whatever asks how it gets on or ends
+   * fails at once with `OPTION_INVALID`: `follow(taskId)` tells that. Default true.
+   */
   readonly watch?: boolean;
-  /** Aborting cancels the task. */
+  /** Aborting cancels the task; with `watch: false`, until it is accepted. */
   readonly signal?: AbortSignal;
 }
 

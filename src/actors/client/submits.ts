@@ -9,7 +9,7 @@ import type { TaskDefinition } from '../task-definition.ts';
 import { newTaskId } from '../task-id.ts';
 import { TransitMap } from '../transit-map.ts';
 import type { World } from '../world.ts';
-import { Submission, type TaskHandle } from './handle.ts';
+import { Submission, type SubmissionOptions, type TaskHandle } from './handle.ts';
 import { type SubmitOptions, submitSpec } from './submit-spec.ts';
 
 export interface SubmitsOptions {
@@ -51,6 +51,9 @@ export class Submits {
   readonly #preparing = new Set<Submission>();
   /** Followed, by the id the gateway knows; the set is for tasks that are followed more than once. */
   readonly #followed = new TransitMap<string, Submission | Set<Submission>>();
+  /** What submissions share: there may be very many. */
+  readonly #watched: SubmissionOptions;
+  readonly #unwatched: SubmissionOptions;
   #backlog: SubmitRequest[] = [];
   #backlogFrom = 0;
   #underWay = 0;
@@ -58,12 +61,15 @@ export class Submits {
   constructor(world: World, options: SubmitsOptions) {
     this.#world = world;
     this.#options = options;
+    const shared = { limits: world.limits, cancel: options.cancel };
+    this.#watched = { ...shared, isWatched: true };
+    this.#unwatched = { ...shared, isWatched: false };
   }
 
   submit(task: TaskDefinition | string, input: unknown, options: SubmitOptions = {}): TaskHandle {
     const { ids, clock, limits } = this.#world;
-    const submission = new Submission(options.taskId ?? newTaskId(ids, clock.wallTime()), limits, this.#options.cancel);
-    const { taskId } = submission;
+    const taskId = options.taskId ?? newTaskId(ids, clock.wallTime());
+    const submission = new Submission(taskId, options.watch === false ? this.#unwatched : this.#watched);
     const { signal } = options;
     try {
       const end = this.#options.end();
@@ -85,7 +91,7 @@ export class Submits {
   }
 
   follow(taskId: string): TaskHandle {
-    const submission = new Submission(taskId, this.#world.limits, this.#options.cancel);
+    const submission = new Submission(taskId, this.#watched);
     const fault = this.#options.end() ?? faultOf(taskId);
     if (fault !== null) submission.refuse(fault);
     else {
@@ -146,7 +152,9 @@ export class Submits {
     };
     signal.addEventListener('abort', onAbort, { once: true });
     const release = (): void => signal.removeEventListener('abort', onAbort);
-    submission.outcome().then(release, release);
+    // Of a task that is not followed, nobody will say that it is over.
+    const end: Promise<unknown> = payload.watch === false ? submission.accepted() : submission.outcome();
+    end.then(release, release);
     if (signal.aborted) onAbort();
   }
 

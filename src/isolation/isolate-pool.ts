@@ -2,9 +2,9 @@
  * The isolates of one module on one node. Each runs one attempt at a time, so what goes wrong in it costs that attempt and
  * nothing else; unless they are to be reused, each runs one attempt in all, and a fresh one is kept ready for the next.
  */
-import type { Ended, Isolation, Run } from '../actors/node/runner.ts';
+import { checkProgress, type Ended, type Isolation, type Run } from '../actors/node/runner.ts';
 import type { World } from '../actors/world.ts';
-import { PincerError, toFailure } from '../protocol/failure.ts';
+import { type Failure, PincerError, toFailure } from '../protocol/failure.ts';
 import { unexpected } from '../protocol/unexpected.ts';
 import type { Isolate, StartIsolate } from './isolate.ts';
 import type { FromIsolate } from './messages.ts';
@@ -147,6 +147,9 @@ export class IsolatePool implements Isolation {
       case 'progress':
         if (run !== null) void this.#report(resident, run, message.payload);
         break;
+      case 'progress.failed':
+        run?.onProgressFailed(message.failure);
+        break;
       case 'returned':
         resident.answer({ ended: withinLimit(message.result, run), isLost: false });
         break;
@@ -166,10 +169,14 @@ export class IsolatePool implements Isolation {
 
   // The isolate sends no other report before this one is taken: so it feels how full the link to the gateway is.
   async #report(resident: Resident, run: Run, payload: Uint8Array): Promise<void> {
-    const failure = await run.onProgress(payload).then(
-      () => null,
-      (error: unknown) => toFailure(error, 'INTERNAL'),
-    );
+    let failure: Failure | null = null;
+    try {
+      // Checked in the isolate already; but what is there is not ours.
+      checkProgress(payload, run.limits);
+      await run.onProgress(payload);
+    } catch (error) {
+      failure = toFailure(error, 'INTERNAL');
+    }
     if (resident.run === run) resident.isolate.post({ type: 'progress.taken', failure });
   }
 }

@@ -27,6 +27,8 @@ const Said = z.object({ code: z.string().max(64), message: z.string().max(4_000)
 
 const FromIsolate = z.discriminatedUnion('type', [
   z.object({ type: z.literal('progress'), payload: Bytes }),
+  /** A report could not be made or sent: told once for each attempt. */
+  z.object({ type: z.literal('progress.failed'), failure: Said }),
   z.object({ type: z.literal('returned'), result: Bytes }),
   z.object({ type: z.literal('threw'), failure: Said }),
   /** Something was thrown that nobody caught, or the module did not load: no more can be expected from this isolate. */

@@ -76,6 +76,10 @@ export class Resident {
       signal: abort.signal,
       onStarted() {},
       onProgress: (report) => reports.report(report),
+      onProgressFailed: (failure) => {
+        // Of an attempt that has ended nothing is said any more: the node would take it for one of the next.
+        if (this.#attempt?.reports === reports) this.#post({ type: 'progress.failed', failure: cut(failure) });
+      },
     });
     reports.close();
     this.#attempt = null;

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { defineHandler } from '../../src/actors/node/runner.ts';
 import { defineTask } from '../../src/actors/task-definition.ts';
 import { createTestCluster } from '../../src/testing/cluster.ts';
+import { keepingLog } from '../support/isolates.ts';
 import { Puppets } from '../support/puppets.ts';
 
 describe('a node', () => {
@@ -52,6 +53,46 @@ describe('a node', () => {
     expect([unfit.status, unfit.error?.code, unfit.attempts, calls]).toEqual(['failed', 'PAYLOAD_INVALID', 0, 0]);
     const wrong = await cluster.until(client.submit(strict, { n: 1 }).outcome());
     expect([wrong.status, wrong.error?.code, calls]).toEqual(['failed', 'RESULT_INVALID', 1]);
+  });
+
+  it('sends no progress that is larger than a payload may be: it fails that attempt, and no neighbour', async () => {
+    await using cluster = await createTestCluster({ limits: { payloadBytesMax: 1_000 } });
+    const puppets = new Puppets();
+    const chatty = defineHandler(defineTask('chatty'), async ({ progress }) => {
+      await progress('x'.repeat(997));
+      await progress('x'.repeat(998));
+    });
+    await cluster.node('node-1', { handlers: [puppets.on('node-1'), chatty] });
+    const client = await cluster.client();
+    const neighbour = client.submit(puppets.task, null);
+    const handle = client.submit('chatty', null);
+    expect(await cluster.until(handle.outcome())).toMatchObject({
+      status: 'failed',
+      attempts: 1,
+      error: { code: 'PAYLOAD_TOO_LARGE', message: 'the progress has 1001 bytes, more than 1000' },
+    });
+    puppets.only.finish('well');
+    expect(await cluster.until(neighbour.result())).toBe('well');
+  });
+
+  it('logs the first progress of an attempt that cannot be sent, and lives on if nobody waits for it', async () => {
+    const { log, logged } = keepingLog();
+    await using cluster = await createTestCluster();
+    const careless = defineHandler(defineTask('careless'), ({ progress }) => {
+      void progress(Symbol('one'));
+      void progress(Symbol('two'));
+      return 'done';
+    });
+    await cluster.node('node-1', { log, handlers: [careless] });
+    const client = await cluster.client();
+    const handle = client.submit('careless', null);
+    expect(await cluster.until(handle.result())).toBe('done');
+    expect(logged.filter(({ event }) => event === 'progress.failed')).toEqual([
+      {
+        event: 'progress.failed',
+        fields: { taskId: handle.taskId, attempt: 1, code: 'PAYLOAD_INVALID', message: 'payload is a symbol' },
+      },
+    ]);
   });
 
   it('tells of a handler that it gets later at once, and of one it got while its link was away', async () => {

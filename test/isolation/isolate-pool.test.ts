@@ -34,7 +34,7 @@ function aPool({ isReused = false } = {}) {
 
 function aRun(taskId: string, over: Partial<Run> = {}): Run {
   const { signal } = new AbortController();
-  const nothing = { onStarted() {}, onProgress: async () => {} };
+  const nothing = { onStarted() {}, onProgress: async () => {}, onProgressFailed() {} };
   return { taskId, attempt: 1, payload: bytes(1), signal, limits: defaultLimits, ...nothing, ...over };
 }
 
@@ -168,6 +168,27 @@ describe('the isolates of a module', () => {
     isolates[0]?.say({ type: 'progress', payload: bytes(7) });
     await turn();
     expect(isolates[0]?.posted.at(-1)).toEqual({ type: 'progress.taken', failure: refusal.toFailure() });
+  });
+
+  it('report no more than a progress may have, and what they cannot report', async () => {
+    const { pool, isolates } = aPool();
+    const taken: Uint8Array[] = [];
+    const failed: unknown[] = [];
+    const run = aRun('a', {
+      limits: { ...defaultLimits, payloadBytesMax: 2 },
+      onProgress: async (report) => void taken.push(report),
+      onProgressFailed: (failure) => void failed.push(failure),
+    });
+    void pool.run('sum', run);
+    isolates[0]?.say({ type: 'progress', payload: bytes(1, 2, 3) });
+    await turn();
+    expect(isolates[0]?.posted.at(-1)).toMatchObject({
+      type: 'progress.taken',
+      failure: { code: 'PAYLOAD_TOO_LARGE', message: 'the progress has 3 bytes, more than 2' },
+    });
+    expect(taken).toEqual([]);
+    isolates[0]?.say({ type: 'progress.failed', failure: exited });
+    expect(failed).toEqual([exited]);
   });
 
   it('return no more than a result may have', async () => {

@@ -43,9 +43,19 @@ describe('what lives in an isolate', () => {
     await expect.poll(() => posted.length).toBe(2);
     const failure = new PincerError('PAYLOAD_TOO_LARGE', 'too much').toFailure();
     resident.take({ type: 'progress.taken', failure });
-    await expect.poll(() => posted.length).toBe(3);
-    expect(posted.map(({ type }) => type)).toEqual(['progress', 'progress', 'threw']);
+    await expect.poll(() => posted.length).toBe(4);
+    expect(posted.map(({ type }) => type)).toEqual(['progress', 'progress', 'progress.failed', 'threw']);
     expect(posted.at(-1)).toEqual({ type: 'threw', failure });
+  });
+
+  it('says of progress that it cannot send, which no handler need wait for', async () => {
+    const { posted, run } = aResident('handlers');
+    run('misbehave', { how: 'careless', bytes: defaultLimits.payloadBytesMax });
+    await expect.poll(() => posted.length).toBe(2);
+    expect(posted).toMatchObject([
+      { type: 'progress.failed', failure: { code: 'PAYLOAD_TOO_LARGE' } },
+      { type: 'returned' },
+    ]);
   });
 
   it('says that its module cannot be loaded, once, and runs nothing', async () => {

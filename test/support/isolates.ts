@@ -57,6 +57,7 @@ export function isolated(
         limits,
         onStarted() {},
         onProgress: (report) => onProgress(decodePayload(report)),
+        onProgressFailed: ({ code, message }) => log.warn('progress.failed', { code, message }),
       });
       return 'result' in ended ? { result: decodePayload(ended.result) } : ended;
     },

@@ -1,4 +1,5 @@
 /** One attempt as its node knows it, and as whoever runs its handler sees it. attempts.ts decides what becomes of it. */
+import type { Failure } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Payload } from '../../protocol/message.ts';
@@ -10,6 +11,7 @@ import { StopSignal } from './stop-signal.ts';
 export interface AttemptOwner {
   onStarted(attempt: Attempt): void;
   onProgress(attempt: Attempt, payload: Uint8Array): Promise<void>;
+  onProgressFailed(attempt: Attempt, failure: Failure): void;
 }
 
 export class Attempt implements Run {
@@ -67,5 +69,9 @@ export class Attempt implements Run {
 
   onProgress(payload: Uint8Array): Promise<void> {
     return this.#owner.onProgress(this, payload);
+  }
+
+  onProgressFailed(failure: Failure): void {
+    this.#owner.onProgressFailed(this, failure);
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { AnyActorRef } from 'xstate';
 import { type AttemptCommand, type AttemptStop, attemptMachine } from '../../machines/attempt.ts';
-import { PincerError } from '../../protocol/failure.ts';
+import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Payload } from '../../protocol/message.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
@@ -179,6 +179,11 @@ export class Attempts implements AttemptOwner, Departing {
     if (attempt.isStartUnsaid) this.#sayStart(attempt);
     if (!attempt.stop.isStopped) connection.send('task_progress', { ...attempt.ref, payload });
     if (connection.isFull) await connection.whenRoom();
+  }
+
+  /** The handler may not wait for its reports, and so never hear of it. */
+  onProgressFailed({ ref }: Attempt, { code, message }: Failure): void {
+    this.#world.log.warn('progress.failed', { ...ref, code, message });
   }
 
   #ended({ key }: Attempt, ended: Ended): void {

@@ -54,6 +54,8 @@ export interface Run {
   readonly limits: Limits;
   onStarted(): void;
   onProgress(payload: Uint8Array): Promise<void>;
+  /** A report could not be sent, and perhaps nobody waits for it. Told once, of the first. */
+  onProgressFailed(failure: Failure): void;
 }
 
 /**
@@ -124,14 +126,21 @@ class HandlerCall implements Call {
   readonly progress: (report: unknown) => Promise<void>;
   readonly [RUN]: Run;
 
-  constructor({ progress }: TaskDefinition, run: Run, input: unknown) {
+  constructor(definition: TaskDefinition, run: Run, input: unknown) {
     this[RUN] = run;
     this.input = input;
     this.taskId = run.taskId;
     this.attempt = run.attempt;
-    this.progress = async (report) => {
-      const value = await checked(progress, report, 'RESULT_INVALID', 'progress');
-      await run.onProgress(encodePayload(value, run.limits));
+    let isFailureTold = false;
+    const onFailure = (failure: Failure): void => {
+      if (!isFailureTold) run.onProgressFailed(failure);
+      isFailureTold = true;
+    };
+    this.progress = (report) => {
+      const taken = sendProgress(definition, run, report, onFailure);
+      // Many handlers do not wait for their reports: what nobody takes would end the process, and all that runs in it.
+      taken.catch(() => {});
+      return taken;
     };
     Object.defineProperty(this, 'signal', HandlerCall.#signal);
   }
@@ -143,6 +152,32 @@ class HandlerCall implements Call {
       return this[RUN].signal;
     },
   };
+}
+
+async function sendProgress(
+  { progress }: TaskDefinition,
+  run: Run,
+  report: unknown,
+  onFailure: (failure: Failure) => void,
+): Promise<void> {
+  try {
+    const value = checked(progress, report, 'RESULT_INVALID', 'progress');
+    const bytes = encodePayload(isThenable(value) ? await value : value, run.limits);
+    checkProgress(bytes, run.limits);
+    await run.onProgress(bytes);
+  } catch (error) {
+    onFailure(toFailure(error, 'HANDLER_FAILED'));
+    throw error;
+  }
+}
+
+/**
+ * A larger report would be refused by the gateway together with the link, and cost the node all that it runs.
+ * @throws PincerError `PAYLOAD_TOO_LARGE`
+ */
+export function checkProgress({ byteLength }: Uint8Array, { payloadBytesMax }: Limits): void {
+  if (byteLength <= payloadBytesMax) return;
+  throw new PincerError('PAYLOAD_TOO_LARGE', `the progress has ${byteLength} bytes, more than ${payloadBytesMax}`);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

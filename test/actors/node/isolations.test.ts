@@ -22,6 +22,7 @@ function aRun(): Run {
     limits: defaultLimits,
     onStarted() {},
     onProgress: async () => {},
+    onProgressFailed() {},
   };
 }
 

@@ -223,8 +223,7 @@ export class Messenger implements Messaging {
       let returned: unknown;
       for (const handler of handlers)
         returned = await handler({ from, body, ...(topic === undefined ? {} : { topic }) });
-      if (request !== undefined)
-        this.#reply(from, { reply: request, body: encodePayload(returned, this.#world.limits) });
+      if (request !== undefined) this.#reply(from, { reply: request, body: this.#encode(returned, 'reply') });
     } catch (error) {
       const failure = toFailure(error, 'HANDLER_FAILED');
       if (request !== undefined) this.#reply(from, { reply: request, body: encodePayload(null), error: failure });
@@ -238,15 +237,20 @@ export class Messenger implements Messaging {
   }
 
   #note(body: unknown, { reliable }: SendOptions): Payload<'direct'> {
+    return { body: this.#encode(body, 'body'), ...(reliable === true ? { reliable } : {}) };
+  }
+
+  /** Anything larger would be refused by the gateway together with the link. */
+  #encode(body: unknown, what: 'body' | 'reply'): Uint8Array {
     const { limits } = this.#world;
     const bytes = encodePayload(body, limits);
     if (bytes.byteLength > limits.payloadBytesMax) {
       throw new PincerError(
         'PAYLOAD_TOO_LARGE',
-        `the body has ${bytes.byteLength} bytes, more than ${limits.payloadBytesMax}`,
+        `the ${what} has ${bytes.byteLength} bytes, more than ${limits.payloadBytesMax}`,
       );
     }
-    return { body: bytes, ...(reliable === true ? { reliable } : {}) };
+    return bytes;
   }
 
   #ask<Type extends 'direct' | 'broadcast' | 'subscribe' | 'unsubscribe'>(

@@ -162,6 +162,17 @@ describe('a request', () => {
     });
   });
 
+  it('fails if the reply is larger than a payload may be, and costs who replied nothing', async () => {
+    const attic = await node('attic');
+    attic.messages.onMessage(({ body }) => 'x'.repeat(Number(body)));
+    await expect(client.messages.request('attic', 800_000, { timeoutMs: 5_000 })).rejects.toMatchObject({
+      code: 'PAYLOAD_TOO_LARGE',
+      message: 'the reply has 800005 bytes, more than 786432',
+    });
+    expect(await client.messages.request('attic', 2)).toBe('xx');
+    expect(attic.status).toBe('online');
+  });
+
   it('to who has no handler says so', async () => {
     await node('attic');
     await expect(client.messages.request('attic', 1)).rejects.toMatchObject({ code: 'NO_RECEIVER' });

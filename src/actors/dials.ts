@@ -11,10 +11,11 @@ export type Target = string | Dial | readonly (string | Dial)[];
  * @throws PincerError `OPTION_INVALID` for a URL that is not ws: or wss:, or for none at all.
  */
 export function dialsOf(target: Target, token: string | undefined, world: World): readonly Dial[] {
-  const targets = typeof target === 'string' || typeof target === 'function' ? [target] : target;
-  if (targets.length === 0) throw new PincerError('OPTION_INVALID', 'no gateway is named');
+  const targets: unknown = typeof target === 'string' || typeof target === 'function' ? [target] : target;
+  // What is not typed may name none at all.
+  if (!Array.isArray(targets) || targets.length === 0) throw new PincerError('OPTION_INVALID', 'no gateway is named');
   const { clock, limits } = world;
-  return targets.map((one) => {
+  return targets.map((one: string | Dial) => {
     if (typeof one === 'function') return one;
     const url = URL.canParse(one) ? new URL(one) : null;
     if (url === null || (url.protocol !== 'ws:' && url.protocol !== 'wss:')) {

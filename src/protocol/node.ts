@@ -27,11 +27,17 @@ export const Load = z.strictObject({
 export type Load = z.infer<typeof Load>;
 
 export const MaxTasks = z.int().min(0).max(defaultLimits.maxTasksMax);
-export const TaskTypes = z.array(TaskType).max(1_024);
+export const TASK_TYPES_MAX = 1_024;
+export const TaskTypes = z.array(TaskType).max(TASK_TYPES_MAX);
 export const Labels = z.record(Identifier, z.string().max(256));
 
 /** Amounts by name, such as `{ gpu: 1, memoryMb: 4096 }`: what a node has, or what an attempt takes of it. */
 export const Resources = z.record(Identifier, z.number().min(0).max(1e15));
+
+/** Whether something has the one name that every reader of a frame refuses, and that a schema passes over. */
+export function hasProto(values: unknown): boolean {
+  return typeof values === 'object' && values !== null && Object.hasOwn(values, '__proto__');
+}
 
 /** What keeps labels or resources from being sent, such as `resources.gpu` below 0; null: nothing does. */
 export function faultOf(named: { readonly labels?: unknown; readonly resources?: unknown }): string | null {
@@ -41,10 +47,7 @@ export function faultOf(named: { readonly labels?: unknown; readonly resources?:
   ] as const;
   for (const [part, schema, values] of parts) {
     if (values === undefined) continue;
-    // Every reader refuses a frame with this name, and a schema passes over it.
-    if (typeof values === 'object' && values !== null && Object.hasOwn(values, '__proto__')) {
-      return `${part}.__proto__ is a name that cannot be sent`;
-    }
+    if (hasProto(values)) return `${part}.__proto__ is a name that cannot be sent`;
     const issue = schema.safeParse(values).error?.issues[0];
     if (issue !== undefined) return `${[part, ...issue.path].join('.')}: ${issue.message}`;
   }

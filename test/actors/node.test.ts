@@ -1,7 +1,9 @@
 /** A node at its gateway: what it takes, what it refuses, what it says of itself. */
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { createNode } from '../../src/actors/node/node.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
+import { createSimulatedClock } from '../../src/actors/simulated-clock.ts';
 import { defineTask } from '../../src/actors/task-definition.ts';
 import { createTestCluster } from '../../src/testing/cluster.ts';
 import { keepingLog } from '../support/isolates.ts';
@@ -149,6 +151,79 @@ describe('a node', () => {
     }, 1_000);
     expect(hung.running).toHaveLength(1);
     expect(handles).toHaveLength(4);
+  });
+});
+
+describe('the options of a node', () => {
+  const named = (name: string, value: unknown): object => Object.fromEntries([[name, value]]);
+  const many = (count: number): string[] => Array.from({ length: count }, (_, n) => `n${n}`);
+  const handlerOf = (type: string) => defineHandler({ type }, () => null);
+  const ofOneFrame = 'labels, resources and handlers are too much for one message';
+
+  it.each<[string, object]>([
+    ['labels.: labels are texts', { labels: { '': 'x' } }],
+    ['labels.a: labels are texts of at most 256 characters', { labels: { a: 5 } }],
+    ['labels.a: labels are texts', { labels: { a: 'x'.repeat(257) } }],
+    ['labels: labels are texts', { labels: null }],
+    ['labels.__proto__ is a name that cannot be sent', { labels: named('__proto__', 'x') }],
+    [ofOneFrame, { labels: Object.fromEntries(many(10_000).map((name) => [name, 'x'.repeat(256)])) }],
+    [ofOneFrame, { labels: Object.fromEntries(many(70_000).map((name) => [name, ''])) }],
+    ['resources.gpu: resources are numbers from 0 to 1e15', { resources: { gpu: -1 } }],
+    ['resources.gpu: resources are numbers', { resources: { gpu: Number.NaN } }],
+    ['resources.__proto__ is a name that cannot be sent', { resources: named('__proto__', 1) }],
+    ['type: must be agent or channel', { type: 'zzz' }],
+    ['type: must be agent or channel', { type: 'client' }],
+    ['id: must be 1–64 of', { id: 'a b' }],
+    ['maxTasks: must be a whole number from 0 to 10000', { maxTasks: -1 }],
+    ['capabilities: must be at most 64 names', { capabilities: many(65) }],
+    ['capabilities.0: must be at most 64 names', { capabilities: ['x'.repeat(65)] }],
+    ["handlers.0: the task type 'a b' must be 1–128 of", { handlers: [handlerOf('a b')] }],
+    ['handlers.1024: a node has handlers for at most 1024 task types', { handlers: many(1_025).map(handlerOf) }],
+    ['handlers.0 has no task definition', { handlers: [{}] }],
+    ["handlers.0: the handler of 'a' must be a function", { handlers: [{ definition: { type: 'a' } }] }],
+    ['handlers must be an array', { handlers: 5 }],
+  ])('are checked before it dials: %s', async (message, wrong) => {
+    let dials = 0;
+    const join = (): Promise<never> => {
+      dials += 1;
+      return new Promise(() => {});
+    };
+    const error = await createNode({ clock: createSimulatedClock(), join, ...wrong }).catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: 'OPTION_INVALID', message: expect.stringMatching(/^createNode: /) as string });
+    expect(error.message).toContain(`createNode: ${message}`);
+    expect(dials).toBe(0);
+  });
+
+  it('may not be left out', async () => {
+    for (const wrong of [undefined, null, {}, { join: 5 }, { handlers: [{}] }]) {
+      await expect(createNode(wrong as never)).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    }
+  });
+
+  it('are as they were given, whatever becomes of the objects they came in', async () => {
+    await using cluster = await createTestCluster();
+    const labels: Record<string, string> = { zone: 'attic' };
+    await cluster.node('node-1', { labels });
+    labels['zone'] = 'x'.repeat(300);
+    cluster.network.cut('node-1');
+    await cluster.advance(60_000);
+    const client = await cluster.client();
+    expect(await cluster.until(client.nodes())).toMatchObject([
+      { nodeId: 'node-1', status: 'online', labels: { zone: 'attic' } },
+    ]);
+  });
+
+  it('of a handler that comes later are checked as well', async () => {
+    await using cluster = await createTestCluster();
+    const node = await cluster.node('node-1');
+    const wrong = [{ type: 'a b' }, { type: '' }, { type: 'x'.repeat(129) }, {}, undefined];
+    for (const definition of wrong) {
+      expect(() => node.handle(definition as never, (() => null) as never)).toThrow(
+        expect.objectContaining({ code: 'OPTION_INVALID', message: expect.stringMatching(/^node\.handle/) as string }),
+      );
+    }
+    await cluster.advance(60_000);
+    expect(node.status).toBe('online');
   });
 });
 

@@ -5,8 +5,7 @@
 import { type NodeLifeCommand, nodeLifeMachine } from '../../machines/node-life.ts';
 import { spreadMs } from '../../machines/policies/retry.ts';
 import { PincerError } from '../../protocol/failure.ts';
-import { Capabilities, Identifier } from '../../protocol/identifier.ts';
-import { faultOf, MaxTasks, type NodeKind } from '../../protocol/node.ts';
+import type { NodeKind } from '../../protocol/node.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import { Calls, type GatewayCalls } from '../client/calls.ts';
 import { type Connection, connect } from '../connection.ts';
@@ -19,6 +18,7 @@ import type { Handler, TaskDefinition } from '../task-definition.ts';
 import { createWorld, type WorldOptions } from '../world.ts';
 import { Attempts } from './attempts.ts';
 import { createLoadMeter, type LoadMeter } from './load.ts';
+import { checkHandler, claimOf, handlersOf } from './node-claim.ts';
 import { memoryOutbox, type Outbox } from './outbox.ts';
 import { defineHandler, type Registration } from './runner.ts';
 
@@ -62,7 +62,7 @@ export interface Node extends AsyncDisposable {
   readonly running: number;
   /** Resolves when the node has stopped, whoever stopped it; with the reason if the gateway refused it. */
   readonly stopped: Promise<PincerError | null>;
-  /** Adds a handler. The gateway is told at once. */
+  /** Adds a handler. The gateway is told at once. Throws `OPTION_INVALID` for a type that is no task type. */
   handle<Definition extends TaskDefinition>(definition: Definition, handler: Handler<Definition>): void;
   /** Takes a handler away again: no more tasks of its type come. What runs goes on. */
   unhandle(type: string): void;
@@ -81,29 +81,25 @@ export interface Node extends AsyncDisposable {
  * @throws PincerError `OPTION_INVALID`, or what the gateway refuses it with: `UNAUTHENTICATED`, `PROTOCOL_VERSION` …
  */
 export async function createNode(options: NodeOptions): Promise<Node> {
+  check(typeof options === 'object' && options !== null, 'takes an object with join, the gateway to join');
   const world = createWorld(options, realPorts());
   const { ids, limits, deadlines, departures, random, clock, log } = world;
   const { type = 'agent', capabilities = [], maxTasks = limits.maxTasks, labels, resources } = options;
   const id = options.id ?? `node-${ids().slice(0, 8)}`;
-  check(Identifier.safeParse(id).success, `id '${id}' must be 1–64 of A-Z a-z 0-9 . _ : -`);
-  check(Capabilities.safeParse(capabilities).success, 'capabilities must be at most 64 names of A-Z a-z 0-9 . _ : -');
-  check(
-    MaxTasks.safeParse(maxTasks).success,
-    `maxTasks is ${maxTasks}, must be a whole number from 0 to ${limits.maxTasksMax}`,
-  );
-  const fault = faultOf({ labels, resources });
-  check(fault === null, `${fault}`);
   check(
     options.outbox === undefined || options.id !== undefined,
     'an outbox needs an id: who comes after is known by it',
   );
-  const incarnation = ids();
+  const handlers = handlersOf(options.handlers ?? []);
+  const claim = claimOf(
+    { nodeId: id, nodeType: type, incarnation: ids(), capabilities, maxTasks, labels, resources },
+    handlers,
+    limits,
+  );
   const dials = dialsOf(options.join, options.token, world);
   const outbox = options.outbox ?? memoryOutbox();
   const left = await outbox.open({ clock, log, limits, onRefusal: () => heartbeat() });
   const meter = options.load ?? createLoadMeter();
-  const handlers = new Map<string, Registration>();
-  for (const registration of options.handlers ?? []) handlers.set(registration.definition.type, registration);
   let announced: 'healthy' | 'busy' | 'offline' = 'healthy';
   let beat: Deadline | null = null;
   let drainDeadline: Deadline | null = null;
@@ -159,16 +155,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     parent: life,
     owner: {
       register: () => ({
-        nodeId: id,
-        nodeType: type,
-        incarnation,
-        capabilities: [...capabilities],
+        ...claim,
         maxTasks: slots(),
         taskTypes: taskTypes(),
         running: attempts.refs(),
         load: { ...meter.sample(), tasks: attempts.running },
-        ...(labels === undefined ? {} : { labels }),
-        ...(resources === undefined ? {} : { resources }),
       }),
       onUp: (welcome) => {
         attempts.drop(welcome.drop);
@@ -270,7 +261,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         nodeId: id,
         status: announced,
         load: { ...meter.sample(), tasks: attempts.running },
-        capabilities: [...capabilities],
+        capabilities: claim.capabilities,
         maxTasks: slots(),
         taskTypes: taskTypes(),
       },
@@ -303,7 +294,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return attempts.running;
     },
     handle(definition, handler) {
-      handlers.set(definition.type, defineHandler(definition, handler));
+      const registration = defineHandler(definition, handler);
+      checkHandler(handlers, registration, 'node.handle');
+      handlers.set(definition.type, registration);
       heartbeat();
     },
     unhandle(type) {

@@ -3,8 +3,8 @@ import { createGateway, createNode } from 'pincer';
 import { discover, findGateways, registryNodes } from 'pincer/discovery';
 import { createRegistry } from 'pincer/registry';
 
-const registry = await createRegistry({ apiKey: 'a-key-of-yours' });
-const source = () => registryNodes(registry.url, { apiKey: 'a-key-of-yours', region: 'attic' });
+const registry = await createRegistry({ apiKey: 'a-long-key-of-yours' });
+const source = () => registryNodes(registry.url, { apiKey: 'a-long-key-of-yours', region: 'attic' });
 
 const gateway = await createGateway({ id: 'hub' });
 const address = new URL(gateway.url).host;

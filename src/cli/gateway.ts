@@ -23,7 +23,11 @@ interface GatewayCommandOptions extends SharedOptions, AdvertiseOptions {
 export function gatewayCommand(): Command {
   return withAdvertising(withToken(withOutput(new Command('gateway'))))
     .description('run a gateway: nodes and clients dial it')
-    .option('--listen <host:port>', 'where to listen; anything but loopback needs a token', DEFAULT_ADDRESS)
+    .option(
+      '--listen <host:port>',
+      'where to listen; anything but loopback needs a token of at least 16 characters',
+      DEFAULT_ADDRESS,
+    )
     .option('--id <id>', 'the name of this gateway')
     .option(
       '--store <dir>',

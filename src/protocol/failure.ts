@@ -235,8 +235,8 @@ export const FAILURES = {
   OPTION_INVALID: kind(false, 'an option has a value it cannot have', 'The message names the option and its range.'),
   BIND_REFUSED: kind(
     false,
-    'the gateway would be open to the network without a token',
-    'Bind to 127.0.0.1, or set a token with `--token-file FILE` or PINCER_TOKEN.',
+    'the gateway would be open to the network without a token, or with one that is short',
+    'Bind to 127.0.0.1, or set a token of at least 16 characters (`openssl rand -hex 32`) with `--token-file FILE` or PINCER_TOKEN.',
   ),
   NODES_FILE_INVALID: kind(
     false,

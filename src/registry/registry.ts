@@ -2,8 +2,8 @@
 import { realPorts } from '../actors/real-ports.ts';
 import { createWorld, type WorldOptions } from '../actors/world.ts';
 import { PincerError } from '../protocol/failure.ts';
-import { addressOf, type HttpServer, serveHttp } from '../transport/http-server.ts';
-import { tokenVerifier } from '../transport/upgrade.ts';
+import { addressOf, type HttpServer, hostAndPortOf, serveHttp } from '../transport/http-server.ts';
+import { checkOpenToken, tokenVerifier } from '../transport/upgrade.ts';
 import { createApp } from './app.ts';
 import { journalLeases } from './journal.ts';
 import { type LeaseStore, memoryLeases } from './lease.ts';
@@ -13,7 +13,7 @@ import { LeaseBook } from './lease-book.ts';
 export interface RegistryServerOptions extends WorldOptions {
   /** Where to listen, `host:port`; port 0 = any free one. Default `127.0.0.1:0`. Plain HTTP: beyond this machine, put TLS before it. */
   readonly listen?: string;
-  /** What clients send as `Authorization: Bearer …`: 1–4096 printable ASCII characters. */
+  /** What clients send as `Authorization: Bearer …`: 1–4096 printable ASCII characters, 16 at least beyond this machine. */
   readonly apiKey: string;
   /** A folder for the leases, made if it is missing; one registry at a time. Default: they end with the process. */
   readonly folder?: string;
@@ -48,6 +48,7 @@ export async function createRegistry(options: RegistryServerOptions): Promise<Re
     throw new PincerError('OPTION_INVALID', `ttlMs is ${ttlMs}, must be a whole number from 1000 to 86400000`);
   }
   const verifier = tokenVerifier(apiKey);
+  checkOpenToken(apiKey, hostAndPortOf(listen).host, { code: 'OPTION_INVALID', what: 'key' });
   const store: LeaseStore = folder === undefined ? memoryLeases() : journalLeases(folder);
   const book = new LeaseBook({ clock, ids, store, ttlMs, nodesMax: limits.registryNodesMax });
   await book.open();

@@ -65,7 +65,7 @@ export function addressOf({ env }: { readonly env: unknown }): string {
   return (env as { incoming?: IncomingMessage }).incoming?.socket.remoteAddress ?? 'unknown';
 }
 
-function hostAndPortOf(listen: string): { host: string; port: number } {
+export function hostAndPortOf(listen: string): { host: string; port: number } {
   const port0 = /^(.*):0$/.exec(listen);
   const address = splitAddress(port0 === null ? listen : `${port0[1]}:1`);
   if (address === null) throw new PincerError('OPTION_INVALID', `listen is '${listen}', must be host:port`);

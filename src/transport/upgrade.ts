@@ -5,8 +5,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { PincerError } from '../protocol/failure.ts';
+import { type FailureCode, PincerError } from '../protocol/failure.ts';
 import type { Identity } from './link.ts';
+
+/** The shortest token that opens a listener to the network. No limit: nobody should be able to lower it. */
+const OPEN_TOKEN_LENGTH_MIN = 16;
 
 /** What a verifier may judge by. */
 export interface UpgradeRequest {
@@ -64,6 +67,17 @@ export function checkToken(token: string): void {
   if (!/^[\x21-\x7e]{1,4096}$/.test(token)) {
     throw new PincerError('OPTION_INVALID', 'the token must be 1–4096 printable ASCII characters without spaces');
   }
+}
+
+/**
+ * A token stands between a whole network and the listener, and may be guessed at as fast as the network goes. This
+ * machine is left alone: who can dial its loopback runs programs here already.
+ * @throws PincerError with that code, without the token, for one that is too short to listen with at that host
+ */
+export function checkOpenToken(token: string, host: string, { code, what }: { code: FailureCode; what: string }): void {
+  if (isLoopback(host) || token.length >= OPEN_TOKEN_LENGTH_MIN) return;
+  const message = `listening at ${host} takes a ${what} of at least ${OPEN_TOKEN_LENGTH_MIN} characters, this one has ${token.length}`;
+  throw new PincerError(code, message, { hint: 'Make one: `openssl rand -hex 32 > FILE`. Or listen at 127.0.0.1.' });
 }
 
 /** Whether an address or host name is one of this machine’s loopback. */

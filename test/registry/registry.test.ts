@@ -177,6 +177,7 @@ describe('a registry', () => {
   it.each<readonly [string, Partial<RegistryServerOptions>, RegExp]>([
     ['an address that is none', { listen: 'here' }, /listen is 'here'/],
     ['a key with a space', { apiKey: 'a b' }, /printable ASCII/],
+    ['a short key for other machines', { listen: '0.0.0.0:0', apiKey: 'short' }, /a key of at least 16 characters/],
     ['a TTL below a second', { ttlMs: 10 }, /ttlMs is 10/],
     [
       'an address of another machine',

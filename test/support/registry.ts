@@ -1,7 +1,7 @@
 /** A registry in this process, and how a test asks it without the client. */
 import { createRegistry, type RegistryServerOptions } from '../../src/registry/registry.ts';
 
-export const API_KEY = 'a-key-for-tests';
+export const API_KEY = 'a-key-for-the-tests';
 
 export async function startRegistry(options: Partial<RegistryServerOptions> = {}) {
   const registry = await createRegistry({ apiKey: API_KEY, ...options });

@@ -11,7 +11,8 @@ import type { WorldOptions } from '../world.ts';
 /** What `createGateway` takes. Everything has a default. */
 export interface GatewayOptions extends WorldOptions {
   /**
-   * Where to listen: `host:port`, port 0 for any free one. Default `127.0.0.1:0`. Anything but loopback needs a `token`.
+   * Where to listen: `host:port`, port 0 for any free one. Default `127.0.0.1:0`. Anything but loopback needs a `token` of at least 16
+   * characters.
    * Null: only in-process clients and nodes.
    */
   readonly listen?: string | null;

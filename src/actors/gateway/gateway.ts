@@ -45,7 +45,7 @@ import { Watchers } from './watchers.ts';
 
 /**
  * Starts a gateway and resolves when it serves.
- * @throws PincerError `BIND_REFUSED` for an open bind without a token, `OPTION_INVALID`, `STORE_UNAVAILABLE`.
+ * @throws PincerError `BIND_REFUSED` for an open bind without a token of 16 characters, `OPTION_INVALID`, `STORE_UNAVAILABLE`.
  */
 export async function createGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const real = realPorts();

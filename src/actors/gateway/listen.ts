@@ -1,18 +1,20 @@
-/** Where a gateway listens, and whom it lets in there. An open bind without a token is refused. */
+/** Where a gateway listens, and whom it lets in there. An open bind without a token is refused, or with a short one. */
 import { PincerError } from '../../protocol/failure.ts';
 import type { Listen } from '../../transport/link.ts';
-import { isLoopback, loopbackVerifier, tokenVerifier } from '../../transport/upgrade.ts';
+import { checkOpenToken, isLoopback, loopbackVerifier, tokenVerifier } from '../../transport/upgrade.ts';
 import { listenWebSocket } from '../../transport/websocket.ts';
 import type { World } from '../world.ts';
 
 /**
- * @throws PincerError `OPTION_INVALID` for a malformed address, `BIND_REFUSED` for any bind but loopback without a token.
+ * @throws PincerError `OPTION_INVALID` for a malformed address, `BIND_REFUSED` for any bind but loopback without a token
+ *   that is long enough.
  */
 export function listenAt(address: string, token: string | undefined, world: World): Listen {
   const { host, port } = parseAddress(address);
   if (token === undefined && !isLoopback(host)) {
     throw new PincerError('BIND_REFUSED', `listening at ${address} without a token would let anyone in`);
   }
+  if (token !== undefined) checkOpenToken(token, host, { code: 'BIND_REFUSED', what: 'token' });
   const { clock, limits, log } = world;
   return listenWebSocket({
     host,

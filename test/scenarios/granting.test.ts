@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { createGateway } from '../../src/actors/gateway/gateway.ts';
 import { createTestCluster } from '../../src/testing/cluster.ts';
-import { parseNodesFile } from '../../src/transport/discovery/nodes-file.ts';
+import { type ExpectedNode, parseNodesFile } from '../../src/transport/discovery/nodes-file.ts';
 
 /** The specification’s own example. */
 const NODES = parseNodesFile(
@@ -93,5 +94,32 @@ describe('a cluster that nodes.json describes', () => {
       capabilities: ['llm', 'memory', 'tools'],
       maxTasks: 5,
     });
+  });
+});
+
+const [SOME] = NODES as [ExpectedNode, ...ExpectedNode[]];
+
+describe('a list of nodes that a program gives', () => {
+  it.each<readonly [what: string, nodes: unknown, message: string]>([
+    ['no list', 'agent-01', 'nodes: '],
+    ['a node that says nothing', [{}], 'nodes[0].'],
+    ['an id by another name', [SOME, { ...SOME, nodeId: undefined, id: 'zz' }], 'nodes[1].nodeId: '],
+    ['an address that is none', [{ ...SOME, address: 'here' }], 'nodes[0].address: must be host:port'],
+    ['slots below zero', [{ ...SOME, maxTasks: -1 }], 'nodes[0].maxTasks: '],
+    ['a node twice', [SOME, SOME], 'nodes[1].nodeId: agent-01 is declared already'],
+  ])('is refused for %s, when a gateway starts and later on, and changes nothing', async (_what, given, message) => {
+    const nodes = given as readonly ExpectedNode[];
+    const refused = { code: 'OPTION_INVALID', message: expect.stringContaining(message) };
+    await expect(createGateway({ nodes, listen: null })).rejects.toMatchObject(refused);
+    await using gateway = await createGateway({ nodes: [SOME], listen: null });
+    let thrown: unknown;
+    try {
+      gateway.expect(nodes);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject(refused);
+    const client = gateway.client();
+    expect((await client.nodes()).map(({ nodeId }) => nodeId)).toEqual(['agent-01']);
   });
 });

@@ -55,6 +55,7 @@ export interface Gateway extends AsyncDisposable {
   /**
    * Takes the place of `nodes`: who is here is granted anew what it claims, at once; who is refused by it is evicted, and
    * what it ran is placed elsewhere.
+   * @throws PincerError `OPTION_INVALID` for nodes that are none, naming the field; nothing has changed then.
    */
   expect(nodes: readonly ExpectedNode[]): void;
   stats(): Promise<Answer<'stats'>>;

@@ -57,6 +57,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const strategyByType = new Map(
     Object.entries(options.strategyByType ?? {}).map(([type, name]) => [type, strategyOf(name, options.strategies)]),
   );
+  const granting = new Granting(options);
   const listens = [...(options.listeners ?? [])];
   if (options.listen !== null) listens.push(listenAt(options.listen ?? '127.0.0.1:0', options.token, world));
   const store = options.store ?? createMemoryStore({ clock, ids, limits });
@@ -79,7 +80,6 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     onCommand: (command) => queueMicrotask(() => run(command)),
     onError: (error) => log.error('gateway.crashed', { error: String(error) }),
   });
-  const granting = new Granting(options);
   const watchers = new Watchers(limits);
   const lease: Lease = new Lease(world, {
     store,

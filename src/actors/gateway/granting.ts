@@ -7,7 +7,7 @@ import { PincerError } from '../../protocol/failure.ts';
 import { defaultLimits } from '../../protocol/limits.ts';
 import type { NodeView } from '../../protocol/node.ts';
 import { NodeBook } from '../../transport/discovery/node-book.ts';
-import type { ExpectedNode } from '../../transport/discovery/nodes-file.ts';
+import { checkNodes, type ExpectedNode } from '../../transport/discovery/nodes-file.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import type { Session } from './session.ts';
 
@@ -28,14 +28,18 @@ export class Granting {
   /** What each session claimed last. */
   readonly #claims = new WeakMap<Session, Claim>();
 
+  /** @throws PincerError `OPTION_INVALID` for nodes that are none */
   constructor({ nodes = [], strictNodes = false }: Pick<GatewayOptions, 'nodes' | 'strictNodes'>) {
-    this.#expected.replace(nodes);
+    this.#expected.replace(checkNodes(nodes));
     this.#isStrict = strictNodes;
   }
 
-  /** Takes the place of what was declared before; `again` then says what that means for who is here. */
+  /**
+   * Takes the place of what was declared before; `again` then says what that means for who is here.
+   * @throws PincerError `OPTION_INVALID` for nodes that are none; what was declared before stays
+   */
   expect(nodes: readonly ExpectedNode[]): void {
-    this.#expected.replace(nodes);
+    this.#expected.replace(checkNodes(nodes));
   }
 
   /**

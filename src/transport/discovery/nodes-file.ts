@@ -21,6 +21,9 @@ const NodeEntry = z.strictObject({
 
 const NodesFile = z.strictObject({ nodes: z.array(NodeEntry).max(defaultLimits.nodesMax) });
 
+/** As above, of a program that says what a file would. */
+const NodeList = z.array(NodeEntry.omit({ id: true }).extend({ nodeId: Identifier })).max(defaultLimits.nodesMax);
+
 /** A node that nodes.json declares: what it may do at most. */
 export interface ExpectedNode {
   readonly nodeId: string;
@@ -63,6 +66,27 @@ export function parseNodesFile(text: string, file = 'nodes.json'): readonly Expe
     lines.set(id, place.line);
     return { nodeId: id, ...rest };
   });
+}
+
+/**
+ * The same of a list that a program gives, which no compiler need have seen.
+ * @throws PincerError `OPTION_INVALID`, naming the field
+ */
+export function checkNodes(nodes: unknown): readonly ExpectedNode[] {
+  const refuse = (path: readonly PropertyKey[], message: string): never => {
+    throw new PincerError('OPTION_INVALID', `${fieldOf(['nodes', ...path])}: ${plainText(message, 300)}`);
+  };
+  const checked = NodeList.safeParse(nodes);
+  if (!checked.success) {
+    const [issue] = checked.error.issues;
+    return refuse(issue?.path ?? [], issue?.message ?? 'not a list of nodes');
+  }
+  const seen = new Set<string>();
+  checked.data.forEach(({ nodeId }, index) => {
+    if (seen.has(nodeId)) refuse([index, 'nodeId'], `${nodeId} is declared already`);
+    seen.add(nodeId);
+  });
+  return checked.data;
 }
 
 function read(text: string, refuse: (place: Place, message: string) => never) {

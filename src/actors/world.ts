@@ -1,5 +1,6 @@
 /** What every gateway, node and client is given: the ports, its limits, its deadlines. Nothing here is global. */
 import { PincerError } from '../protocol/failure.ts';
+import { checkRelations } from '../protocol/limit-relations.ts';
 import { defaultLimits, type LimitName, type Limits } from '../protocol/limits.ts';
 import type { Clock, Ids, Log, Random } from '../protocol/ports.ts';
 import { Departures } from '../transport/departures.ts';
@@ -34,7 +35,8 @@ export interface WorldOptions {
 }
 
 /**
- * @throws PincerError `OPTION_INVALID` for an unknown limit or one that is not a number ≥ 0, and for an unknown `charts`.
+ * @throws PincerError `OPTION_INVALID` for an unknown limit, one that is not a number ≥ 0 or that contradicts another, and for
+ *   an unknown `charts`.
  */
 export function createWorld(
   options: WorldOptions,
@@ -63,5 +65,7 @@ function withDefaults(given: Partial<Limits>): Limits {
     }
   }
   const set = Object.entries(given).filter(([, value]) => value !== undefined) as [LimitName, number][];
-  return Object.freeze({ ...defaultLimits, ...Object.fromEntries(set) });
+  const limits = Object.freeze({ ...defaultLimits, ...Object.fromEntries(set) });
+  checkRelations(limits);
+  return limits;
 }

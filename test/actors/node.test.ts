@@ -100,7 +100,9 @@ describe('a node', () => {
   it('tells of a handler that it gets later at once, and of one it got while its link was away', async () => {
     await using cluster = await createTestCluster();
     const [now, away] = [new Puppets('now'), new Puppets('away')];
-    const node = await cluster.node('node-1', { limits: { heartbeatMs: 60_000 } });
+    const node = await cluster.node('node-1', {
+      limits: { heartbeatMs: 60_000, suspectAfterMs: 90_000, offlineAfterMs: 90_000 },
+    });
     const client = await cluster.client();
     for (const { task } of [now, away]) void client.submit(task, null);
     node.handle(now.task, now.on('node-1').handler as never);

@@ -11,7 +11,7 @@ const HANDLERS = fileURLToPath(new URL('handlers.mjs', import.meta.url));
 /** Shorter than the defaults, so that what takes a minute happens in seconds; otherwise the same in proportion. */
 const LIMITS = {
   ...{ heartbeatMs: 1_000, suspectAfterMs: 2_000, offlineAfterMs: 5_000, removeAfterMs: 20_000 },
-  ...{ resumeWindowMs: 2_000, reconnectMaxMs: 1_000, leaseMs: 3_000, leaseRenewMs: 1_000, sweepMs: 500 },
+  ...{ resumeWindowMs: 2_000, reconnectMaxMs: 1_000, leaseMs: 3_000, fenceMs: 2_000, leaseRenewMs: 900, sweepMs: 500 },
 } as const;
 
 /** The same for the client of the run. */

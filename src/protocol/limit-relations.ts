@@ -1,0 +1,53 @@
+/**
+ * What limits must be to each other. Each by itself may be any number; together they may say what cannot hold: a claim
+ * that is trusted after it has run out, a node that is suspect between two of its heartbeats.
+ */
+import { PincerError } from './failure.ts';
+import type { LimitName, Limits } from './limits.ts';
+
+interface Relation {
+  readonly less: LimitName;
+  readonly more: LimitName;
+  /** Whether both may be the same. */
+  readonly mayEqual: boolean;
+}
+
+/** Every relation that is held to. docs/limits.md names them, and a test compares both. */
+export const LIMIT_RELATIONS: readonly Relation[] = [
+  below('payloadBytesMax', 'frameBytesMax'),
+  upTo('frameBytesTarget', 'frameBytesMax'),
+  upTo('sendBytesLow', 'sendBytesHigh'),
+  upTo('sendBytesHigh', 'sendBytesMax'),
+  below('heartbeatMs', 'suspectAfterMs'),
+  upTo('suspectAfterMs', 'offlineAfterMs'),
+  upTo('taskTimeoutMs', 'taskTimeoutMsMax'),
+  upTo('attemptsDefault', 'attemptsMax'),
+  upTo('maxTasks', 'maxTasksMax'),
+  below('leaseRenewMs', 'fenceMs'),
+  below('fenceMs', 'leaseMs'),
+  upTo('channelLeaseMs', 'channelLeaseMsMax'),
+];
+
+/** @throws PincerError `OPTION_INVALID`, naming both limits and what they are */
+export function checkRelations(limits: Limits): void {
+  for (const { less, more, mayEqual } of LIMIT_RELATIONS) {
+    const [small, large] = [limits[less], limits[more]];
+    if (small < large || (mayEqual && small === large)) continue;
+    const must = mayEqual ? 'at most' : 'less than';
+    throw new PincerError(
+      'OPTION_INVALID',
+      `limits.${less} is ${small}, must be ${must} limits.${more}, which is ${large}`,
+      {
+        hint: 'Set both: what is not set has its default, which docs/limits.md names.',
+      },
+    );
+  }
+}
+
+function below(less: LimitName, more: LimitName): Relation {
+  return { less, more, mayEqual: false };
+}
+
+function upTo(less: LimitName, more: LimitName): Relation {
+  return { less, more, mayEqual: true };
+}

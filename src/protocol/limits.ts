@@ -179,7 +179,7 @@ export const LIMITS = {
     2_592_000_000,
     'ms',
     'The longest timeout a task may ask for (30 days).',
-    'The submit is refused with MESSAGE_INVALID.',
+    'The submit is refused: with OPTION_INVALID by the client’s own check, with MESSAGE_INVALID by the gateway’s.',
   ),
   cancelGraceMs: limit(
     5_000,
@@ -209,7 +209,7 @@ export const LIMITS = {
     100,
     'count',
     'The most attempts a task may ask for.',
-    'The submit is refused with MESSAGE_INVALID.',
+    'The submit is refused: with OPTION_INVALID by the client’s own check, with MESSAGE_INVALID by the gateway’s.',
   ),
   crashesMax: limit(
     5,
@@ -247,7 +247,7 @@ export const LIMITS = {
     256,
     'count',
     'Tasks that one task may depend on.',
-    'The submit is refused with MESSAGE_INVALID.',
+    'The submit is refused: with OPTION_INVALID by the client’s own check, with MESSAGE_INVALID by the gateway’s.',
   ),
   ordersMax: limit(
     10_000,
@@ -360,7 +360,12 @@ export const LIMITS = {
 
   // Nodes
   maxTasks: limit(5, 'count', 'Slots of a node that does not say.', '–'),
-  maxTasksMax: limit(10_000, 'count', 'Slots one node may grant.', 'The registration is refused with MESSAGE_INVALID.'),
+  maxTasksMax: limit(
+    10_000,
+    'count',
+    'Slots one node may grant.',
+    'The registration is refused: with OPTION_INVALID by the node’s own check, with MESSAGE_INVALID by the gateway’s.',
+  ),
   outboxResultsMax: limit(
     10_000,
     'count',

@@ -307,7 +307,10 @@ export class Post implements Departing {
 
 /** `CODE: message`, within the 123 bytes that a WebSocket close frame has room for. */
 function reasonOf(error: PincerError): string {
-  const text = `${error.code}: ${error.message}`.replace(/[^\x20-\x7e]/g, '?');
+  const text = `${error.code}: ${error.message}`
+    .replace(/[–—]/g, '-')
+    .replace(/[‘’]/g, "'")
+    .replace(/[^\x20-\x7e]/g, '?');
   return text.length > 123 ? `${text.slice(0, 120)}...` : text;
 }
 

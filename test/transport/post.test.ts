@@ -87,6 +87,12 @@ function progress(taskId: string, body: number): Message {
 }
 
 describe('a post', () => {
+  it('gives its reason for closing in ASCII, with a hyphen for a dash', () => {
+    const { post, link } = posted();
+    post.close(new PincerError('MESSAGE_INVALID', 'the gateway’s id must be 1–64 letters, not é'));
+    expect(link.ended).toMatch(/ MESSAGE_INVALID: the gateway's id must be 1-64 letters, not \?$/);
+  });
+
   it('sends what was gathered during a turn as one frame', async () => {
     const { post, clock, frames } = posted();
     for (const received of [1, 2, 3]) post.send(ack(received));

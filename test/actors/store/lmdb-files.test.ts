@@ -235,7 +235,9 @@ describe('a store that is opened again', () => {
 
   it('is not found where there is none, and makes none to look at it', async () => {
     const dir = aDir();
-    await expect(checkStore(dir)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    const missing = { code: 'OPTION_INVALID', message: `there is no store in ${dir}`, retryable: false };
+    await expect(checkStore(dir)).rejects.toMatchObject(missing);
+    await expect(compactStore(dir)).rejects.toMatchObject(missing);
     expect(existsSync(dir)).toBe(false);
   });
 

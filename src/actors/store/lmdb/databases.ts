@@ -29,12 +29,15 @@ export interface OpenOptions {
   readonly mapBytes?: number | undefined;
 }
 
-/** Opens the databases of a directory, while nobody writes to them. Rejects with STORE_UNSUPPORTED, STORE_INCOMPATIBLE or STORE_UNAVAILABLE. */
+/** Opens the databases of a directory, while nobody writes to them. Rejects with OPTION_INVALID where one has to
+ * be there and is not, STORE_UNSUPPORTED, STORE_INCOMPATIBLE or STORE_UNAVAILABLE. */
 export async function openDatabases(dir: string, options: OpenOptions = {}): Promise<Databases> {
   const { open } = await loadLmdb();
   const { readOnly = false, isThere = readOnly } = options;
   if (isThere && !existsSync(join(dir, FILE_NAME))) {
-    throw new PincerError('STORE_UNAVAILABLE', `there is no store in ${dir}`);
+    throw new PincerError('OPTION_INVALID', `there is no store in ${dir}`, {
+      hint: 'Name the directory that a gateway has its tasks in: `--store DIR`.',
+    });
   }
   try {
     if (!readOnly) mkdirSync(dir, { recursive: true, mode: 0o700 });

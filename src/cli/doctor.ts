@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { type CheckName, type Client, type Finding, VERSION } from '../index.ts';
 import { type Diagnosis, tell } from './diagnosis.ts';
 import { examineStore } from './doctor-store.ts';
-import { parseWhole } from './option-values.ts';
+import { parsePlace, parseWhole } from './option-values.ts';
 import { type ClientCommandOptions, DEFAULT_ADDRESS, withClient, withGateway } from './options.ts';
 import { createOutput, duration } from './output.ts';
 import { storeDir } from './store-place.ts';
@@ -26,7 +26,11 @@ export function doctorCommand(): Command {
   return withClient(new Command('doctor'))
     .description('look for what is wrong with a cluster, and say what to do')
     .option('--limit <n>', 'look at so many tasks at most, newest first', parseWhole(1, 10_000_000), 10_000)
-    .option('--store <dir>', 'look at all of the store in this directory instead, with or without a gateway')
+    .option(
+      '--store <dir>',
+      'look at all of the store in this directory instead, with or without a gateway',
+      parsePlace,
+    )
     .addHelpText('after', '\nReads only. Exits with 10 when something is wrong.')
     .action(async (options: DoctorOptions) => {
       if (options.store !== undefined) {

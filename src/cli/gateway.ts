@@ -1,10 +1,11 @@
 /** `pincer gateway`: the hub, until it is told to stop. */
 import { sep } from 'node:path';
 import { Command } from 'commander';
+import { PincerError } from '../client.ts';
 import type { Discovery, DiscoveryNews } from '../discovery.ts';
 import { createGateway, type Gateway, type Limits, type Log, plainText } from '../index.ts';
 import { type AdvertiseOptions, announcementsOf, withAdvertising } from './discovery.ts';
-import { collectLimit } from './option-values.ts';
+import { collectLimit, parsePlace } from './option-values.ts';
 import { chartsOf, DEFAULT_ADDRESS, logOf, type SharedOptions, tokenOf, withOutput, withToken } from './options.ts';
 import { createOutput, type Output } from './output.ts';
 import { onSignals } from './signals.ts';
@@ -32,13 +33,15 @@ export function gatewayCommand(): Command {
     .option(
       '--store <dir>',
       'where tasks are kept: a directory, which gateways of this machine may share, or "memory" (default: a directory for the port)',
+      parsePlace,
     )
     .option('--strategy <name>', 'how nodes are chosen', 'least-connections')
     .option(
       '--nodes <file>',
       'nodes.json: the nodes that are expected, and what each may do; read again when it changes',
+      parsePlace,
     )
-    .option('--strict-nodes', 'refuse nodes that are not in --nodes')
+    .option('--strict-nodes', 'with --nodes: refuse nodes that are not in it')
     .option('--limit <name=value>', 'a limit of docs/limits.md, such as drainMs=5000; repeatable', collectLimit)
     .option('--verbose', 'log every state change to stderr')
     .addHelpText(
@@ -50,6 +53,12 @@ export function gatewayCommand(): Command {
     .action(async (options: GatewayCommandOptions) => {
       const output = createOutput(options);
       const { listen, id, strategy, store, nodes, strictNodes, limit = {} } = options;
+      if (strictNodes === true && nodes === undefined) {
+        throw new PincerError(
+          'OPTION_INVALID',
+          '--strict-nodes needs --nodes: without a list every node would be refused',
+        );
+      }
       const log = logOf(options);
       const place = storePlace(store, listen);
       const announcements = await announcementsOf(options, listen);

@@ -17,7 +17,15 @@ import {
 } from '../node.ts';
 import { type FindOptions, finderOf, withFinding } from './discovery.ts';
 import { EXIT, exitCodeOfSignal } from './exit-codes.ts';
-import { collect, collectAmount, collectLimit, collectPair, parseList, parseWhole } from './option-values.ts';
+import {
+  collect,
+  collectAmount,
+  collectLimit,
+  collectPair,
+  parseList,
+  parsePlace,
+  parseWhole,
+} from './option-values.ts';
 import {
   chartsOf,
   DEFAULT_ADDRESS,
@@ -84,6 +92,7 @@ export function nodeCommand(): Command {
     .option(
       '--outbox <dir>',
       'with --id: where results are kept until a gateway has them, so that they outlive this process; a directory of its own',
+      parsePlace,
     )
     .option('--limit <name=value>', 'a limit of docs/limits.md, such as drainMs=5000; repeatable', collectLimit)
     .option('--verbose', 'log every state change to stderr')

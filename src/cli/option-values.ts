@@ -21,6 +21,18 @@ export function parseWhole(min: number, max: number): (text: string) => number {
   };
 }
 
+/** A file or directory. An empty one would be the current directory to some and nothing at all to others. */
+export function parsePlace(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('must not be empty.');
+  return text;
+}
+
+/** The cursor of a list of tasks: what the last page gave. */
+export function parseCursor(text: string): string {
+  if (!/^\d{1,16}$/.test(text)) throw new InvalidArgumentError('must be the cursor that the last page gave.');
+  return text;
+}
+
 export function parseList(text: string): string[] {
   return text
     .split(',')

@@ -1,7 +1,7 @@
 /** `pincer registry`: where nodes and gateways that are not on one network find each other. */
 import { Command } from 'commander';
 import { createRegistry } from '../registry.ts';
-import { parseDuration } from './option-values.ts';
+import { parseDuration, parsePlace } from './option-values.ts';
 import { logOf, type SharedOptions, withOutput } from './options.ts';
 import { createOutput } from './output.ts';
 import { secretIn } from './secret-file.ts';
@@ -24,7 +24,7 @@ export function registryCommand(): Command {
       '127.0.0.1:7480',
     )
     .requiredOption('--api-key-file <file>', 'file with the key that clients must send')
-    .option('--data <folder>', 'keep registrations here, so that they outlive this process')
+    .option('--data <folder>', 'keep registrations here, so that they outlive this process', parsePlace)
     .option('--ttl <duration>', 'how long a registration lasts without a heartbeat', parseDuration, 30_000)
     .option('--verbose', 'log every registration to stderr')
     .addHelpText('after', '\nThe API is described at /openapi.json. Stops with SIGTERM or Ctrl-C.')

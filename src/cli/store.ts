@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { plainText } from '../client.ts';
 import { checkStore, compactStore, exportStore, type StoreFault } from '../store.ts';
 import { EXIT } from './exit-codes.ts';
+import { parsePlace } from './option-values.ts';
 import { DEFAULT_ADDRESS, type SharedOptions, withOutput } from './options.ts';
 import { createOutput } from './output.ts';
 import { storeDir } from './store-place.ts';
@@ -22,7 +23,7 @@ export function storeCommand(): Command {
   );
   command.addCommand(
     withStore('compact', 'give room back to the disk that forgotten tasks have left')
-      .option('--to <file>', 'write a copy instead, while gateways go on working')
+      .option('--to <file>', 'write a copy instead, while gateways go on working', parsePlace)
       .action(compact),
   );
   command.addCommand(
@@ -34,7 +35,7 @@ export function storeCommand(): Command {
 function withStore(name: string, description: string): Command {
   return withOutput(new Command(name))
     .description(description)
-    .option('--store <dir>', 'the directory (default: that of a gateway at the default address)');
+    .option('--store <dir>', 'the directory (default: that of a gateway at the default address)', parsePlace);
 }
 
 async function check(options: StoreOptions): Promise<void> {

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { PincerError, plainText, TASK_STATUSES } from '../client.ts';
 import type { TaskStatus, TaskView } from '../index.ts';
 import { onStdout } from './colours.ts';
-import { parseList, parseWhole } from './option-values.ts';
+import { parseCursor, parseList, parseWhole } from './option-values.ts';
 import { type ClientCommandOptions, withClient, withGateway } from './options.ts';
 import { duration, table, toPrettyJson } from './output.ts';
 import { retryCommand } from './retry.ts';
@@ -26,7 +26,7 @@ export function tasksCommand(): Command {
       .option('--type <type>', 'only this type')
       .option('--node <id>', 'only those of this node')
       .option('--limit <n>', 'how many at most', parseWhole(1, 1_000), 100)
-      .option('--cursor <cursor>', 'go on where the last list ended')
+      .option('--cursor <cursor>', 'go on where the last list ended', parseCursor)
       .option('--wide', 'do not shorten columns')
       .action(async (options: ListOptions) => {
         const { status, type, node, limit, cursor } = options;

@@ -4,10 +4,32 @@ import process from 'node:process';
 import { InvalidArgumentError } from 'commander';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { invocationOf } from '../../src/cli/demo.ts';
-import { collectAmount, collectPair, parseDuration, parseList, parseWhole } from '../../src/cli/option-values.ts';
+import { doctorCommand } from '../../src/cli/doctor.ts';
+import { gatewayCommand } from '../../src/cli/gateway.ts';
+import { nodeCommand } from '../../src/cli/node.ts';
+import {
+  collectAmount,
+  collectPair,
+  parseDuration,
+  parseList,
+  parsePlace,
+  parseWhole,
+} from '../../src/cli/option-values.ts';
 import { chartsOf, gatewayUrlsOf, linkLog, tokenOf } from '../../src/cli/options.ts';
 import type { Output } from '../../src/cli/output.ts';
+import { registryCommand } from '../../src/cli/registry.ts';
+import { storeCommand } from '../../src/cli/store.ts';
+import { tasksCommand } from '../../src/cli/tasks.ts';
 import { scratchDirectory } from '../handlers/tool-runner.ts';
+
+const COMMANDS = {
+  gateway: gatewayCommand,
+  node: nodeCommand,
+  doctor: doctorCommand,
+  store: storeCommand,
+  registry: registryCommand,
+  tasks: tasksCommand,
+};
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -25,6 +47,28 @@ describe('a value on the command line', () => {
     for (const text of ['0', '11', '1.5', '-1', '', ' 1', '0x1', '1e0']) {
       expect(() => parse(text), text).toThrow('from 1 to 10');
     }
+  });
+
+  it('is a place with a name', () => {
+    expect(parsePlace('./tasks')).toBe('./tasks');
+    for (const text of ['', ' ']) expect(() => parsePlace(text)).toThrow('must not be empty');
+  });
+
+  it.each([
+    ['gateway', ['--store', '']],
+    ['gateway', ['--nodes', '']],
+    ['node', ['--outbox', '']],
+    ['doctor', ['--store', '']],
+    ['store', ['check', '--store', '']],
+    ['store', ['compact', '--to', '']],
+    ['registry', ['--data', '']],
+    ['tasks', ['ls', '--cursor', 'zz']],
+  ])('of pincer %s is refused as %j, before anything is done', async (name, args) => {
+    const command = COMMANDS[name as keyof typeof COMMANDS]();
+    for (const each of [command, ...command.commands]) each.exitOverride().configureOutput({ writeErr() {} });
+    await expect(command.parseAsync(args, { from: 'user' })).rejects.toMatchObject({
+      code: 'commander.invalidArgument',
+    });
   });
 
   it('is a list without empty items', () => {
@@ -106,4 +150,12 @@ it('the next commands of the demo are printed as this one was called', () => {
   expect(invocationOf(path.join(process.cwd(), 'dist/cli/main.js'), { npm_command: 'run-script' })).toBe(
     `node ${path.join('dist', 'cli', 'main.js')}`,
   );
+});
+
+it('a strict gateway without a list of nodes is refused: it would take none', async () => {
+  const started = gatewayCommand().parseAsync(['--strict-nodes', '--listen', '127.0.0.1:0'], { from: 'user' });
+  await expect(started).rejects.toMatchObject({
+    code: 'OPTION_INVALID',
+    message: expect.stringContaining('--strict-nodes needs --nodes'),
+  });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { dataDir, storeAt, storePlace } from '../../src/cli/store-place.ts';
+import { lmdbStore } from '../../src/store.ts';
 
 const linux = { environment: {}, platform: 'linux', home: '/ann' } as const;
 const PORT = '127.0.0.1:7443';
@@ -33,5 +34,13 @@ describe('the store of a gateway', () => {
   it('is the directory of --store', async () => {
     expect(storePlace('/srv/tasks', '127.0.0.1:0', linux)).toBe('/srv/tasks');
     expect((await storeAt('/srv/tasks', {})).store?.kind).toBe('lmdb');
+  });
+
+  it('has a name, which is not made up for who gives an empty one', () => {
+    for (const dir of ['', ' ']) {
+      expect(() => lmdbStore(dir)).toThrow(
+        expect.objectContaining({ code: 'OPTION_INVALID', message: expect.stringContaining('the directory is empty') }),
+      );
+    }
   });
 });

@@ -53,8 +53,10 @@ export interface LmdbStoreOptions {
  * Opening rejects with `STORE_UNSUPPORTED` where there is no build of the `lmdb` package, `STORE_INCOMPATIBLE` if another
  * version of Pincer wrote the directory, and `STORE_UNAVAILABLE` if it cannot be used; so does each call later on, while
  * the disk is full or gone, and nothing of what was acknowledged is lost by that.
+ * @throws PincerError `OPTION_INVALID` for a directory without a name
  */
 export function lmdbStore(dir: string, options: LmdbStoreOptions = {}): contract.Store {
+  if (dir.trim() === '') throw new PincerError('OPTION_INVALID', 'lmdbStore: the directory is empty, must be named');
   const { clock, ids, limits, noSync, thread = false } = options;
   if (!thread || !existsSync(ENTRY) || clock !== undefined || ids !== undefined) return new LmdbStore(dir, options);
   return threadedStore({

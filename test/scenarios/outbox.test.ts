@@ -134,7 +134,9 @@ describe('a node that is killed with a result that no gateway has', () => {
 
   it('and whose name is taken by a client, or by a process that is not let in, loses it', async () => {
     for (const claim of [{ nodeType: 'client', maxTasks: 0 }, { capabilities: ['root'] }] as const) {
-      const nodes = [{ nodeId: 'node-1', type: 'agent', capabilities: [], maxTasks: 1, address: '127.0.0.1:1' }] as never;
+      const nodes = [
+        { nodeId: 'node-1', type: 'agent', capabilities: [], maxTasks: 1, address: '127.0.0.1:1' },
+      ] as never;
       const { cluster, puppets, ended, runsOf } = await killed();
       await using _ = cluster;
       await cluster.node('node-2', { handlers: [puppets.on('node-2')] });

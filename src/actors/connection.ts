@@ -223,6 +223,7 @@ export function connect(
   function goDown(): void {
     isUp = false;
     beat?.clear();
+    if (move !== null) leave();
     log.info('link.down', { code: lastError?.code });
     owner.onDown();
     letThrough();
@@ -266,6 +267,7 @@ export function connect(
 
   /** To another gateway, if one is there, and with a new session in any case: whoever waits for it asks again. */
   function leave(): void {
+    move?.clear();
     move = null;
     movedAt = clock.now();
     // With what it owes the gateway.

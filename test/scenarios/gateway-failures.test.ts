@@ -244,6 +244,30 @@ describe('a gateway that drains beside another', () => {
     expect(await cluster.until(late.outcome(), 30_000)).toMatchObject({ status: 'completed' });
   });
 
+  it('is not left once more by who has gone to another one when it stopped', async () => {
+    await using cluster = await createTestCluster({ gateways: 2, limits: { drainMs: 120_000 } });
+    const puppets = new Puppets();
+    await cluster.node('node-1', { via: [1], handlers: [puppets.on('node-1')] });
+    const client = await cluster.client('client-1', { via: [1, 2] });
+    client.submit(puppets.task, null, { watch: false });
+    await cluster.until(() => puppets.runs.length === 1);
+    cluster.killGateway(2);
+    await cluster.advance(20_000);
+    const drained = cluster.gateway.drain();
+    await cluster.settle();
+    const late = client.submit(puppets.task, 'late');
+    // It has left this one, has found no other, and is about to try again.
+    await cluster.until(() => client.isConnected, 10_000);
+    await cluster.restartGateway(2);
+    puppets.only.finish();
+    await cluster.until(drained, 10_000);
+    await cluster.until(late.accepted(), 10_000);
+    for (let look = 0; look < 60; look += 1) {
+      await cluster.advance(500);
+      expect(client.isConnected).toBe(true);
+    }
+  });
+
   it('is replaced under load without one failed submit, and without running anything twice', async () => {
     const cluster = await createTestCluster({ gateways: 2 });
     await using _ = cluster;

@@ -26,7 +26,10 @@ export interface SubmitOptions {
   readonly node?: string;
   /** The node that takes it if it has room, such as the one with warm caches; else any other does, at once. */
   readonly prefer?: string;
-  /** What the task should stay close to: where the strategy is `consistent-hash`, tasks of one key go to one node. */
+  /**
+   * What the task should stay close to: where the strategy is `consistent-hash`, tasks of one key go to one node, until it
+   * is more than half full and 1.25 times as full as the average.
+   */
   readonly affinityKey?: string;
   /** Not before this many milliseconds from now. */
   readonly delayMs?: number;

@@ -161,6 +161,21 @@ describe('consistent-hash', () => {
   });
 });
 
+describe('consistent-hash, with tasks of one key at once', () => {
+  it('keeps them together until their node is half full, and then takes the others in, too', () => {
+    let nodes: readonly Candidate[] = ['a', 'b', 'c'].map((nodeId) => aCandidate({ nodeId, slots: 50 }));
+    const chosen: string[] = [];
+    for (let turn = 0; turn < 60; turn += 1) {
+      const nodeId = strategies['consistent-hash'](nodes, aPlacement({ turn, affinityKey: 'one' })) ?? '';
+      chosen.push(nodeId);
+      nodes = nodes.map((node) => (node.nodeId === nodeId ? { ...node, running: node.running + 1 } : node));
+    }
+    expect(new Set(chosen.slice(0, 25)).size).toBe(1);
+    expect(new Set(chosen).size).toBeGreaterThan(1);
+    expect(nodes.find(({ nodeId }) => nodeId === chosen[0])?.running).toBeLessThan(50);
+  });
+});
+
 describe('power-of-two', () => {
   it('keeps two of a kind nearly even under load', () => {
     const nodes = ['a', 'b', 'c', 'd', 'e'].map((nodeId) => ({ nodeId, running: 0 }));

@@ -2,10 +2,12 @@ import type { Candidate, Strategy } from './placement.ts';
 
 /** A node may have this many times the average share of taken slots before its keys go to their second choice. */
 const LOAD_FACTOR = 1.25;
+/** Whatever the average is: below this share of its slots there is nothing to balance that would be worth to part a key. */
+const SHARE_FREE = 0.5;
 
 /**
  * Keeps tasks of one affinity key on one node: rendezvous hashing, so that a node that comes or goes moves only the keys
- * that are its own, with bounded load. Without a key the task id decides, which spreads but keeps nothing together.
+ * that are its own, with bounded load: a node that is more than half full and above the average gives its keys away. Without a key the task id decides, which spreads but keeps nothing together.
  * @see Thaler and Ravishankar, “Using Name-Based Mappings to Increase Hit Rates”, 1998
  * @see Mirrokni, Thorup and Zadimoghaddam, “Consistent Hashing with Bounded Loads”, 2016
  */
@@ -17,7 +19,7 @@ export const consistentHash: Strategy = (candidates, { affinityKey, taskId }) =>
     running += candidate.running;
     slots += candidate.slots;
   }
-  const shareMax = (LOAD_FACTOR * running) / slots;
+  const shareMax = Math.max(SHARE_FREE, (LOAD_FACTOR * running) / slots);
   let best: Candidate | undefined;
   let bestScore = -1;
   let isBestWithin = false;

@@ -1,4 +1,9 @@
 /** The node’s door: join a gateway and run handlers, without a gateway or a store. */
+export type { GatewayCalls } from './actors/client/calls.ts';
+export type { TaskHandle } from './actors/client/handle.ts';
+export type { SubmitOptions } from './actors/client/submit-spec.ts';
+export type { Target } from './actors/dials.ts';
+export type { MessageHandler, Messaging, PeerMessage, Selection, SendOptions } from './actors/messenger.ts';
 export { diskOutbox } from './actors/node/disk-outbox.ts';
 export { createNode, type Node, type NodeOptions } from './actors/node/node.ts';
 export type { Outbox } from './actors/node/outbox.ts';
@@ -8,8 +13,11 @@ export {
   type Call,
   defineTask,
   type Handler,
+  type InputOf,
+  type ResultOf,
   type TaskDefinition,
   type TaskOptions,
 } from './actors/task-definition.ts';
 export { type IsolationOptions, isolatedHandler } from './isolation/isolated-handler.ts';
-export { PincerError } from './protocol/failure.ts';
+export { type FailureCode, PincerError } from './protocol/failure.ts';
+export type { Dial } from './transport/link.ts';

@@ -14,6 +14,7 @@ export type NodeKind = z.infer<typeof NodeKind>;
 /** The states of a node as the gateway sees it. */
 export const NODE_STATUSES = ['online', 'busy', 'unhealthy', 'draining', 'offline', 'removed'] as const;
 export const NodeStatus = z.enum(NODE_STATUSES);
+/** The state of a node as the gateway sees it, such as `online`. */
 export type NodeStatus = z.infer<typeof NodeStatus>;
 
 /** How a node fares. `cpu` and `memory` are shares in [0, 1] of what its container or host has; `tasks` counts running attempts. */

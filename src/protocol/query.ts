@@ -126,4 +126,5 @@ export const ANSWERS = {
     cursor: z.string().optional(),
   }),
 } as const;
+/** What the gateway answers to one kind of question, such as `Answer<'stats'>`. */
 export type Answer<What extends keyof typeof ANSWERS> = z.infer<(typeof ANSWERS)[What]>;

@@ -20,6 +20,7 @@ export interface LinkEvents {
   onDrain?(): void;
 }
 
+/** One connection, whichever side opened it: whole frames in order, until it closes. */
 export interface Link {
   /** Where the other end is, for logs: `127.0.0.1:50312`, `memory:3`. */
   readonly remoteAddress: string;

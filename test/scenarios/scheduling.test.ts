@@ -338,6 +338,21 @@ describe('what a queue is asked for beside running tasks', () => {
   });
 });
 
+describe('a delay', () => {
+  it('of nothing is none, and of less than that is refused', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    await cluster.node('n', { handlers: [puppets.on('n')] });
+    const client = await cluster.client();
+    const now = client.submit(puppets.task, 'now', { delayMs: 0 });
+    await cluster.until(() => puppets.runs.length === 1, 1_000);
+    puppets.only.finish('done');
+    expect(await cluster.until(now.result())).toBe('done');
+    const before = client.submit(puppets.task, 'before', { delayMs: -1 });
+    await expect(cluster.until(before.accepted())).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+  });
+});
+
 describe('classes of tasks that nobody can do', () => {
   it('are forgotten when their tasks have gone: no claim looks at them any more', async () => {
     await using cluster = await createTestCluster();

@@ -123,7 +123,8 @@ function addOptions(spec: Spec, definition: TaskDefinition, options: SubmitOptio
   if (node !== undefined) spec.node = node;
   if (prefer !== undefined) spec.prefer = prefer;
   if (affinityKey !== undefined) spec.affinityKey = affinityKey;
-  if (delayMs !== undefined) spec.delay = delayMs;
+  // None is what a computed delay comes to when its time is now.
+  if (delayMs !== undefined && delayMs !== 0) spec.delay = delayMs;
   if (ttlMs !== undefined) spec.ttl = ttlMs;
   if (deadlineMs !== undefined) spec.deadline = deadlineMs;
   if (fairKey !== undefined) spec.fairKey = fairKey;

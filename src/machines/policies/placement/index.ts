@@ -17,6 +17,7 @@ export const strategies = {
   'power-of-two': powerOfTwo,
 } as const satisfies Record<string, Strategy>;
 
+/** The name of one of the strategies that Pincer has, such as `least-connections`. */
 export type StrategyName = keyof typeof strategies;
 
 /**

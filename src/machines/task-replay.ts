@@ -43,6 +43,8 @@ export interface Replay {
   /** False: entries are missing, so that what was counted in them is not known. */
   readonly isWhole: boolean;
   readonly told: Told;
+  /** What its status may be: that which is told, and others where the entries are missing that would rule them out. */
+  readonly statuses: readonly TaskStatus[];
   /** What cannot have happened, as sentences. */
   readonly problems: readonly string[];
 }
@@ -60,16 +62,16 @@ export function replayHistory(history: readonly HistoryEntry[], options: ReplayO
   const problems = turns.flatMap(({ entry, problem }) =>
     problem === null ? [] : [`entry ${entry.n}, ${entry.event}: ${problem}`],
   );
-  return { turns, isWhole: player.isWhole, told: player.told, problems };
+  return { turns, isWhole: player.isWhole, told: player.told, statuses: player.statuses, problems };
 }
 
 /** What a record says otherwise than its history tells, as sentences. Of a history with gaps only what can be known. */
-export function contradictions(record: Told, { told, isWhole }: Replay): string[] {
+export function contradictions(record: Told, { told, isWhole, statuses }: Replay): string[] {
   const said: string[] = [];
   const compare = (what: string, inRecord: unknown, inHistory: unknown): void => {
     if (inRecord !== inHistory) said.push(`the record has ${what} ${inRecord}, its history tells ${inHistory}`);
   };
-  compare('status', record.status, told.status);
+  if (!statuses.includes(record.status)) compare('status', record.status, told.status);
   compare('attempt', record.attempt, told.attempt);
   if (isWhole) {
     compare('failures', record.failures, told.failures);
@@ -90,6 +92,8 @@ class Player {
   #isCancelled = false;
   /** Whether the present attempt is known to have started: the chart takes an adopted one for running either way. */
   #hasStarted = false;
+  /** Of the present attempt: whether it is missing if it has started, and if it is to be cancelled. */
+  #missing = { start: false, cancel: false };
   #failures = 0;
   #crashes = 0;
   #attempt = 0;
@@ -106,6 +110,14 @@ class Player {
     const held = this.#hasStarted ? 'running' : 'assigned';
     const status = (isPlaced ? held : value) as TaskStatus;
     return { status, attempt: this.#attempt, failures: this.#failures, crashes: this.#crashes };
+  }
+
+  get statuses(): TaskStatus[] {
+    const { status } = this.told;
+    if (status !== 'assigned' && status !== 'running') return [status];
+    const { start, cancel } = this.#missing;
+    const held: TaskStatus[] = start ? ['assigned', 'running'] : [status];
+    return cancel ? [...held, 'cancelling'] : held;
   }
 
   take(entry: HistoryEntry, index: number): ReplayTurn {
@@ -161,13 +173,28 @@ class Player {
     this.isWhole = false;
     const { event, attempt, node = '' } = entry;
     const isWaiting = event === 'task.claimed' || event === 'task.due' || !isHeld(entry);
-    this.#snapshot = this.#fresh(index, event === 'task.due', attempt - 1);
+    const isDelayed = event === 'task.due' || event === 'dependency.settled';
+    this.#snapshot = this.#fresh(index, isDelayed, attempt - 1);
     this.#attempt = event === 'task.claimed' ? attempt - 1 : attempt;
     this.#hasStarted = false;
     this.#isCancelled = false;
     if (isWaiting && event !== 'task.cancelled') return;
     if (!isWaiting) this.#play({ type: 'task.placed', nodeId: node, attempt });
-    if (event === 'task.cancelled') this.#play({ type: 'task.cancel' });
+    this.#isCancelled = this.#endsCancelled(index);
+    this.#missing = { start: true, cancel: !this.#isCancelled };
+    if (!this.#isCancelled) return;
+    this.#beforeCancel = this.#snapshot;
+    this.#play({ type: 'task.cancel' });
+  }
+
+  /** Whether the attempt of an entry ends as one that was to be cancelled before that entry. */
+  #endsCancelled(index: number): boolean {
+    const { attempt } = this.#history[index] as HistoryEntry;
+    for (const { event, ...entry } of this.#history.slice(index)) {
+      if (event === 'task.cancelled') return true;
+      if (entry.attempt !== attempt || event === 'cancel.requested' || event === 'task.redriven') return false;
+    }
+    return false;
   }
 
   #play(event: TaskEvent): void {
@@ -179,8 +206,9 @@ class Player {
     this.#attempt = attempt;
     if (event === 'task.redriven') [this.#failures, this.#crashes, this.#isCancelled] = [0, 0, false];
     if (event === 'task.claimed') this.#hasStarted = false;
-    if (event === 'attempt.started') this.#hasStarted = true;
-    if (event === 'cancel.requested') this.#isCancelled = true;
+    if (event === 'task.claimed') this.#missing = { start: false, cancel: false };
+    if (event === 'attempt.started') [this.#hasStarted, this.#missing.start] = [true, false];
+    if (event === 'cancel.requested') [this.#isCancelled, this.#missing.cancel] = [true, false];
     if (event !== 'attempt.released' && event !== 'task.failed') return;
     const cost = costOf(entry);
     if (cost === 'failure') this.#failures += 1;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { contradictions, replayHistory, type Told } from '../../src/machines/task-replay.ts';
-import type { HistoryEntry } from '../../src/protocol/task.ts';
+import type { HistoryEntry, TaskStatus } from '../../src/protocol/task.ts';
 
 type Brief = readonly [event: string, attempt?: number, detail?: string];
 
@@ -242,6 +242,51 @@ describe('a history with gaps', () => {
     expect(replay.problems).toEqual([]);
     expect(replay.isWhole).toBe(false);
     expect(contradictions(record, replay)).toEqual([]);
+  });
+
+  /** A history of which but the first entry and the last ones were forgotten. */
+  const shortened = (...entries: readonly Brief[]): HistoryEntry[] => {
+    const [first, , , ...rest] = historyOf(submitted, submitted, submitted, ...entries);
+    return first === undefined ? [] : [first, ...rest];
+  };
+
+  it.each(['task.adopted', 'task.assigned', 'attempt.started'])('leaves open what no entry before %s says', (event) => {
+    const replay = replayHistory(shortened([event, 1]));
+    const waiting: Told = { status: 'pending', attempt: 1, failures: 0, crashes: 0 };
+    expect(replay.problems).toEqual([]);
+    for (const status of ['running', 'cancelling'] as const) {
+      expect(contradictions({ ...waiting, status }, replay)).toEqual([]);
+    }
+    expect(contradictions(waiting, replay)).toHaveLength(1);
+    const isStartTold = event === 'attempt.started';
+    expect(contradictions({ ...waiting, status: 'assigned' }, replay)).toHaveLength(isStartTold ? 1 : 0);
+  });
+
+  it.each<readonly [TaskStatus, readonly Brief[]]>([
+    ['delayed', [['dependency.settled', 0, 't1: completed']]],
+    ['pending', [['dependency.settled', 0, 't1: completed'], ['task.due']]],
+    [
+      'failed',
+      [
+        ['dependency.settled', 0, 't1: failed'],
+        ['task.failed', 0, 'DEPENDENCY_FAILED'],
+      ],
+    ],
+    [
+      'cancelled',
+      [
+        ['task.adopted', 1],
+        ['attempt.released', 1, 'failure: HANDLER_FAILED'],
+        ['task.cancelled', 1],
+      ],
+    ],
+    ['cancelled', [started, ['task.cancelled', 1]]],
+    ['cancelled', [['attempt.released', 1, 'nothing'], cancel, ['task.cancelled', 1]]],
+    ['completed', [started, cancel, ['task.completed', 1]]],
+  ])('goes on in the middle of what happened: %s', (status, entries) => {
+    const replay = replayHistory(shortened(...entries));
+    expect(replay.problems).toEqual([]);
+    expect(replay.statuses).toEqual([status]);
   });
 
   it('still sees a wrong end', () => {

@@ -281,6 +281,12 @@ export const FAILURES = {
 /** A failure code; stable, for programs. */
 export type FailureCode = keyof typeof FAILURES;
 
+/** What a failure code looks like, those of handlers too. */
+export const FAILURE_CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
+
+/** Of a message so much travels. */
+const MESSAGE_CHARACTERS_MAX = 2_000;
+
 /** A failure as it travels: plain data. */
 export interface Failure {
   readonly code: FailureCode | (string & {});
@@ -318,9 +324,9 @@ export class PincerError extends Error {
     this.retryAfterMs = options.retryAfterMs;
   }
 
-  /** The failure as plain data, without stack or cause. */
+  /** The failure as plain data, without stack or cause; of its message the first 2 000 characters. */
   toFailure(): Failure {
-    return { code: this.code, message: this.message, retryable: this.retryable };
+    return { code: this.code, message: this.message.slice(0, MESSAGE_CHARACTERS_MAX), retryable: this.retryable };
   }
 
   /** The error for a failure that arrived as data. */
@@ -336,14 +342,17 @@ export class PincerError extends Error {
   }
 }
 
-/** The failure that any thrown value amounts to; a PincerError keeps its code, anything else gets `fallback`. */
+/**
+ * The failure that any thrown value amounts to; a PincerError keeps its code, anything else gets `fallback`. So does one
+ * whose code cannot be sent: the peer would refuse the message together with the link.
+ */
 export function toFailure(thrown: unknown, fallback: FailureCode): Failure {
-  if (thrown instanceof PincerError) return thrown.toFailure();
+  if (thrown instanceof PincerError && FAILURE_CODE.test(thrown.code)) return thrown.toFailure();
   const message = messageOf(thrown);
   const claim = thrown instanceof Error && 'retryable' in thrown ? thrown.retryable : undefined;
   return {
     code: fallback,
-    message: message.slice(0, 2_000),
+    message: message.slice(0, MESSAGE_CHARACTERS_MAX),
     retryable: typeof claim === 'boolean' ? claim : FAILURES[fallback].retryable,
   };
 }

@@ -1,5 +1,6 @@
 /** What a task is: what was asked, the states it goes through, and how it may end. */
 import { z } from 'zod';
+import { FAILURE_CODE } from './failure.ts';
 import { Capabilities, Identifier, TaskType, Text } from './identifier.ts';
 import { defaultLimits } from './limits.ts';
 import { Labels, Resources } from './node.ts';
@@ -89,7 +90,7 @@ export type TaskSpec = z.infer<typeof TaskSpec>;
 
 /** Why an attempt or a task failed, as it travels. */
 export const FailureShape = z.strictObject({
-  code: z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/),
+  code: z.string().regex(FAILURE_CODE),
   message: Text,
   retryable: z.boolean(),
 });

@@ -1,5 +1,6 @@
 /** How long a task waits between its attempts, and what it survives meanwhile. */
 import { describe, expect, it } from 'vitest';
+import { PincerError } from '../../src/protocol/failure.ts';
 import { createTestCluster } from '../../src/testing/cluster.ts';
 import { Puppets } from '../support/puppets.ts';
 
@@ -67,6 +68,23 @@ describe('a task that fails again and again', () => {
     expect(cluster.clock.now() - failedAt).toBeGreaterThanOrEqual(dueInMs ?? Number.NaN);
     puppets.only.fail(new Error('twice'));
     expect(await cluster.until(handle.outcome())).toMatchObject({ status: 'failed', attempts: 2 });
+  });
+});
+
+describe('an attempt that fails with what cannot be sent as it is', () => {
+  it.each([
+    ['a message too long', new PincerError('RESULT_INVALID', 'x'.repeat(5_000)), 'RESULT_INVALID'],
+    ['a code that is none', new PincerError('not a code', 'no'), 'HANDLER_REFUSED'],
+  ])('fails all the same, and its node keeps its link: %s', async (_, error, code) => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    const node = await cluster.node('only', { handlers: [puppets.on('only')] });
+    const client = await cluster.client();
+    const handle = client.submit(puppets.task, null);
+    await cluster.until(() => puppets.runs.length === 1);
+    puppets.only.fail(error);
+    expect((await cluster.until(handle.outcome(), 5_000)).error?.code).toBe(code);
+    expect([node.status, puppets.runs.length]).toEqual(['online', 1]);
   });
 });
 

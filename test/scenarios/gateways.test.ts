@@ -1,6 +1,7 @@
 /** Several gateways on one store are one cluster: whichever of them a node or client is attached to, all is as with one. */
 import { describe, expect, it } from 'vitest';
-import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
+import { createTestCluster } from '../../src/testing/cluster.ts';
+import { counter, tampered } from '../support/gateways.ts';
 import { MemoryPeer } from '../support/memory-peer.ts';
 import { Puppets } from '../support/puppets.ts';
 
@@ -13,10 +14,6 @@ async function apart(limits: object = {}) {
   const handle = client.submit(puppets.task, 'input');
   await cluster.until(() => puppets.runs.length === 1, 1_000);
   return { cluster, puppets, node, client, handle, run: puppets.only };
-}
-
-async function counter(cluster: TestCluster, gateway: number, name: string): Promise<number> {
-  return (await cluster.until(cluster.gatewayAt(gateway).stats())).counters[name] ?? 0;
 }
 
 describe('a task submitted at one gateway and run by the node of another', () => {
@@ -259,6 +256,27 @@ describe('messages between peers of different gateways', () => {
     expect(await cluster.until(client.messages.publish('news', 'today'), 1_000)).toBe(1);
     await cluster.settle();
     expect(heard.sort()).toEqual([...['news today', 'node-0 all', 'node-0 reliable', 'node-1 all', 'node-1 reliable']]);
+  });
+
+  it('come once while a gateway that has joined anew is listed under its former id, too', async () => {
+    const { cluster, node, client } = await apart();
+    await using _ = cluster;
+    const untamper = tampered(cluster, { renew: async () => false });
+    await cluster.until(async () => (await cluster.store.gateways()).length === 4, 5_000);
+    untamper();
+    // Two gateways look who is there, and find four.
+    await cluster.advance(3_000);
+    expect((await cluster.store.gateways()).length).toBe(4);
+    const heard: unknown[] = [];
+    node.messages.onMessage(({ body }) => heard.push(body));
+    await cluster.until(client.messages.send('node-1', 'direct'), 500);
+    await cluster.until(client.messages.send('node-1', 'reliable', { reliable: true }), 500);
+    expect(await cluster.until(client.messages.broadcast('all'), 500)).toBe(1);
+    await cluster.settle();
+    expect(heard).toEqual(['direct', 'reliable', 'all']);
+    // Nor is a former id waited for.
+    await expect(cluster.until(client.messages.send('nobody', 1), 500)).rejects.toMatchObject({ code: 'NODE_UNKNOWN' });
+    expect(await counter(cluster, 1, 'gateways')).toBe(2);
   });
 });
 

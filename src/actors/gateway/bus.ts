@@ -34,6 +34,8 @@ export class Bus {
   /** The id of this gateway that was listened to last. */
   #heardAs: string | null = null;
   #others: ReadonlySet<string> = new Set();
+  /** Ids that no gateway goes by any more, though their leases may not be over: what is sent to both is heard twice. */
+  #former = new Set<string>();
   #asked = 0;
   /** Questions that nobody answered in time, for the counters. */
   unanswered = 0;
@@ -42,8 +44,9 @@ export class Bus {
     this.#world = world;
     this.#store = options.store;
     this.#gatewayId = options.gatewayId;
-    this.on('hello', (_, from) => {
-      this.#others = new Set([...this.#others, from]);
+    this.on('hello', (former, from) => {
+      if (typeof former === 'string') this.#former.add(former);
+      this.#others = new Set([...this.#others, from].filter((other) => other !== former));
     });
     this.on('bye', (_, from) => {
       this.#others = new Set([...this.#others].filter((other) => other !== from));
@@ -64,17 +67,21 @@ export class Bus {
     if (this.#subscriptions.length === 0) this.#subscriptions.push(this.#listen(ALL));
     // What was sent to an older id of this gateway is for it all the same. Under one id it is heard once, however often.
     const id = this.#gatewayId();
-    if (id !== this.#heardAs) this.#subscriptions.push(this.#listen(topicOf(id)));
+    const former = this.#heardAs;
+    if (id !== former) this.#subscriptions.push(this.#listen(topicOf(id), id));
+    if (former !== null && former !== id) this.#former.add(former);
     this.#heardAs = id;
+    // Before the others look, too, and find both of its ids.
+    this.#publish(ALL, 'hello', 0, former === id ? null : former);
     await this.look();
-    this.#publish(ALL, 'hello', 0, null);
   }
 
   /** Looks who is there. */
   async look(): Promise<void> {
     const own = this.#gatewayId();
     const present = (await this.#store.gateways()).map(({ gateway }) => gateway);
-    this.#others = new Set(present.filter((gateway) => gateway !== own));
+    this.#former = new Set(present.filter((gateway) => this.#former.has(gateway)));
+    this.#others = new Set(present.filter((gateway) => gateway !== own && !this.#former.has(gateway)));
   }
 
   close(): void {
@@ -126,16 +133,17 @@ export class Bus {
     return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
   }
 
-  #listen(topic: string): () => void {
-    return this.#store.subscribe(topic, (bytes) => this.#receive(bytes));
+  #listen(topic: string, as?: string): () => void {
+    return this.#store.subscribe(topic, (bytes) => this.#receive(bytes, as));
   }
 
-  #publish(topic: string, kind: string, number: number, body: unknown): void {
-    const note: Note = [this.#gatewayId(), kind, number, body];
+  #publish(topic: string, kind: string, number: number, body: unknown, as = this.#gatewayId()): void {
+    const note: Note = [as, kind, number, body];
     this.#store.publish(topic, encodePayload(note, this.#world.limits));
   }
 
-  #receive(bytes: Uint8Array): void {
+  /** `as`: the id that it was sent to, under which it is answered; whoever asks waits for an answer of that one. */
+  #receive(bytes: Uint8Array, as?: string): void {
     const note = this.#parse(bytes);
     if (note === null) return;
     const [from, kind, number, body] = note;
@@ -146,18 +154,18 @@ export class Bus {
     }
     // Of a newer version, maybe: a hint that is not understood is a hint that was lost.
     const handler = this.#handlers.get(kind);
-    if (handler !== undefined) void this.#handle(handler, note);
+    if (handler !== undefined) void this.#handle(handler, note, as);
   }
 
-  async #handle(handler: NoteHandler, [from, kind, number, body]: Note): Promise<void> {
+  async #handle(handler: NoteHandler, [from, kind, number, body]: Note, as?: string): Promise<void> {
     try {
       const answer = await handler(body, from);
-      if (number !== 0) this.#publish(topicOf(from), ANSWER, number, { answer: answer ?? null });
+      if (number !== 0) this.#publish(topicOf(from), ANSWER, number, { answer: answer ?? null }, as);
     } catch (error) {
       const failure =
         error instanceof PincerError ? error : new PincerError('INTERNAL', `'${kind}' failed`, { cause: error });
       if (failure.code === 'INTERNAL') this.#world.log.error('bus.failed', { kind, error: String(error) });
-      if (number !== 0) this.#publish(topicOf(from), ANSWER, number, { error: failure.toFailure() });
+      if (number !== 0) this.#publish(topicOf(from), ANSWER, number, { error: failure.toFailure() }, as);
     }
   }
 

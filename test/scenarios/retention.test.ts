@@ -58,3 +58,18 @@ describe('a finished task', () => {
     expect(await known(cluster)).toBe(0);
   });
 });
+
+describe('a finished task that is forgotten before its watcher has heard how it ended', () => {
+  it.each(['one gateway', 'another gateway'])('is said to be unknown by %s: nobody waits for ever', async (where) => {
+    await using cluster = await createTestCluster({ gateways: 2, limits: { settledTasksMax: 1 } });
+    const via = [where === 'one gateway' ? 1 : 2];
+    const client = await cluster.client('client-1', { via: [1] });
+    const watcher = await cluster.client('client-2', { via });
+    // All of them expire in one sweep, and one of them is kept.
+    const handles = [1, 2, 3].map((input) => client.submit('nobody', input, { ttlMs: 500 }));
+    await cluster.until(Promise.all(handles.map((handle) => handle.accepted())));
+    const followed = handles.map(({ taskId }) => watcher.follow(taskId));
+    const outcomes = await cluster.until(Promise.all(followed.map((handle) => handle.outcome())), 60_000);
+    expect(outcomes.map(({ error }) => error?.code)).toEqual(['TASK_UNKNOWN', 'TASK_UNKNOWN', 'TASK_EXPIRED']);
+  });
+});

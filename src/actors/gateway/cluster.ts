@@ -22,7 +22,7 @@ export interface ClusterOptions {
   readonly sessions: () => Sessions;
   readonly peers: LocalPeers;
   readonly gatewayId: () => string;
-  tellIfSettled(taskId: string): Promise<boolean>;
+  tellIfSettled(taskId: string): Promise<void>;
   onStoreFailed(error: unknown): void;
 }
 

@@ -142,11 +142,7 @@ export class Intake {
     for (const taskId of taskIds) {
       if (session.isClosed) return;
       watchers.add(taskId, session);
-      if (await this.tellIfSettled(taskId)) continue;
-      const error = new PincerError('TASK_UNKNOWN', `no task '${taskId}'`).toFailure();
-      for (const watcher of watchers.take(taskId)) {
-        watcher.send('task_settled', { taskId, status: 'failed', error, attempts: 0, queuedMs: 0, runMs: 0 });
-      }
+      await this.tellIfSettled(taskId);
     }
   }
 
@@ -164,24 +160,40 @@ export class Intake {
     });
   }
 
-  /** Tells the watchers of a task, if it has ended. False: there is no such task. */
-  async tellIfSettled(taskId: string): Promise<boolean> {
+  /** Tells the watchers of a task, if it has ended or there is none; one that has just ended may be forgotten already. */
+  async tellIfSettled(taskId: string): Promise<void> {
     const { store, watchers } = this.#options;
     const record = await store.get(taskId);
-    if (record === null) return false;
-    if (!isOutcome(record.status)) {
-      if (watchers.has(taskId)) this.#options.onWaiting(record);
-      return true;
+    let outcome = unknownOutcome(taskId);
+    if (record !== null) {
+      if (!isOutcome(record.status)) {
+        if (watchers.has(taskId)) this.#options.onWaiting(record);
+        return;
+      }
+      outcome = await this.#outcomeOf(record, record.status);
     }
-    const outcome = outcomeOf(record, record.status, await store.result(taskId));
     for (const session of watchers.take(taskId)) session.send('task_settled', outcome);
-    return true;
+  }
+
+  async #outcomeOf(record: TaskRecord, status: Outcome['status']): Promise<Outcome> {
+    const { store } = this.#options;
+    const { taskId } = record;
+    const result = await store.result(taskId);
+    // Forgotten since its record was read: an outcome without its result would be a wrong one.
+    if (status === 'completed' && result === null && (await store.get(taskId)) === null) return unknownOutcome(taskId);
+    return outcomeOf(record, status, result);
   }
 }
 
 function refuse({ session, message }: Submit, error: PincerError): void {
   session.send('error', errorPayload(error), { re: message.id });
   session.delivery.done(message);
+}
+
+/** Of a task that nobody knows, or not any more. */
+function unknownOutcome(taskId: string): Outcome {
+  const error = new PincerError('TASK_UNKNOWN', `no task '${taskId}'`).toFailure();
+  return { taskId, status: 'failed', error, attempts: 0, queuedMs: 0, runMs: 0 };
 }
 
 const CANCELLED = new PincerError('TASK_CANCELLED', 'the task was cancelled').toFailure();

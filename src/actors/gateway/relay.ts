@@ -16,8 +16,8 @@ export interface RelayOptions {
   readonly tasks: Tasks;
   readonly watchers: Watchers;
   readonly gatewayId: () => string;
-  /** Tells the watchers of a task, if it has ended. */
-  tellIfSettled(taskId: string): Promise<boolean>;
+  /** Tells the watchers of a task, if it has ended or there is none. */
+  tellIfSettled(taskId: string): Promise<void>;
   onStoreFailed(error: unknown): void;
 }
 

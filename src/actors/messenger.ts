@@ -1,6 +1,7 @@
 /** One peer’s side of messages between peers: sends, asks, subscribes, and answers what others ask. Nodes and clients have one. */
 import { PincerError, toFailure } from '../protocol/failure.ts';
 import type { Message, Payload } from '../protocol/message.ts';
+import { faultOf } from '../protocol/node.ts';
 import { decodePayload, encodePayload } from '../transport/payload.ts';
 import type { Deadline } from './deadlines.ts';
 import type { Requests } from './requests.ts';
@@ -106,8 +107,11 @@ export class Messenger implements Messaging {
     });
   }
 
-  broadcast(body: unknown, options: SendOptions & { readonly select?: Selection } = {}): Promise<number> {
+  async broadcast(body: unknown, options: SendOptions & { readonly select?: Selection } = {}): Promise<number> {
     const { select } = options;
+    // Of names, the schema does not see all.
+    const fault = faultOf({ labels: select?.labels });
+    if (fault !== null) throw new PincerError('OPTION_INVALID', `broadcast: select.${fault}`);
     return this.#ask('broadcast', {
       ...this.#note(body, options),
       ...(select === undefined
@@ -116,7 +120,7 @@ export class Messenger implements Messaging {
     });
   }
 
-  publish(topic: string, body: unknown, options: SendOptions = {}): Promise<number> {
+  async publish(topic: string, body: unknown, options: SendOptions = {}): Promise<number> {
     return this.#ask('broadcast', { ...this.#note(body, options), topic });
   }
 

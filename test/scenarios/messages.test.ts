@@ -240,6 +240,23 @@ describe('a broadcast', () => {
   });
 });
 
+describe('what cannot be sent', () => {
+  it('is refused where it is asked for: the link stays', async () => {
+    await node('attic', { labels: { room: 'attic' } });
+    const labels = JSON.parse('{"__proto__":"attic"}') as Record<string, string>;
+    await expect(client.messages.broadcast('all', { select: { labels } })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      message: 'broadcast: select.labels.__proto__ is a name that cannot be sent',
+    });
+    // By a rejection, as every other message.
+    const large = 'x'.repeat(800_000);
+    for (const sent of [() => client.messages.broadcast(large), () => client.messages.publish('news', large)]) {
+      await expect(sent()).rejects.toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
+    }
+    expect(await client.messages.broadcast('all')).toBe(1);
+  });
+});
+
 describe('a topic', () => {
   it('is heard by its subscribers until they leave it', async () => {
     const attic = await node('attic');

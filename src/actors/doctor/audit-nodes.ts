@@ -28,22 +28,39 @@ export function auditNodes(nodes: readonly NodeView[]): Finding[] {
   return findings;
 }
 
-/** Classes of waiting tasks that no node could ever run. */
-export function auditStarved(nodes: readonly NodeFacts[], ready: ReadonlyMap<string, number>): Finding[] {
+/** A node as placement and as people see it. */
+export interface Known {
+  readonly facts: NodeFacts;
+  readonly view: NodeView;
+}
+
+/** Classes of waiting tasks that no node could ever run, or none that takes new work. */
+export function auditStarved(nodes: readonly Known[], ready: ReadonlyMap<string, number>): Finding[] {
   const findings: Finding[] = [];
   for (const [name, count] of ready) {
     if (findings.length >= CLASSES_NAMED) break;
     const requirement = requirementOf(name);
-    const reasons = nodes.map((node) => misfit(node, requirement));
-    if (reasons.includes(null)) continue;
-    const why = nodes.length === 0 ? 'no node is connected' : `none of ${nodes.length} nodes can: one ${reasons[0]}`;
+    const reasons = nodes.map(({ facts }) => misfit(facts, requirement));
+    const able = nodes.filter((_, at) => reasons[at] === null).map(({ view }) => view);
+    if (able.some(({ status }) => status !== 'draining')) continue;
+    const none = nodes.length === 0 ? 'no node is connected' : `none of ${nodes.length} nodes can: one ${reasons[0]}`;
     findings.push({
       check: 'tasks.starved',
       severity: 'warn',
       about: requirement.type,
-      says: `${count} ${count === 1 ? 'task waits' : 'tasks wait'} for a node, and ${why}`,
-      mend: 'Start a node that has what they need; `pincer why TASK` says what that is.',
+      says: `${count} ${count === 1 ? 'task waits' : 'tasks wait'} for a node, and ${drainedOf(able) ?? none}`,
+      mend:
+        able.length === 0
+          ? 'Start a node that has what they need; `pincer why TASK` says what that is.'
+          : '`pincer nodes resume NODE` takes an order to drain back; or start another node that has what they need.',
     });
   }
   return findings;
+}
+
+/** That all who could are draining; null: nobody could. */
+function drainedOf([first, ...others]: readonly NodeView[]): string | null {
+  if (first === undefined) return null;
+  if (others.length === 0) return `the only one that can, ${first.nodeId}, is draining`;
+  return `all ${others.length + 1} that can are draining, such as ${first.nodeId}`;
 }

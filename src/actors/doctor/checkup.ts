@@ -1,14 +1,12 @@
 /** Answers `doctor`: a page of tasks each time, and with the first page everything else. */
-import type { NodeFacts } from '../../machines/policies/fit.ts';
 import type { Finding } from '../../protocol/checkup.ts';
 import { plainText } from '../../protocol/identifier.ts';
 import type { Limits } from '../../protocol/limits.ts';
-import type { NodeView } from '../../protocol/node.ts';
 import type { Clock } from '../../protocol/ports.ts';
 import type { Answer, Query } from '../../protocol/query.ts';
 import { VERSION } from '../../protocol/version.ts';
 import type { Store } from '../store/store.ts';
-import { auditNodes, auditStarved } from './audit-nodes.ts';
+import { auditNodes, auditStarved, type Known } from './audit-nodes.ts';
 import { auditStore } from './audit-store.ts';
 import { auditTasks } from './audit-tasks.ts';
 
@@ -18,7 +16,7 @@ export interface Patient {
   readonly clock: Clock;
   readonly limits: Limits;
   /** Every node of the cluster, as placement and as people see it. */
-  nodes(): Promise<readonly { readonly facts: NodeFacts; readonly view: NodeView }[]>;
+  nodes(): Promise<readonly Known[]>;
 }
 
 /** One page of a checkup of the cluster that a gateway sees. */
@@ -31,12 +29,10 @@ export async function checkup(
   if (query.cursor === undefined) {
     const { ready } = await store.stats();
     const all = await nodes();
-    findings.push(...(await auditStore(store)), ...auditNodes(all.map(({ view }) => view)));
     findings.push(
-      ...auditStarved(
-        all.map(({ facts }) => facts),
-        ready,
-      ),
+      ...(await auditStore(store)),
+      ...auditNodes(all.map(({ view }) => view)),
+      ...auditStarved(all, ready),
     );
   }
   const limit = Math.min(query.limit ?? doctorTasksMax, doctorTasksMax);

@@ -197,6 +197,38 @@ describe('a planted fault', () => {
   });
 });
 
+describe('work that nobody takes', () => {
+  const draining = { ...view, status: 'draining' } as const;
+  const lacking = { facts: { ...facts, taskTypes: new Set(['other']) }, view };
+
+  it.each([
+    ['the only one that can, n1, is draining', [{ facts, view: draining }, lacking]],
+    [
+      'all 2 that can are draining, such as n1',
+      [
+        { facts, view: draining },
+        { facts, view: draining },
+      ],
+    ],
+  ])('is found where %s', async (says, nodes) => {
+    const fixture = await well();
+    await fixture.store.submit([aTask({ taskId: 't8', queue: 'draw ' })]);
+    expect(await examine(fixture, { nodes: async () => nodes })).toMatchObject([
+      {
+        ...{ check: 'tasks.starved', about: 'draw', says: `1 task waits for a node, and ${says}` },
+        mend: expect.stringContaining('pincer nodes resume'),
+      },
+    ]);
+  });
+
+  it('is not, as long as one of those who can takes work', async () => {
+    const fixture = await well();
+    await fixture.store.submit([aTask({ taskId: 't8', queue: 'draw ' })]);
+    const nodes = [{ facts, view: draining }, lacking, { facts, view: { ...view, status: 'busy' } as const }];
+    expect(await examine(fixture, { nodes: async () => nodes })).toEqual([]);
+  });
+});
+
 describe('doctor over a gateway', () => {
   it('is well with a cluster that works, and names what starves', async () => {
     await using cluster = await createTestCluster();

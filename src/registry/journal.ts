@@ -4,10 +4,11 @@
  * snapshot and journal or the new; what a crash tore off the end of the journal was never acknowledged.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
+import { makeFolder } from '../actors/folder.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { applyEntry, JournalEntry, LeaseRecord, type LeaseStore } from './lease.ts';
 
@@ -54,7 +55,7 @@ class Journal implements LeaseStore {
 
   async open(): Promise<readonly LeaseRecord[]> {
     try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      makeFolder(this.#folder);
       await this.#readSnapshot();
       this.#file = await openOrMake(join(this.#folder, fileOf(this.#generation)));
       await this.#replay(this.#file);

@@ -4,9 +4,10 @@
  * should that be lost, it is reported once more, and a gateway knows that it has it.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, realpath, rename } from 'node:fs/promises';
+import { type FileHandle, open, realpath, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PincerError } from '../../protocol/failure.ts';
+import { makeFolder } from '../folder.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { KeptResults, type Outbox, type OutboxOwner, type Result } from './outbox.ts';
 import { goneLine, HEADER, keptLine, readLines } from './outbox-lines.ts';
@@ -65,7 +66,7 @@ class DiskOutbox implements Outbox {
   async open(owner: OutboxOwner): Promise<readonly Result[]> {
     if (this.#lock !== null) throw new PincerError('OUTBOX_IN_USE', 'another node of this process has the outbox open');
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      makeFolder(this.#directory);
       this.#directory = await realpath(this.#directory);
       this.#lock = await lockDirectory(this.#directory);
       this.#owner = owner;

@@ -8,11 +8,12 @@
  * @see https://bugs.openldap.org/show_bug.cgi?id=9496
  * @see Dijkstra, “Cooperating Sequential Processes”, 1965, for Dekker’s algorithm
  */
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { backoffMs } from '../../../machines/policies/retry.ts';
 import { PincerError } from '../../../protocol/failure.ts';
 import type { Clock } from '../../../protocol/ports.ts';
+import { makeFolder } from '../../folder.ts';
 import { realPorts } from '../../real-ports.ts';
 import { isHeld, lockSocket, type SocketLock } from '../../socket-lock.ts';
 import { pathOf } from './peer-path.ts';
@@ -36,7 +37,7 @@ export class CommitGate {
 
   /** `id` is that of its row among the peers, by whose socket others see whether it lives. */
   constructor(dir: string, id: string) {
-    mkdirSync(join(dir, WRITERS), { recursive: true, mode: 0o700 });
+    makeFolder(join(dir, WRITERS));
     this.#lock = lockOf(dir);
     this.#path = join(dir, WRITERS, id);
     this.#file = openSync(this.#path, 'w', 0o600);

@@ -5,10 +5,11 @@
  * Every commit is on the disk before anyone sees it (no `overlappingSync`): what another process reads and tells of can
  * never be lost again.
  */
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database, Key, RootDatabase } from 'lmdb';
 import { PincerError } from '../../../protocol/failure.ts';
+import { makeFolder } from '../../folder.ts';
 import { whileNobodyWrites } from './commit-gate.ts';
 import { type Databases, SCHEMA, SMALL_TABLES } from './layout.ts';
 import { makeFolderOf, pathOf } from './peer-path.ts';
@@ -40,7 +41,7 @@ export async function openDatabases(dir: string, options: OpenOptions = {}): Pro
     });
   }
   try {
-    if (!readOnly) mkdirSync(dir, { recursive: true, mode: 0o700 });
+    if (!readOnly) makeFolder(dir);
     const path = join(dir, FILE_NAME);
     makeFolderOf(pathOf(dir, 'opening'));
     return await whileNobodyWrites(dir, async () => {

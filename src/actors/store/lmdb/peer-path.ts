@@ -1,9 +1,9 @@
 /** Where the processes of a store listen. */
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import { makeFolder } from '../../folder.ts';
 import { ASIDE_BYTES, isPipe } from '../../socket-lock.ts';
 
 /** The longest path of a socket that every system takes. */
@@ -19,5 +19,5 @@ export function pathOf(dir: string, id: string): string {
 
 /** Makes the folder that a socket is to be in. */
 export function makeFolderOf(path: string): void {
-  if (!isPipe(path)) mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 });
+  if (!isPipe(path)) makeFolder(join(path, '..'));
 }

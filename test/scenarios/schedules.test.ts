@@ -100,6 +100,10 @@ describe('a schedule', () => {
       cursor = page.cursor;
     } while (cursor !== undefined);
     expect(ids).toEqual(['a', 'b', 'c', 'd']);
+    await expect(cluster.until(client.schedules({ cursor: 'no id' }))).rejects.toMatchObject({
+      code: 'MESSAGE_INVALID',
+      message: "cursor 'no id' is not one that a list of schedules gave",
+    });
   });
 });
 

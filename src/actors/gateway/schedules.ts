@@ -3,6 +3,7 @@
  * notes the run. Every gateway of a store does so; by key and note there is one task for each time.
  */
 import { PincerError } from '../../protocol/failure.ts';
+import { Identifier, plainText } from '../../protocol/identifier.ts';
 import type { Order } from '../../protocol/query.ts';
 import type { ScheduleView } from '../../protocol/schedule.ts';
 import type { ScheduleRecord } from '../store/new-task.ts';
@@ -86,8 +87,17 @@ export class Schedules {
     this.#tell();
   }
 
-  /** A page of them, by id. */
+  /**
+   * A page of them, by id.
+   * @throws PincerError `MESSAGE_INVALID` for a cursor that is no id
+   */
   async page(limit: number, cursor?: string): Promise<{ items: ScheduleView[]; total: number; cursor?: string }> {
+    if (cursor !== undefined && !Identifier.safeParse(cursor).success) {
+      throw new PincerError(
+        'MESSAGE_INVALID',
+        `cursor '${plainText(cursor)}' is not one that a list of schedules gave`,
+      );
+    }
     await this.#read();
     const ids = [...this.#planned.keys()];
     const from = cursor === undefined ? 0 : ids.findIndex((id) => id > cursor);

@@ -6,7 +6,7 @@
  * A verb throws a PincerError only before it has changed anything.
  */
 import { PincerError } from '../../protocol/failure.ts';
-import type { AttemptRef } from '../../protocol/identifier.ts';
+import { type AttemptRef, plainText } from '../../protocol/identifier.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Clock } from '../../protocol/ports.ts';
 import type { HistoryEntry } from '../../protocol/task.ts';
@@ -223,7 +223,10 @@ export class Verbs<Row extends TaskRow> {
 
   list(filter: contract.ListFilter): contract.TaskPage {
     if (filter.cursor !== undefined && !/^\d{1,15}$/.test(filter.cursor)) {
-      throw new PincerError('MESSAGE_INVALID', 'filter.cursor is not one that a list gave');
+      throw new PincerError(
+        'MESSAGE_INVALID',
+        `cursor '${plainText(filter.cursor)}' is not one that a list of tasks gave`,
+      );
     }
     const limit = Math.min(Math.max(1, Math.floor(filter.limit)), this.#limits.listMax);
     return this.#tasks.rows.page(filter, limit, this.#clock.now());

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Store } from '../../src/actors/store/store.ts';
 import { createTestCluster } from '../../src/testing/cluster.ts';
-import { counter, running, runningAmongThree, tampered } from '../support/gateways.ts';
+import { counter, drainingAlone, running, runningAmongThree, tampered } from '../support/gateways.ts';
 import { MemoryPeer } from '../support/memory-peer.ts';
 import { Puppets } from '../support/puppets.ts';
 
@@ -220,17 +220,8 @@ describe('a gateway that drains beside another', () => {
   });
 
   it('is asked now and then while no other can be reached, and left for one that comes', async () => {
-    await using cluster = await createTestCluster({ gateways: 2, limits: { drainMs: 120_000 } });
-    const puppets = new Puppets();
-    await cluster.node('node-1', { via: [1, 2], handlers: [puppets.on('node-1')] });
-    const client = await cluster.client('client-1', { via: [1, 2] });
-    const first = client.submit(puppets.task, null);
-    await cluster.until(() => puppets.runs.length === 1);
-    cluster.killGateway(2);
-    await cluster.advance(20_000);
-    const drained = cluster.gateway.drain();
-    await cluster.settle();
-    const late = client.submit(puppets.task, 'late');
+    const { cluster, puppets, first, drained, late } = await drainingAlone({ via: [1, 2] });
+    await using _ = cluster;
     await cluster.advance(30_000);
     expect(cluster.gateway.status).toBe('draining');
     await cluster.restartGateway(2);
@@ -245,17 +236,8 @@ describe('a gateway that drains beside another', () => {
   });
 
   it('is not left once more by who has gone to another one when it stopped', async () => {
-    await using cluster = await createTestCluster({ gateways: 2, limits: { drainMs: 120_000 } });
-    const puppets = new Puppets();
-    await cluster.node('node-1', { via: [1], handlers: [puppets.on('node-1')] });
-    const client = await cluster.client('client-1', { via: [1, 2] });
-    client.submit(puppets.task, null, { watch: false });
-    await cluster.until(() => puppets.runs.length === 1);
-    cluster.killGateway(2);
-    await cluster.advance(20_000);
-    const drained = cluster.gateway.drain();
-    await cluster.settle();
-    const late = client.submit(puppets.task, 'late');
+    const { cluster, puppets, client, drained, late } = await drainingAlone({ via: [1] });
+    await using _ = cluster;
     // It has left this one, has found no other, and is about to try again.
     await cluster.until(() => client.isConnected, 10_000);
     await cluster.restartGateway(2);

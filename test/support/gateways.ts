@@ -28,6 +28,21 @@ export async function running(options: { limits?: object; crashes?: number } = {
   return { cluster, puppets, node, client, handle, run: puppets.only, home, other: 3 - home };
 }
 
+/** A gateway that drains, with a task that runs on its node, and no other left: the client knows of a second place. */
+export async function drainingAlone({ via }: { via: readonly number[] }) {
+  const cluster = await createTestCluster({ gateways: 2, limits: { drainMs: 120_000 } });
+  const puppets = new Puppets();
+  await cluster.node('node-1', { via, handlers: [puppets.on('node-1')] });
+  const client = await cluster.client('client-1', { via: [1, 2] });
+  const first = client.submit(puppets.task, null);
+  await cluster.until(() => puppets.runs.length === 1);
+  cluster.killGateway(2);
+  await cluster.advance(20_000);
+  const drained = cluster.gateway.drain();
+  await cluster.settle();
+  return { cluster, puppets, client, first, drained, late: client.submit(puppets.task, 'late') };
+}
+
 /** Three gateways, a node and a client that know all of them, and a task that runs. */
 export async function runningAmongThree(seed: number) {
   const cluster = await createTestCluster({ gateways: 3, seed });

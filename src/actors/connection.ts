@@ -138,7 +138,9 @@ export function connect(
           refuseIfFinal();
         },
         onFlow: (isFull) => {
-          if (!isFull) letThrough();
+          if (isFull || post !== opened) return;
+          session?.delivery.letThrough();
+          if (!opened.isFull) letThrough();
         },
         beforeFlush: () => {
           if (post === opened) session?.delivery.flushAck();

@@ -1,8 +1,9 @@
 /**
  * Reliable delivery within one session, across links. Outward, reliable messages are numbered from 1 and kept until the
- * peer acknowledges them; inward, a number seen before is dropped and a missing one is a gap. A message is acknowledged
- * when its receiver is done with it (a result: when it is stored), so an acknowledgement is a promise. Nobody waits for it
- * but those who keep what it is for, so it rides along with what is sent next, or goes alone a moment later.
+ * peer acknowledges them; while the peer does not drain what it is sent they wait here. Inward, a number seen before is
+ * dropped and a missing one is a gap. A message is acknowledged when its receiver is done with it (a result: when it is
+ * stored), so an acknowledgement is a promise. Nobody waits for it but those who keep what it is for, so it rides along
+ * with what is sent next, or goes alone a moment later.
  */
 import { PincerError } from '../protocol/failure.ts';
 import type { Limits } from '../protocol/limits.ts';
@@ -38,6 +39,8 @@ export class Delivery {
   /** Where `#kept` begins: what lies before it was acknowledged, and is let go. */
   #keptFrom = 0;
   #lastId = 0;
+  /** How far the present link was given what is kept. */
+  #passed = 0;
   #acknowledged = 0;
   #accepted = 0;
   #received = 0;
@@ -82,7 +85,12 @@ export class Delivery {
     const { re, from, to, timestamp } = options;
     const id = isReliable ? ++this.#lastId : undefined;
     const message = { type, id, re, from, to, timestamp, payload } as unknown as Message;
-    if (isReliable) this.#kept.push({ message, options });
+    if (id !== undefined) {
+      this.#kept.push({ message, options });
+      // All of it would be handed over at once otherwise, however much it is, and the peer cut off for being slow.
+      if (this.#post === null || this.#passed !== id - 1 || this.#post.isFull) return id;
+      this.#passed = id;
+    }
     if (options.mayWait === true) this.#post?.sendLater(message);
     else this.#post?.send(message);
     return id ?? 0;
@@ -135,7 +143,19 @@ export class Delivery {
     this.#post = post;
     this.#ackSaid();
     this.#acknowledge(peerReceived);
-    this.#replay(post);
+    this.#passed = this.#acknowledged;
+    this.letThrough();
+  }
+
+  /** Sends what waits, until the peer has enough of it again. To be called when it drains. */
+  letThrough(): void {
+    const post = this.#post;
+    if (post === null) return;
+    while (this.#passed < this.#lastId && !post.isFull) {
+      this.#passed += 1;
+      const kept = this.#kept[this.#keptFrom + this.#passed - this.#acknowledged - 1];
+      if (kept !== undefined) post.send(kept.message);
+    }
   }
 
   /**
@@ -149,7 +169,8 @@ export class Delivery {
       this.#stall = { acknowledged: this.#acknowledged, at: nowMs };
     } else if (this.#post !== null && !this.#post.isFull && nowMs - this.#stall.at >= stalledMs) {
       this.#stall.at = nowMs;
-      this.#replay(this.#post);
+      this.#passed = this.#acknowledged;
+      this.letThrough();
     }
   }
 
@@ -164,6 +185,7 @@ export class Delivery {
     this.#kept.length = 0;
     this.#keptFrom = 0;
     this.#acknowledged = this.#lastId;
+    this.#passed = this.#lastId;
     for (const kept of abandoned) kept?.options.onAbandoned?.();
   }
 
@@ -178,13 +200,6 @@ export class Delivery {
   sendSignOfLife(): void {
     this.#isAckDue = true;
     this.#post?.wake();
-  }
-
-  #replay(post: Post): void {
-    for (let index = this.#keptFrom; index < this.#kept.length; index += 1) {
-      const kept = this.#kept[index];
-      if (kept !== undefined) post.send(kept.message);
-    }
   }
 
   #ackSaid(): void {

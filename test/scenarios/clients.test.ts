@@ -6,12 +6,14 @@ import { defineHandler } from '../../src/actors/node/runner.ts';
 import { defineTask } from '../../src/actors/task-definition.ts';
 import { defaultLimits } from '../../src/protocol/limits.ts';
 import type { MessageType } from '../../src/protocol/message.ts';
+import type { Log } from '../../src/protocol/ports.ts';
 import { createTestCluster } from '../../src/testing/cluster.ts';
 import { MemoryPeer } from '../support/memory-peer.ts';
 import { Puppets } from '../support/puppets.ts';
 
 const echo = defineTask('echo');
 const echoes = defineHandler(echo, ({ input }) => input);
+const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 describe('a client', () => {
   it('submits 20 000 tasks at once in a window, and gets every result', async () => {
@@ -40,6 +42,24 @@ describe('a client', () => {
     expect(batches).toEqual([handles.filter((_, n) => n !== 50).map((handle) => handle.taskId)]);
     expect(ends[50]).toMatchObject({ status: 'rejected', reason: { code: 'TYPE_DRAINING' } });
     expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(199);
+  });
+
+  it('sends and gets more at once than a link may hold, over one link', async () => {
+    const ups: string[] = [];
+    const log = { ...SILENT, info: (event: string) => void (event === 'link.up' && ups.push(event)) };
+    const limits = { frameBytesTarget: 512, sendBytesLow: 1_024, sendBytesHigh: 4_096, sendBytesMax: 16_384 };
+    await using cluster = await createTestCluster({ limits });
+    await cluster.node('node-1', { maxTasks: 100, handlers: [echoes] });
+    const input = 'x'.repeat(1_000);
+    const client = await cluster.client('client', { log });
+    const handles = Array.from({ length: 200 }, () => client.submit(echo, input));
+    const results = await cluster.until(Promise.all(handles.map((handle) => handle.result())));
+    expect(results).toEqual(handles.map(() => input));
+    // And of what has ended, all at once again.
+    const other = await cluster.client('other', { log });
+    const followed = handles.map(({ taskId }) => other.follow(taskId).result());
+    expect(await cluster.until(Promise.all(followed))).toHaveLength(200);
+    expect(ups).toHaveLength(2);
   });
 
   it('follows no more tasks than it may watch, and all of them nevertheless', async () => {

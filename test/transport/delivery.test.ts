@@ -9,8 +9,13 @@ import type { Post } from '../../src/transport/post.ts';
 const LIMITS = { unacknowledgedMax: 100, acknowledgeMax: 10 };
 const REF = { attempt: 1 };
 
-/** A link’s end that keeps what is sent over it, and how it was woken. */
-function fakePost(): { post: Post; sent: Message[]; woken: ('now' | 'later')[]; isFull: boolean } {
+/** A link’s end that keeps what is sent over it, and how it was woken. It is full with as many messages as are said. */
+function fakePost(fullWith = Number.POSITIVE_INFINITY): {
+  post: Post;
+  sent: Message[];
+  woken: ('now' | 'later')[];
+  isFull: boolean;
+} {
   const fake = {
     sent: [] as Message[],
     woken: [] as ('now' | 'later')[],
@@ -18,7 +23,10 @@ function fakePost(): { post: Post; sent: Message[]; woken: ('now' | 'later')[]; 
     post: null as unknown as Post,
   };
   fake.post = {
-    send: (message: Message) => void fake.sent.push(message),
+    send: (message: Message) => {
+      fake.sent.push(message);
+      if (fake.sent.length === fullWith) fake.isFull = true;
+    },
     wake: () => void fake.woken.push('now'),
     wakeLater: () => void fake.woken.push('later'),
     get isFull() {
@@ -89,6 +97,51 @@ describe('a sender', () => {
     fake.isFull = true;
     fake.delivery.replayIfStalled(50, 10);
     expect(fake.sent).toHaveLength(1);
+  });
+
+  it('hands over nothing more while the peer does not drain, and the rest in order when it does', () => {
+    const fake = attached();
+    const { delivery, sent } = fake;
+    const say = (taskId: string) => delivery.send('task_started', { taskId, ...REF });
+    say('first');
+    fake.isFull = true;
+    expect([say('waits'), say('waits too')]).toEqual([2, 3]);
+    delivery.send('ack', { received: 0 });
+    expect(sent.map(({ id }) => id)).toEqual([1, undefined]);
+    fake.isFull = false;
+    say('may go, but behind those');
+    delivery.accept([ack(1)]);
+    expect(sent).toHaveLength(2);
+    delivery.letThrough();
+    say('last');
+    delivery.letThrough();
+    expect(sent.slice(2).map(({ id }) => id)).toEqual([2, 3, 4, 5]);
+  });
+
+  it('replays over a new link no more than its peer takes, and the rest when it drains', () => {
+    const { delivery } = attached();
+    for (let n = 0; n < 5; n += 1) delivery.send('task_started', { taskId: 't', ...REF });
+    delivery.detach();
+    delivery.letThrough();
+    const fake = fakePost(3);
+    delivery.attach(fake.post, 1);
+    expect(fake.sent.map(({ id }) => id)).toEqual([2, 3, 4]);
+    delivery.accept([ack(3)]);
+    fake.isFull = false;
+    delivery.letThrough();
+    expect(fake.sent.map(({ id }) => id)).toEqual([2, 3, 4, 5]);
+  });
+
+  it('is not misled by a peer that acknowledges what it was not sent', () => {
+    const fake = attached();
+    const { delivery, sent } = fake;
+    fake.isFull = true;
+    for (let n = 0; n < 3; n += 1) delivery.send('task_started', { taskId: 't', ...REF });
+    delivery.accept([ack(2)]);
+    fake.isFull = false;
+    delivery.letThrough();
+    delivery.send('task_started', { taskId: 't', ...REF });
+    expect([sent.map(({ id }) => id), delivery.unacknowledged]).toEqual([[3, 4], 2]);
   });
 
   it('keeps no more than it may', () => {

@@ -101,9 +101,11 @@ export class Sessions {
           this.#onLinkClosed(post);
           if (this.#open.size === 0) this.#whenClosed();
         },
-        onFlow: () => {
+        onFlow: (isFull) => {
           const session = this.#ownerOf(post);
-          if (session !== undefined) this.#owner.onFlow(session);
+          if (session === undefined) return;
+          if (!isFull) session.delivery.letThrough();
+          this.#owner.onFlow(session);
         },
         beforeFlush: () => this.#ownerOf(post)?.delivery.flushAck(),
       },

@@ -3,7 +3,7 @@
  * checked like anything from outside.
  */
 import { z } from 'zod';
-import type { Failure } from '../protocol/failure.ts';
+import { FAILURE_CODE, type Failure } from '../protocol/failure.ts';
 import type { Limits } from '../protocol/limits.ts';
 
 /** From the node to the isolate. */
@@ -23,7 +23,8 @@ export type ToIsolate =
   | { readonly type: 'progress.taken'; readonly failure: Failure | null };
 
 const Bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
-const Said = z.object({ code: z.string().max(64), message: z.string().max(4_000), retryable: z.boolean() });
+/** What the node can pass on: its gateway would hang up on any other. */
+const Said = z.object({ code: z.string().regex(FAILURE_CODE), message: z.string().max(2_000), retryable: z.boolean() });
 
 const FromIsolate = z.discriminatedUnion('type', [
   z.object({ type: z.literal('progress'), payload: Bytes }),

@@ -112,5 +112,5 @@ function isInline(value: unknown): value is InlineRegistration {
 }
 
 function cut({ code, message, retryable }: Failure): Failure {
-  return { code: code.slice(0, 64), message: message.slice(0, 2_000), retryable };
+  return { code, message: message.slice(0, 2_000), retryable };
 }

@@ -36,7 +36,8 @@ describe('what an isolate says', () => {
     { type: 'load' },
     { type: 'returned', result: [1, 2] },
     { type: 'threw', failure: { code: 7 } },
-    { type: 'threw', failure: { code: 'X', message: 'y'.repeat(5_000), retryable: true } },
+    { type: 'threw', failure: { code: 'X', message: 'y'.repeat(2_001), retryable: true } },
+    { type: 'threw', failure: { code: 'my-code', message: 'y', retryable: true } },
   ])('is heard only if it is one of our messages: %j', (said) => {
     expect(parseFromIsolate(said)).toBeNull();
   });

@@ -9,7 +9,14 @@ import { PincerError, toFailure } from '../protocol/failure.ts';
 import { plainText } from '../protocol/identifier.ts';
 import { unexpected } from '../protocol/unexpected.ts';
 import { type CandidateChange, CandidateSet } from '../transport/discovery/candidate-set.ts';
-import type { Candidate, DiscoverySource, Self, SourceEvents, SourceRun } from '../transport/discovery/source.ts';
+import type {
+  Candidate,
+  CandidateKind,
+  DiscoverySource,
+  Self,
+  SourceEvents,
+  SourceRun,
+} from '../transport/discovery/source.ts';
 import { TokenBucket } from '../transport/token-bucket.ts';
 import type { Deadline } from './deadlines.ts';
 import { startActor } from './start-actor.ts';
@@ -46,12 +53,14 @@ export function createDiscovery(
     readonly source: DiscoverySource;
     /** Whom to announce and not to discover. Asked at each start of the source. */
     readonly self?: (() => Self | null) | undefined;
+    /** Who is looked for: others take none of the room that there is for candidates. Default: all. */
+    readonly type?: CandidateKind | undefined;
     readonly onNews: (news: DiscoveryNews) => void;
     readonly parent?: AnyActorRef | undefined;
   },
 ): Discovery {
   const { clock, random, limits, deadlines, log } = world;
-  const { source, onNews, parent } = options;
+  const { source, onNews, parent, type } = options;
   const kind = plainText(String(source.kind), 64);
   let known: CandidateSet | null = null;
   let said: readonly unknown[] = [];
@@ -117,7 +126,7 @@ export function createDiscovery(
       onCandidates(candidates) {
         if (run?.events !== events) return;
         if (!Array.isArray(candidates)) return fail(new TypeError('it did not name a list of candidates'));
-        said = candidates;
+        said = type === undefined ? candidates : candidates.filter((one) => one?.type === type);
         reason = null;
         actor.send({ type: 'source.ready' });
         settle();

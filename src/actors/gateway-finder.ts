@@ -84,7 +84,9 @@ class Finder implements GatewayFinder {
     this.dial = Object.assign((signal: AbortSignal) => this.#dial(signal), {
       onAnswered: (refusal: PincerError | null) => this.#judge(refusal),
     });
-    this.#discoveries = sources.map((source) => createDiscovery(world, { source, onNews: () => this.#wake() }));
+    this.#discoveries = sources.map((source) =>
+      createDiscovery(world, { source, type: 'gateway', onNews: () => this.#wake() }),
+    );
     for (const discovery of this.#discoveries) discovery.start();
   }
 

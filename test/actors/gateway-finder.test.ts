@@ -7,6 +7,7 @@ import { createGateway } from '../../src/actors/gateway/gateway.ts';
 import { findGateways, type GatewayFinder } from '../../src/actors/gateway-finder.ts';
 import { createNode } from '../../src/actors/node/node.ts';
 import type { PincerError } from '../../src/protocol/failure.ts';
+import { defaultLimits } from '../../src/protocol/limits.ts';
 import { encodeFrame } from '../../src/transport/codec.ts';
 import { type MemoryNodes, memoryNodes } from '../../src/transport/discovery/memory.ts';
 import { staticNodes } from '../../src/transport/discovery/static.ts';
@@ -111,6 +112,23 @@ describe('a node that finds its gateway', () => {
       { nodeId: 'forged', via: 'memory', refusal: expect.stringContaining('would be given the token') },
       { nodeId: 'real', refusal: null },
     ]);
+  });
+
+  it('finds it behind however many that are no gateways', async () => {
+    await using gateway = await createGateway();
+    const source = memoryNodes();
+    for (let n = 0; n < defaultLimits.discoveryCandidatesMax; n += 1) {
+      source.announce({
+        nodeId: `agent-${n}`,
+        type: 'agent',
+        address: `10.0.0.1:${n + 1}`,
+        capabilities: [],
+        via: 'memory',
+      });
+    }
+    announce(source, 'real', gateway.url);
+    await using node = await createNode({ join: finder(source).dial, limits });
+    expect(node.status).toBe('online');
   });
 
   it('says whom it found and why it dials none of them', async () => {

@@ -37,10 +37,18 @@ const SPACE = /[ \t\r\n]*/y;
 export function parseJsonText(text: string): JsonText {
   const places = new Map<string, number>();
   let at = text.startsWith('\uFEFF') ? 1 : 0;
+  /** Where each line begins, once somebody asks for a place: of a long list, every value may be asked for. */
+  let lines: readonly number[] | null = null;
 
   function placeAt(offset: number): Place {
-    const before = text.slice(0, offset);
-    return { line: before.split('\n').length, column: offset - (before.lastIndexOf('\n') + 1) + 1 };
+    lines ??= lineStarts(text);
+    let [line, beyond] = [0, lines.length];
+    while (beyond - line > 1) {
+      const middle = (line + beyond) >> 1;
+      if ((lines[middle] as number) <= offset) line = middle;
+      else beyond = middle;
+    }
+    return { line: line + 1, column: offset - (lines[line] as number) + 1 };
   }
 
   function refuse(message: string, offset = at): never {
@@ -153,4 +161,10 @@ export function parseJsonText(text: string): JsonText {
       return { line: 1, column: 1 };
     },
   };
+}
+
+function lineStarts(text: string): number[] {
+  const starts = [0];
+  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', end + 1)) starts.push(end + 1);
+  return starts;
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { defaultLimits } from '../../../src/protocol/limits.ts';
 import { parseJsonText } from '../../../src/transport/discovery/json-text.ts';
 import { parseNodesFile } from '../../../src/transport/discovery/nodes-file.ts';
 
@@ -92,6 +93,15 @@ describe('a nodes.json', () => {
       expect(refusal(text)).toMatch(/^nodes\.json:\d+:\d+: \S/);
     },
   );
+
+  it('with as many nodes as there may be, all of them wrong, keeps nobody waiting', () => {
+    const wrong = { id: 'agent 01', type: 'emperor', address: 'here', capabilities: [7], maxTasks: -3 };
+    const text = JSON.stringify({ nodes: Array.from({ length: defaultLimits.nodesMax }, () => wrong) }, null, 1);
+    const startedAt = performance.now();
+    expect(refusal(text)).toMatch(/^nodes\.json:4:10: nodes\[0\]\.id: /);
+    // Seconds at most. It was more than a minute, in which a gateway did nothing else.
+    expect(performance.now() - startedAt).toBeLessThan(40_000);
+  });
 
   it('may leave the slots out, and begin with a byte order mark', () => {
     const [node] = parseNodesFile('\uFEFF{"nodes":[{"id":"a","type":"agent","address":"[::1]:1","capabilities":[]}]}');

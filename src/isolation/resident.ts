@@ -68,6 +68,7 @@ export class Resident {
       );
       return;
     }
+    let isProgressFailureTold = false;
     const ended = await runHandler(handler, {
       taskId,
       attempt,
@@ -78,7 +79,9 @@ export class Resident {
       onProgress: (report) => reports.report(report),
       onProgressFailed: (failure) => {
         // Of an attempt that has ended nothing is said any more: the node would take it for one of the next.
-        if (this.#attempt?.reports === reports) this.#post({ type: 'progress.failed', failure: cut(failure) });
+        if (isProgressFailureTold || this.#attempt?.reports !== reports) return;
+        isProgressFailureTold = true;
+        this.#post({ type: 'progress.failed', failure: cut(failure) });
       },
     });
     reports.close();

@@ -27,6 +27,7 @@ export class Attempt implements Run {
   isStarted = false;
   /** Its start is to be said at the end of this turn, unless its success says it before. */
   isStartUnsaid = false;
+  isProgressFailureTold = false;
   /** What was last reported and is not acknowledged: said again in a new session. */
   report:
     | { type: 'task_result'; payload: Payload<'task_result'> }
@@ -71,7 +72,10 @@ export class Attempt implements Run {
     return this.#owner.onProgress(this, payload);
   }
 
+  /** Of an attempt whose every report fails one line is enough. */
   onProgressFailed(failure: Failure): void {
+    if (this.isProgressFailureTold) return;
+    this.isProgressFailureTold = true;
     this.#owner.onProgressFailed(this, failure);
   }
 }

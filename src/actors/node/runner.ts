@@ -54,7 +54,7 @@ export interface Run {
   readonly limits: Limits;
   onStarted(): void;
   onProgress(payload: Uint8Array): Promise<void>;
-  /** A report could not be sent, and perhaps nobody waits for it. Told once, of the first. */
+  /** A report could not be sent, and perhaps nobody waits for it. Who is told keeps to the first. */
   onProgressFailed(failure: Failure): void;
 }
 
@@ -131,13 +131,8 @@ class HandlerCall implements Call {
     this.input = input;
     this.taskId = run.taskId;
     this.attempt = run.attempt;
-    let isFailureTold = false;
-    const onFailure = (failure: Failure): void => {
-      if (!isFailureTold) run.onProgressFailed(failure);
-      isFailureTold = true;
-    };
     this.progress = (report) => {
-      const taken = sendProgress(definition, run, report, onFailure);
+      const taken = sendProgress(definition, run, report);
       // Many handlers do not wait for their reports: what nobody takes would end the process, and all that runs in it.
       taken.catch(() => {});
       return taken;
@@ -154,19 +149,14 @@ class HandlerCall implements Call {
   };
 }
 
-async function sendProgress(
-  { progress }: TaskDefinition,
-  run: Run,
-  report: unknown,
-  onFailure: (failure: Failure) => void,
-): Promise<void> {
+async function sendProgress({ progress }: TaskDefinition, run: Run, report: unknown): Promise<void> {
   try {
     const value = checked(progress, report, 'RESULT_INVALID', 'progress');
     const bytes = encodePayload(isThenable(value) ? await value : value, run.limits);
     checkProgress(bytes, run.limits);
     await run.onProgress(bytes);
   } catch (error) {
-    onFailure(toFailure(error, 'HANDLER_FAILED'));
+    run.onProgressFailed(toFailure(error, 'HANDLER_FAILED'));
     throw error;
   }
 }

@@ -94,7 +94,7 @@ export class Attempts implements AttemptOwner, Departing {
       connection.send('task_reject', { ...ref, code: refusal.code, message: refusal.message });
       return;
     }
-    const registration = this.#options.handlers.get(type) ?? this.#options.handlers.get('*');
+    const registration = this.#options.handlers.get(type);
     if (registration === undefined) {
       const error = new PincerError('NO_HANDLER', `this node has no handler for '${type}'`).toFailure();
       connection.send('task_result', { ...ref, status: 'failed', error, duration: 0 });

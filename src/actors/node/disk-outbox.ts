@@ -24,8 +24,11 @@ const RETRY_MS = 1_000;
  * An outbox in a directory of its own, for `createNode({ outbox, id })`: results are on the disk before they are
  * reported, and the next process of the node reports what a gateway has not acknowledged, instead of the tasks being run
  * again. The directory is made if it is missing, for its owner alone; it must be on a local disk.
+ * @throws PincerError `OPTION_INVALID` for a directory without a name
  */
 export function diskOutbox(directory: string): Outbox {
+  if (directory.trim() === '')
+    throw new PincerError('OPTION_INVALID', 'diskOutbox: the directory is empty, must be named');
   return new DiskOutbox(directory);
 }
 
@@ -104,8 +107,8 @@ class DiskOutbox implements Outbox {
     this.#stopRetry();
     this.#isClosed = true;
     await this.#writing;
-    // What came while the disk failed gets a last chance.
-    if (this.#failure !== null && this.#file !== null) await this.#writeBatch(this.#file);
+    // What came while the disk failed gets a last chance, all of it.
+    await this.#write();
     await this.#letGo();
   }
 
@@ -305,8 +308,11 @@ class DiskOutbox implements Outbox {
     [this.#file, this.#lock, this.#kept] = [null, null, null];
     this.#lines.clear();
     this.#usefulBytes = 0;
-    await file?.close();
-    await lock?.release();
+    try {
+      await file?.close();
+    } finally {
+      await lock?.release();
+    }
   }
 }
 

@@ -1,6 +1,15 @@
 /** The outbox on disk: the contract, and what only a disk can do: be damaged, full, somebody else’s, or not writable. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import {
+  closeSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -157,7 +166,53 @@ describe('the file of an outbox', () => {
   });
 });
 
+const noSpace = new Error('ENOSPC: no space left on device');
+
+/** What the files of an outbox have their methods from. */
+async function filesOf(directory: string): Promise<FileHandle> {
+  const handle = await open(path.join(directory, 'results.log'));
+  await handle.close();
+  return Object.getPrototypeOf(handle) as FileHandle;
+}
+
 describe('an outbox whose disk fails', () => {
+  // More than is written at once.
+  const large = Array.from({ length: 30 }, (_, n) => aResult(`t-${n}`, { result: new Uint8Array(700_000) }));
+
+  it('writes all that waits before it is closed, once it can', async () => {
+    const directory = scratch();
+    const { outbox } = await opened(directory);
+    const full = vi.spyOn(await filesOf(directory), 'datasync').mockRejectedValue(noSpace);
+    onTestFinished(() => full.mockRestore());
+    await keepAll(outbox, large);
+    full.mockRestore();
+    await outbox.close();
+    expect((await reopened(directory)).map(({ taskId }) => taskId)).toEqual(large.map(({ taskId }) => taskId));
+  });
+
+  it('writes all that waits before it is closed, also if it can again just then', async () => {
+    const directory = scratch();
+    const clock = createSimulatedClock();
+    const { outbox } = await opened(directory, anOwner({ clock }));
+    const full = vi.spyOn(await filesOf(directory), 'datasync').mockRejectedValue(noSpace);
+    onTestFinished(() => full.mockRestore());
+    await keepAll(outbox, large);
+    full.mockRestore();
+    await clock.advance(1_000);
+    await outbox.close();
+    expect((await reopened(directory)).map(({ taskId }) => taskId)).toEqual(large.map(({ taskId }) => taskId));
+  });
+
+  it.skipIf(process.platform !== 'linux')('lets go of its directory though its file cannot be closed', async () => {
+    const directory = scratch();
+    const outbox = diskOutbox(directory);
+    await outbox.open(anOwner());
+    const isOurs = (fd: string): boolean => linkOf(`/proc/self/fd/${fd}`) === path.join(directory, 'results.log');
+    closeSync(Number(readdirSync('/proc/self/fd').find(isOurs)));
+    await expect(outbox.close()).rejects.toThrow('EBADF');
+    await opened(directory);
+  });
+
   it('refuses new work, holds nothing up, says what is wrong once, and makes up for it when it can', async () => {
     const directory = scratch();
     const log = aLog();
@@ -165,10 +220,7 @@ describe('an outbox whose disk fails', () => {
     let changes = 0;
     const { outbox } = await opened(directory, anOwner({ log, clock, onRefusal: () => (changes += 1) }));
     await keepAll(outbox, [aResult('t-1')]);
-    const handle = await open(path.join(directory, 'results.log'));
-    const prototype = Object.getPrototypeOf(handle) as typeof handle;
-    await handle.close();
-    const full = vi.spyOn(prototype, 'datasync').mockRejectedValue(new Error('ENOSPC: no space left on device'));
+    const full = vi.spyOn(await filesOf(directory), 'datasync').mockRejectedValue(noSpace);
     onTestFinished(() => full.mockRestore());
     await keepAll(outbox, [aResult('t-2'), aResult('t-3')]);
     await keepAll(outbox, [aResult('t-4')]);
@@ -224,6 +276,12 @@ describe('the directory of an outbox', () => {
     await Promise.all(outboxes.map((outbox) => outbox.close()));
   });
 
+  it('that has no name is refused at once', () => {
+    for (const directory of ['', ' ']) {
+      expect(() => diskOutbox(directory)).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }));
+    }
+  });
+
   it('that cannot be made is refused, by name', async () => {
     // Not by taking rights away: who runs the tests may have them all.
     const file = scratch();
@@ -255,6 +313,14 @@ describe('the directory of an outbox', () => {
     expect(readFileSync(path.join(odd, 'lock'), 'utf8')).toBe('mine');
   });
 });
+
+function linkOf(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return ''; // That of the list itself is gone.
+  }
+}
 
 function moduleUrl(file: string): string {
   return new URL(file, import.meta.url).href;

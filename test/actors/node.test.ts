@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createNode } from '../../src/actors/node/node.ts';
+import { memoryOutbox } from '../../src/actors/node/outbox.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
 import { createSimulatedClock } from '../../src/actors/simulated-clock.ts';
 import { defineTask } from '../../src/actors/task-definition.ts';
@@ -140,6 +141,42 @@ describe('a node', () => {
     await expect(cluster.until(client.submit('job', null, options).accepted())).rejects.toMatchObject(refused);
   });
 
+  it('keeps its link when its own meter fails, says what that said last, and logs why once', async () => {
+    const { log, logged } = keepingLog();
+    await using cluster = await createTestCluster();
+    let cpu = 0.25;
+    const sample = () => ({ cpu, memory: 0.5, lagMs: 1, gpu: 0.75 });
+    const node = await cluster.node('node-1', { log, load: { sample, stop() {} } });
+    const client = await cluster.client();
+    cpu = 1.5;
+    await cluster.advance(60_000);
+    expect(await cluster.until(client.node('node-1'))).toMatchObject({ load: { cpu: 0.25, memory: 0.5, lagMs: 1 } });
+    cpu = 0.75;
+    await cluster.advance(60_000);
+    expect(await cluster.until(client.node('node-1'))).toMatchObject({ load: { cpu: 0.75 } });
+    expect(logged.filter(({ event }) => event === 'load.failed')).toMatchObject([
+      { fields: { error: expect.stringContaining('load.cpu is 1.5') } },
+    ]);
+    expect([node.status, logged.filter(({ event }) => event === 'link.up').length]).toEqual(['online', 1]);
+  });
+
+  it('has stopped though what it was given cannot be closed, and logs why', async () => {
+    const { log, logged } = keepingLog();
+    await using cluster = await createTestCluster();
+    const outbox = Object.assign(memoryOutbox(), { close: () => Promise.reject(new Error('EIO: i/o error')) });
+    const stop = (): never => {
+      throw new Error('no such meter');
+    };
+    const load = { sample: () => ({ cpu: 0, memory: 0, lagMs: 0 }), stop };
+    const node = await cluster.node('node-1', { log, load, outbox });
+    await cluster.until(node.stop());
+    expect(await node.stopped).toBeNull();
+    expect(logged.filter(({ event }) => /\.un/.test(event))).toEqual([
+      { event: 'load.unstopped', fields: { error: 'Error: no such meter' } },
+      { event: 'outbox.unclosed', fields: { error: 'Error: EIO: i/o error' } },
+    ]);
+  });
+
   it('that hangs delays nobody else (#52)', async () => {
     await using cluster = await createTestCluster();
     const [hung, quick] = [new Puppets(), new Puppets()];
@@ -160,6 +197,7 @@ describe('the options of a node', () => {
   const named = (name: string, value: unknown): object => Object.fromEntries([[name, value]]);
   const many = (count: number): string[] => Array.from({ length: count }, (_, n) => `n${n}`);
   const handlerOf = (type: string) => defineHandler({ type }, () => null);
+  const aMeter = (said: object) => ({ sample: () => ({ cpu: 0, memory: 0, lagMs: 0, ...said }), stop() {} });
   const ofOneFrame = 'labels, resources and handlers are too much for one message';
 
   it.each<[string, object]>([
@@ -184,6 +222,9 @@ describe('the options of a node', () => {
     ['handlers.0 has no task definition', { handlers: [{}] }],
     ["handlers.0: the handler of 'a' must be a function", { handlers: [{ definition: { type: 'a' } }] }],
     ['handlers must be an array', { handlers: 5 }],
+    ['load.cpu is 55, must be a number from 0 to 1', { load: aMeter({ cpu: 55 }) }],
+    ['load.memory is NaN, must be a number from 0 to 1', { load: aMeter({ memory: Number.NaN }) }],
+    ['load.lagMs is undefined, must be a number of at least 0', { load: aMeter({ lagMs: undefined }) }],
   ])('are checked before it dials: %s', async (message, wrong) => {
     let dials = 0;
     const join = (): Promise<never> => {

@@ -2,6 +2,8 @@
 import os from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import process from 'node:process';
+import { PincerError } from '../../protocol/failure.ts';
+import type { Log } from '../../protocol/ports.ts';
 
 /** Shares in [0, 1], and the 99th percentile of event-loop delay since the last sample in milliseconds. */
 export interface LoadSample {
@@ -14,6 +16,53 @@ export interface LoadMeter {
   /** The load since the last sample that any meter of this process took, if that is not a moment ago. */
   sample(): LoadSample;
   stop(): void;
+}
+
+/**
+ * The load of a node as its gateway may be told it, which would hang up on anything else. A meter that fails later on takes
+ * no node down: what it said last is said again, and the log has why.
+ */
+export class NodeLoad {
+  readonly #meter: LoadMeter;
+  readonly #log: Log;
+  #last: LoadSample;
+  #isFailing = false;
+
+  /** @throws PincerError `OPTION_INVALID`, naming what of its first sample is out of range */
+  constructor(meter: LoadMeter, log: Log) {
+    this.#meter = meter;
+    this.#log = log;
+    this.#last = checked(meter.sample());
+  }
+
+  sample(): LoadSample {
+    try {
+      this.#last = checked(this.#meter.sample());
+      this.#isFailing = false;
+    } catch (error) {
+      if (!this.#isFailing) this.#log.warn('load.failed', { error: String(error) });
+      this.#isFailing = true;
+    }
+    return this.#last;
+  }
+
+  stop(): void {
+    this.#meter.stop();
+  }
+}
+
+/** Nothing but the three: a gateway takes no others. */
+function checked({ cpu, memory, lagMs }: LoadSample): LoadSample {
+  checkRange('cpu', cpu, 1);
+  checkRange('memory', memory, 1);
+  checkRange('lagMs', lagMs, Number.MAX_VALUE);
+  return { cpu, memory, lagMs };
+}
+
+function checkRange(name: string, value: unknown, max: number): void {
+  if (typeof value === 'number' && value >= 0 && value <= max) return;
+  const range = max === 1 ? 'a number from 0 to 1' : 'a number of at least 0';
+  throw new PincerError('OPTION_INVALID', `createNode: load.${name} is ${String(value)}, must be ${range}`);
 }
 
 /** What was measured this short a time ago is the load still: all nodes of a process share it. */

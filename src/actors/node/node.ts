@@ -17,7 +17,7 @@ import { startActor } from '../start-actor.ts';
 import type { Handler, TaskDefinition } from '../task-definition.ts';
 import { createWorld, type WorldOptions } from '../world.ts';
 import { Attempts } from './attempts.ts';
-import { createLoadMeter, type LoadMeter } from './load.ts';
+import { createLoadMeter, type LoadMeter, NodeLoad } from './load.ts';
 import { checkHandler, claimOf, handlersOf } from './node-claim.ts';
 import { memoryOutbox, type Outbox } from './outbox.ts';
 import { defineHandler, type Registration } from './runner.ts';
@@ -47,7 +47,7 @@ export interface NodeOptions extends WorldOptions {
    * for the next process with this `id`, which then must be given.
    */
   readonly outbox?: Outbox;
-  /** How the load is measured. Default: this machine. */
+  /** How the load is measured. Default: this machine. One whose first sample is out of range is refused. */
   readonly load?: LoadMeter;
   /** Gives up joining. */
   readonly signal?: AbortSignal;
@@ -98,8 +98,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   );
   const dials = dialsOf(options.join, options.token, world);
   const outbox = options.outbox ?? memoryOutbox();
+  const givenLoad = options.load === undefined ? null : new NodeLoad(options.load, log);
   const left = await outbox.open({ clock, log, limits, onRefusal: () => heartbeat() });
-  const meter = options.load ?? createLoadMeter();
+  const nodeLoad = givenLoad ?? new NodeLoad(createLoadMeter(), log);
   let announced: 'healthy' | 'busy' | 'offline' = 'healthy';
   let beat: Deadline | null = null;
   let drainDeadline: Deadline | null = null;
@@ -159,7 +160,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
         maxTasks: slots(),
         taskTypes: taskTypes(),
         running: attempts.refs(),
-        load: { ...meter.sample(), tasks: attempts.running },
+        load: { ...nodeLoad.sample(), tasks: attempts.running },
       }),
       onUp: (welcome) => {
         attempts.drop(welcome.drop);
@@ -237,12 +238,21 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     const stopped = new PincerError('STOPPED', 'the node was stopped');
     calls.fail(stopped);
     messenger.fail(stopped);
-    meter.stop();
     deadlines.stop();
     await isolatesEnded;
-    await outbox.close();
+    await letGo('load.unstopped', () => nodeLoad.stop());
+    await letGo('outbox.unclosed', () => outbox.close());
     resolveStopped(refusal);
     resolveWelcomed();
+  }
+
+  /** Of what the application has given: whatever that does, the node has stopped, and who waits for it is told so. */
+  async function letGo(event: string, end: () => void | Promise<void>): Promise<void> {
+    try {
+      await end();
+    } catch (error) {
+      log.error(event, { error: String(error) });
+    }
   }
 
   function startBeat(everyMs: number): void {
@@ -260,7 +270,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       {
         nodeId: id,
         status: announced,
-        load: { ...meter.sample(), tasks: attempts.running },
+        load: { ...nodeLoad.sample(), tasks: attempts.running },
         capabilities: claim.capabilities,
         maxTasks: slots(),
         taskTypes: taskTypes(),

@@ -41,7 +41,7 @@ export interface ChannelOptions extends WorldOptions {
   readonly leaseMs?: number;
   /** Told of each change of state. */
   readonly onState?: (state: string) => void;
-  /** Gives up joining. */
+  /** Gives up joining, and opening the platform for the first time. */
   readonly signal?: AbortSignal;
 }
 

@@ -252,10 +252,15 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
     settleStart();
   }
 
+  const abandon = (): void => end(null);
+  signal?.addEventListener('abort', abandon, { once: true });
+  if (signal?.aborted === true) abandon();
   await started;
+  signal?.removeEventListener('abort', abandon);
   if (state() === 'stopped') {
     const reason = await stopped;
     if (reason !== null) throw reason;
+    signal?.throwIfAborted();
   }
   return {
     name,

@@ -93,6 +93,25 @@ describe('an instance of a channel', () => {
     expect(await scene.cluster.until(one.stop().then(() => one.state))).toBe('stopped');
   });
 
+  it('gives up when it is told to while its platform has not opened, or its gateway has not said who has it', async () => {
+    await using scene = await aScene();
+    const stuck: Platform = { kind: 'stuck', open: () => new Promise<never>(() => {}) };
+    const reason = new Error('changed my mind');
+    for (const wait of [() => {}, () => scene.cluster.network.partition('one')]) {
+      const giveUp = new AbortController();
+      const states: string[] = [];
+      const onState = (state: string): void => void states.push(state);
+      const starting = scene.channel('one', { platform: stuck, signal: giveUp.signal, onState });
+      starting.catch(() => {});
+      const client = await scene.cluster.client(`client-${states.length}`);
+      await scene.cluster.until(async () => (await client.nodes()).some(({ nodeId }) => nodeId === 'one'));
+      wait();
+      giveUp.abort(reason);
+      await expect(scene.cluster.until(starting)).rejects.toBe(reason);
+      expect(states.at(-1)).toBe('stopped');
+    }
+  });
+
   it('survives what its platform and its owner throw where nothing may be thrown', async () => {
     await using scene = await aScene();
     const { release } = await anAgent(scene);

@@ -83,7 +83,7 @@ export class Deliveries {
   async #send(input: Delivery, key: string, platform: OpenPlatform, signal: AbortSignal): Promise<void> {
     const { counters, name } = this.#options;
     const { log, limits } = this.#world;
-    const message = 'of' in input ? await this.#replyTo(input.to, input.of, key) : { key, ...input };
+    const message = 'of' in input ? await this.#replyTo(input.to, input.of, key, signal) : { key, ...input };
     for (let waits = 0; ; waits += 1) {
       try {
         signal.throwIfAborted();
@@ -105,8 +105,8 @@ export class Deliveries {
   }
 
   /** The message that says how a task ended, once it has. */
-  async #replyTo(to: unknown, taskId: string, key: string): Promise<OutboundMessage> {
-    const settled = await this.#options.gateway.follow(taskId).outcome();
+  async #replyTo(to: unknown, taskId: string, key: string, signal: AbortSignal): Promise<OutboundMessage> {
+    const settled = await unlessAborted(this.#options.gateway.follow(taskId).outcome(), signal);
     const { status, result, error } = settled;
     if (error?.code === 'TASK_UNKNOWN') {
       throw new PincerError('TASK_UNKNOWN', `the task ${taskId} that it replies to has been forgotten`);
@@ -138,6 +138,16 @@ export class Deliveries {
       if (signal.aborted) onAbort();
     });
   }
+}
+
+/** What a promise comes to, or why that is not waited for any more: a task may run for as long as it likes. */
+function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }
 
 function asDeliveryError(error: unknown): PincerError {

@@ -264,4 +264,18 @@ describe('a message that goes out', () => {
     const wrong = client.submit('channel/memory', { text: 'to nobody', more: 1 });
     expect((await scene.cluster.until(wrong.outcome())).error).toMatchObject({ code: 'PAYLOAD_INVALID' });
   });
+
+  it('that waits for a task gives its place back when its time is up', async () => {
+    await using scene = await aScene({ limits: { channelDeliveriesMax: 1 } });
+    const { release, ran } = await anAgent(scene);
+    await scene.channel('one', { limits: { channelDeliveriesMax: 1 } });
+    const client = await scene.cluster.client();
+    const long = client.submit('agent-turn', { text: 'wait' });
+    await scene.cluster.until(() => ran.length === 1);
+    const late = client.submit('channel/memory', { to: 'ada', of: long.taskId }, { timeoutMs: 1_000, attempts: 1 });
+    expect((await scene.cluster.until(late.outcome())).error).toMatchObject({ code: 'TASK_TIMED_OUT' });
+    await scene.cluster.until(client.submit('channel/memory', { to: 'ada', text: 'next' }).result(), 10_000);
+    expect(scene.platform.sent).toMatchObject([{ text: 'next' }]);
+    release();
+  });
 });

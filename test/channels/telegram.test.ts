@@ -5,7 +5,7 @@ import { createNode, type Node } from '../../src/actors/node/node.ts';
 import { createChannel } from '../../src/channels/channel.ts';
 import type { Channel } from '../../src/channels/channel-options.ts';
 import { type TelegramOptions, telegram } from '../../src/channels/telegram/telegram.ts';
-import { partsOf } from '../../src/channels/telegram/telegram-message.ts';
+import { partsOf, tailOf } from '../../src/channels/telegram/telegram-message.ts';
 import type { Limits } from '../../src/protocol/limits.ts';
 import { readJson } from '../house/tree.ts';
 import { BOT_TOKEN, startTelegram, type TestTelegram } from '../support/telegram.ts';
@@ -249,6 +249,25 @@ describe('a text for Telegram', () => {
     ['divided at a pair of surrogates', `${'x'.repeat(4_095)}😀`, ['x'.repeat(4_095), '😀']],
   ])('is divided so that each part fits: %s', (_, text, parts) => {
     expect(partsOf(text, 8)).toEqual(parts);
+  });
+
+  it.each([
+    ['half a character, where the rest is cut off', `${'x'.repeat(8_186)}${'😀'.repeat(5_000)}`, 2],
+    ['nothing but white space', `begin${'\n'.repeat(20_000)}end`, 8],
+  ])('has no part that Telegram refuses: %s', (_, text, partsMax) => {
+    const parts = partsOf(text, partsMax);
+    expect(parts.length).toBeGreaterThan(1);
+    for (const part of parts) {
+      expect(part.trim()).not.toBe('');
+      expect(Buffer.from(part).toString()).toBe(part);
+    }
+  });
+
+  it('is shown by its end while it grows, which begins with no half character', () => {
+    expect(tailOf('short')).toBe('short');
+    const tail = tailOf(`${'😀'.repeat(3_000)}x`);
+    expect(tail).toMatch(/^…😀.*x$/u);
+    expect([tail.length <= 4_096, Buffer.from(tail).toString()]).toEqual([true, tail]);
   });
 
   it('has at most so many parts, and says that there was more', () => {

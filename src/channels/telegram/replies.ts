@@ -6,7 +6,7 @@
 import { PincerError } from '../../protocol/failure.ts';
 import type { OutboundMessage, PlatformWorld, ProgressNote } from '../platform.ts';
 import { type BotApi, describe, errorCodeOf, explain, retryAfterMsOf } from './bot-api.ts';
-import { CHARACTERS_MAX, partsOf, TelegramAddress } from './telegram-message.ts';
+import { partsOf, TelegramAddress, tailOf } from './telegram-message.ts';
 
 /** The message that shows how a task gets on. */
 interface Shown {
@@ -75,7 +75,7 @@ export class Replies {
       makeRoom(this.#shown, this.#world.limits.channelTurnsMax);
       this.#shown.set(taskId, shown);
     }
-    shown.next = text.length <= CHARACTERS_MAX ? text : `…${text.slice(1 - CHARACTERS_MAX)}`;
+    shown.next = tailOf(text);
     this.#editSoon(shown);
   }
 

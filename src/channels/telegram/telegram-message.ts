@@ -41,7 +41,10 @@ export function inboundOf({
   };
 }
 
-/** A text in parts that fit, divided at line ends and spaces where there are some; at most `partsMax`. */
+/**
+ * A text in parts that fit, divided at line ends and spaces where there are some; at most `partsMax`. Of nothing but white
+ * space there is none: Telegram refuses such a message, and the whole reply with it.
+ */
 export function partsOf(text: string, partsMax: number): string[] {
   const parts: string[] = [];
   let rest = text.trim() === '' ? '(no text)' : text;
@@ -51,16 +54,26 @@ export function partsOf(text: string, partsMax: number): string[] {
       break;
     }
     if (parts.length === partsMax - 1) {
-      parts.push(`${rest.slice(0, CHARACTERS_MAX - CUT.length)}${CUT}`);
+      parts.push(`${headOf(rest, CHARACTERS_MAX - CUT.length)}${CUT}`);
       break;
     }
-    const head = rest.slice(0, CHARACTERS_MAX);
+    const head = headOf(rest, CHARACTERS_MAX);
     const seam = Math.max(head.lastIndexOf('\n'), head.lastIndexOf(' '));
-    // No seam in the second half: better a word divided than a message of three letters. Never a pair of surrogates.
-    const isPairDivided = /[\uD800-\uDBFF]$/.test(head);
-    const end = seam > CHARACTERS_MAX / 2 ? seam + 1 : CHARACTERS_MAX - (isPairDivided ? 1 : 0);
+    // No seam in the second half: better a word divided than a message of three letters.
+    const end = seam > CHARACTERS_MAX / 2 ? seam + 1 : head.length;
     parts.push(rest.slice(0, end));
     rest = rest.slice(end);
   }
-  return parts;
+  return parts.filter((part) => part.trim() !== '');
+}
+
+/** The end of a text that is too long for one message. */
+export function tailOf(text: string): string {
+  if (text.length <= CHARACTERS_MAX) return text;
+  return `…${text.slice(1 - CHARACTERS_MAX).replace(/^[\uDC00-\uDFFF]/, '')}`;
+}
+
+/** The beginning of a text, which never ends with half a character: Telegram refuses that as no UTF-8. */
+function headOf(text: string, length: number): string {
+  return text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '');
 }

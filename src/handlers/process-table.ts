@@ -29,6 +29,7 @@ export class ProcessTable {
   readonly entries: readonly ProcessEntry[];
   readonly #runs = new Map<number, string | null | undefined>();
 
+  /** @throws what the system says while this process has too many files open to look */
   constructor(source: 'proc' | 'ps' = hasProc ? 'proc' : 'ps') {
     this.entries = source === 'proc' ? entriesFromProc() : entriesFromPs();
   }
@@ -47,21 +48,23 @@ const statBuffer = Buffer.alloc(4_096);
 
 let coming: Promise<ProcessTable> | null = null;
 
-/** A table read after this call: at the end of the turn, once for all who ask until then. */
+/** A table read after this call: at the end of the turn, once for all who ask until then. Rejects as the table throws. */
 export function nextProcessTable(): Promise<ProcessTable> {
-  coming ??= new Promise((resolve) => {
-    setImmediate(() => {
-      coming = null;
-      resolve(new ProcessTable());
-    });
+  coming ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+    coming = null;
+    return new ProcessTable();
   });
   return coming;
 }
 
 /** When a process started, as in its entry; 0 if that cannot be told. */
 export function startOf(pid: number): number {
-  const fields = hasProc ? statOf(pid) : null;
-  return fields === null ? 0 : Number(fields[19]);
+  try {
+    const fields = hasProc ? statOf(pid) : null;
+    return fields === null ? 0 : Number(fields[19]);
+  } catch {
+    return 0;
+  }
 }
 
 // Processes come and go while the list is read. It is read until it names nobody new: whoever lived at that moment is in.
@@ -98,7 +101,8 @@ function statOf(pid: number): string[] | null {
   let file: number;
   try {
     file = openSync(`/proc/${pid}/stat`, 'r');
-  } catch {
+  } catch (error) {
+    if (isOutOfFiles(error)) throw error;
     return null; // It ended meanwhile.
   }
   // One read into one buffer: readFileSync takes twice as long, and there may be hundreds of processes.
@@ -112,13 +116,22 @@ function statOf(pid: number): string[] | null {
   }
 }
 
+// Then nothing can be read of anybody: that is not to be taken for a process that has ended.
+function isOutOfFiles(error: unknown): boolean {
+  return ['EMFILE', 'ENFILE'].includes(codeOf(error));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
 function runFromProc(pid: number): string | null | undefined {
   let environment: string;
   try {
     environment = `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`;
   } catch (error) {
-    const isForeign = error instanceof Error && 'code' in error && (error.code === 'EACCES' || error.code === 'EPERM');
-    return isForeign ? null : undefined;
+    if (isOutOfFiles(error)) throw error;
+    return ['EACCES', 'EPERM'].includes(codeOf(error)) ? null : undefined;
   }
   if (environment === '\0') return undefined;
   const mark = `\0${RUN_VARIABLE}=`;

@@ -63,10 +63,15 @@ export class ProcessTree {
       sendSignal(this.#leader, 'SIGKILL');
       return;
     }
-    for (let round = 0; round < KILL_AT_EXIT_ROUNDS; round++) {
-      const members = this.#membersIn(new ProcessTable());
-      if (members.length === 0) return;
-      this.#kill(members);
+    try {
+      for (let round = 0; round < KILL_AT_EXIT_ROUNDS; round++) {
+        const members = this.#membersIn(new ProcessTable());
+        if (members.length === 0) return;
+        this.#kill(members);
+      }
+    } catch {
+      // Nobody can be seen; the group of a leader that has not been reaped is still its own.
+      if (!this.#hasLeaderExited) sendSignal(-this.#leader, 'SIGKILL');
     }
   }
 
@@ -75,7 +80,11 @@ export class ProcessTree {
     for (;;) {
       const hadLeaderExited = this.#hasLeaderExited;
       const knownBefore = this.#known.size;
-      const members = this.#membersIn(await nextProcessTable());
+      const members = await this.#look();
+      if (members === null) {
+        await this.#pause(LONGEST_LOOK_MS);
+        continue;
+      }
       if (members.length === 0 && hadLeaderExited && this.#hasSeenAll) return;
       // Whoever still forks is looked at often, whoever only takes long more and more seldom.
       lookMs = this.#known.size > knownBefore ? FIRST_LOOK_MS : Math.min(lookMs * 2, LONGEST_LOOK_MS);
@@ -85,6 +94,15 @@ export class ProcessTree {
       else if (lateMs >= 0) this.#terminate(members);
       const untilNextStepMs = isGraceOver ? LONGEST_LOOK_MS : lateMs >= 0 ? this.#graceMs - lateMs : -lateMs;
       await this.#pause(Math.min(lookMs, untilNextStepMs));
+    }
+  }
+
+  /** The members now; null while the system does not tell, since this process has too many files open. */
+  async #look(): Promise<readonly ProcessEntry[] | null> {
+    try {
+      return this.#membersIn(await nextProcessTable());
+    } catch {
+      return null;
     }
   }
 

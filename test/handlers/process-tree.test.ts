@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ProcessTable } from '../../src/handlers/process-table.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
+import { runAlone } from '../support/lone-process.ts';
 import { isRunning, pidsIn, scratchDirectory, tool } from './tool-runner.ts';
 
 const isLinux = process.platform === 'linux';
@@ -215,6 +216,44 @@ describe('what a command leaves running', () => {
     host.send('exit');
     await once(host, 'exit');
     await expect.poll(() => pids().filter(isRunning)).toEqual([]);
+  });
+});
+
+describe('a command while this process has too many files open', () => {
+  it.runIf(isLinux)('is told to stop, and is over only when it can be seen that it is', async () => {
+    const directory = scratchDirectory();
+    const doors = (file: string): string => JSON.stringify(join(import.meta.dirname, '../../src', file));
+    const { code, stdout, stderr } = await runAlone(
+      `
+      import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+      import { toolHandler } from ${doors('handlers.ts')};
+      import { systemClock } from ${doors('actors/system-clock.ts')};
+      const clock = systemClock();
+      const handler = toolHandler({ allow: ['sh'], directory: ${JSON.stringify(directory)}, clock, killGraceMs: 100 });
+      const wait = (ms) => new Promise((resolve) => clock.schedule(ms, resolve));
+      const abort = new AbortController();
+      const script = "trap '' TERM; echo $$ > pid.draft; mv pid.draft pid; while :; do sleep 0.1; done";
+      let isOver = false;
+      const ended = handler({
+        input: { command: 'sh', args: ['-c', script], env: {} },
+        signal: abort.signal, taskId: 'files', attempt: 1, progress: async () => {},
+      }).catch((error) => error).finally(() => { isOver = true; });
+      const pid = ${JSON.stringify(join(directory, 'pid'))};
+      while (!existsSync(pid)) await wait(10);
+      const leader = Number(readFileSync(pid, 'utf8'));
+      const files = [];
+      try { for (;;) files.push(openSync('/dev/null')); } catch {}
+      abort.abort(new Error('told to stop'));
+      await wait(1_000);
+      console.log('over', isOver);
+      for (const file of files) closeSync(file);
+      console.log((await ended).message);
+      try { process.kill(leader, 0); console.log('it runs'); } catch (error) { console.log(error.code); }
+      `,
+      [],
+      { filesMax: 256 },
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'over false\ntold to stop\nESRCH\n', stderr: '' });
   });
 });
 

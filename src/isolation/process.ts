@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { RUN_VARIABLE } from '../handlers/process-table.ts';
 import { ProcessTree } from '../handlers/process-tree.ts';
 import { type Failure, PincerError } from '../protocol/failure.ts';
-import { ENTRY } from './built.ts';
+import { ENTRY, flagsOf } from './built.ts';
 import { type Isolate, type IsolateOptions, mebibytesOf, notStarted } from './isolate.ts';
 import { parseFromIsolate } from './messages.ts';
 import { MEMORY_EXCEEDED, WATCH_DESCRIPTOR } from './watch-words.ts';
@@ -29,7 +29,7 @@ export function startProcess(options: IsolateOptions): Isolate {
   try {
     child = fork(ENTRY, [String(memoryBytesMax + NODE_BYTES)], {
       execArgv: [
-        ...process.execArgv.filter((flag) => !flag.startsWith('--inspect')),
+        ...flagsOf(process.execArgv).filter((flag) => !flag.startsWith('--inspect')),
         `--max-old-space-size=${memoryMb}`,
       ],
       env: { ...process.env, [RUN_VARIABLE]: run },
@@ -43,10 +43,10 @@ export function startProcess(options: IsolateOptions): Isolate {
     return notStarted(error);
   }
   const { pid, stdout, stderr } = child;
-  const watch = child.stdio[WATCH_DESCRIPTOR];
   if (pid === undefined || stdout === null || stderr === null) {
     return notStarted(new Promise((resolve) => child.once('error', resolve)));
   }
+  const watch = child.stdio[WATCH_DESCRIPTOR];
   const tree = new ProcessTree(pid, run, killGraceMs, clock);
   let tail = '';
   let isMemoryExceeded = false;

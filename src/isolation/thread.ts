@@ -1,19 +1,23 @@
 /** An isolate that is a worker thread: quick to start, and its heap is its own; a crash of native code is everybody’s. */
+import process from 'node:process';
 import { Worker } from 'node:worker_threads';
 import { type Failure, PincerError, toFailure } from '../protocol/failure.ts';
-import { ENTRY } from './built.ts';
+import { ENTRY, flagsOf } from './built.ts';
 import { type Isolate, type IsolateOptions, mebibytesOf, notStarted } from './isolate.ts';
 import { parseFromIsolate } from './messages.ts';
 
 export function startThread({ memoryBytesMax, onMessage }: IsolateOptions): Isolate {
   const memoryMb = mebibytesOf(memoryBytesMax);
   let worker: Worker;
+  const flags = flagsOf(process.execArgv);
   try {
     worker = new Worker(ENTRY, {
       stdin: false,
       stdout: true,
       stderr: true,
       resourceLimits: { maxOldGenerationSizeMb: memoryMb },
+      // Only where they differ: of flags that are named a thread refuses those that are its process's alone.
+      ...(flags.length === process.execArgv.length ? {} : { execArgv: flags }),
     });
   } catch (error) {
     return notStarted(error);

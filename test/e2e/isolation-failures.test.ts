@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { PincerError } from '../../src/node.ts';
 import { isRunning, pidsIn, scratchDirectory } from '../handlers/tool-runner.ts';
 import { fixture, isolated } from '../support/isolates.ts';
+import { runAlone } from '../support/lone-process.ts';
 
 const KINDS = ['thread', 'process'] as const;
 const timedOut = new PincerError('TASK_TIMED_OUT', 'the attempt took too long');
@@ -48,6 +49,16 @@ describe.each(KINDS)('a handler isolated in a %s', (isolate) => {
   it('returns no more than a result may have', async () => {
     await using handlers = isolated({ isolate }, { limits: { payloadBytesMax: 1_000 } });
     expect(await handlers.run({ how: 'large', bytes: 2_000 })).toMatchObject({ failure: { code: 'RESULT_TOO_LARGE' } });
+  });
+
+  it('runs also where its node is a program that was given as text', async () => {
+    const { code, stdout } = await runAlone(`
+      import { isolated } from '${new URL('../support/isolates.ts', import.meta.url).href}';
+      const handlers = isolated({ isolate: '${isolate}' });
+      console.log(JSON.stringify(await handlers.run({ how: 'echo', value: 'well' })));
+      await handlers[Symbol.asyncDispose]();
+    `);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '{"result":"well"}\n' });
   });
 
   it('whose module throws, or has no such handler, says so', async () => {

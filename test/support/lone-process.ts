@@ -7,11 +7,17 @@ export interface Ended {
   readonly stderr: string;
 }
 
-export function runAlone(script: string, flags: readonly string[] = []): Promise<Ended> {
+/** `filesMax`: how many files it may have open, where there is a shell that can say so. */
+export function runAlone(
+  script: string,
+  flags: readonly string[] = [],
+  { filesMax }: { filesMax?: number } = {},
+): Promise<Ended> {
+  const program = [process.execPath, ...flags, '--import', 'tsx', '--input-type=module', '--eval', script];
+  const limited = ['sh', '-c', `ulimit -n ${filesMax} && exec "$@"`, 'sh', ...program];
+  const [command = '', ...args] = filesMax === undefined ? program : limited;
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...flags, '--import', 'tsx', '--input-type=module', '--eval', script], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;

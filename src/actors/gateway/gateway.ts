@@ -287,8 +287,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   }
 
   function storeRefused(error: unknown): void {
+    // Not logged: whoever makes the gateway is told.
     failure = error;
-    storeFailed(error);
     root.send({ type: 'store.failed' });
   }
 

@@ -47,6 +47,8 @@ const each = (command: Command): void => {
 };
 each(program);
 
+// Whoever read what is said besides has gone, a terminal or a collector of logs: that is no reason to end what runs.
+process.stderr.on('error', () => {});
 // A reader that goes away (`| head`) is no fault.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.ok);

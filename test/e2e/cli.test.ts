@@ -110,6 +110,26 @@ describe('the exit code', () => {
   });
 });
 
+describe('a gateway', () => {
+  it('goes on though nobody reads its log any more', async () => {
+    const { url: other, process: gateway } = await startGateway(processes, ['--verbose']);
+    gateway.closeStderr();
+    for (let n = 0; n < 3; n += 1) {
+      expect((await processes.run(['nodes', 'ls', '--url', other, '--connect-timeout', '5s'])).code).toBe(0);
+    }
+    gateway.kill('SIGTERM');
+    expect((await gateway.ended).code).toBe(0);
+  });
+
+  it('says once, and not as a line of its log, that its store cannot be opened', async () => {
+    const store = path.join(scratchDirectory(), 'file');
+    writeFileSync(store, '');
+    const { code, stderr } = await processes.run(['gateway', '--listen', '127.0.0.1:0', '--store', store]);
+    expect(stderr).toMatch(/^error the store in .* cannot be opened: .* \(STORE_UNAVAILABLE\)\n→ .*\n$/);
+    expect(code).toBe(1);
+  });
+});
+
 describe('a token', () => {
   it('#80 is asked of nodes and clients, and the refusal says what to do', async () => {
     const directory = scratchDirectory();

@@ -27,6 +27,8 @@ export interface Running {
   ready(): Promise<Record<string, unknown>>;
   write(text: string): void;
   endInput(): void;
+  /** Nobody reads its stderr any more. */
+  closeStderr(): void;
   kill(signal?: NodeJS.Signals): void;
 }
 
@@ -79,6 +81,7 @@ export class Processes implements AsyncDisposable {
         }),
       write: (text) => void child.stdin?.write(text),
       endInput: () => void child.stdin?.end(),
+      closeStderr: () => void child.stderr?.destroy(),
       kill: (signal = 'SIGKILL') => void child.kill(signal),
     };
   }

@@ -1,10 +1,10 @@
 /** What commands read: a JSON argument, a file, or stdin; and task lists, one JSON object a line. */
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { LIMITS, PincerError } from '../client.ts';
+import { textIn } from './text-file.ts';
 
 /**
  * The value of a JSON argument: literal, `@file`, or `-` for stdin. Absent: null.
@@ -18,11 +18,7 @@ export async function readPayload(argument: string | undefined): Promise<unknown
     for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Buffer));
     text = Buffer.concat(chunks).toString('utf8');
   } else if (argument.startsWith('@')) {
-    try {
-      text = await readFile(argument.slice(1), 'utf8');
-    } catch (error) {
-      throw new PincerError('OPTION_INVALID', `the file ${argument.slice(1)} cannot be read`, { cause: error });
-    }
+    text = textIn(argument.slice(1), `the file ${argument.slice(1)}`);
   }
   try {
     return JSON.parse(text);

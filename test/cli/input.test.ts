@@ -84,7 +84,10 @@ describe('a payload', () => {
       code: 'OPTION_INVALID',
       hint: expect.stringContaining('@file'),
     });
-    await expect(readPayload('@/no/such/file')).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    await expect(readPayload('@/no/such/file')).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      message: expect.stringContaining('/no/such/file cannot be read: ENOENT'),
+    });
   });
 });
 

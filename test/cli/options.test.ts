@@ -121,7 +121,7 @@ describe('the token of a command', () => {
     const file = path.join(scratchDirectory(), 'empty');
     writeFileSync(file, '\n');
     expect(() => tokenOf({ tokenFile: file })).toThrow('is empty');
-    expect(() => tokenOf({ tokenFile: `${file}-not` })).toThrow('cannot be read');
+    expect(() => tokenOf({ tokenFile: `${file}-not` })).toThrow('cannot be read: ENOENT');
   });
 });
 

@@ -1,22 +1,13 @@
 /** `pincer node`: a worker that joins a gateway, with handlers from modules or an allow-list of commands. */
 import path from 'node:path';
 import process from 'node:process';
-import { pathToFileURL } from 'node:url';
 import { Command, Option } from 'commander';
 import { toolExecution, toolHandler } from '../handlers.ts';
 import type { Limits } from '../index.ts';
-import {
-  createNode,
-  defineHandler,
-  diskOutbox,
-  type IsolationOptions,
-  isolatedHandler,
-  PincerError,
-  type Registration,
-  systemClock,
-} from '../node.ts';
+import { createNode, defineHandler, diskOutbox, PincerError, systemClock } from '../node.ts';
 import { type FindOptions, finderOf, withFinding } from './discovery.ts';
 import { EXIT, exitCodeOfSignal } from './exit-codes.ts';
+import { handlersOf, type ModuleOptions } from './handler-modules.ts';
 import {
   collect,
   collectAmount,
@@ -43,7 +34,7 @@ import { onSignals } from './signals.ts';
 /** How long a process that has stopped may take to say what went wrong. */
 const LAST_WORDS_MS = 500;
 
-interface NodeCommandOptions extends SharedOptions, FindOptions {
+interface NodeCommandOptions extends SharedOptions, FindOptions, ModuleOptions {
   readonly join?: string[];
   readonly id?: string;
   readonly type: 'agent' | 'channel';
@@ -52,8 +43,6 @@ interface NodeCommandOptions extends SharedOptions, FindOptions {
   readonly label?: Record<string, string>;
   readonly resource?: Record<string, number>;
   readonly allow?: string[];
-  readonly isolate?: IsolationOptions['isolate'];
-  readonly memoryMb?: number;
   readonly outbox?: string;
   readonly limit?: Partial<Limits>;
 }
@@ -113,6 +102,11 @@ export function nodeCommand(): Command {
         throw new PincerError('OPTION_INVALID', '--outbox needs --id: the process that comes after is known by it');
       }
       const handlers = (await Promise.all(modules.map((module) => handlersOf(module, options)))).flat();
+      // One handler’s: all others, and the node, have nothing to do with it.
+      process.on('unhandledRejection', (reason) => {
+        const error = reason instanceof Error ? (reason.stack ?? String(reason)) : String(reason);
+        log.error('handler.rejected-unheard', { error });
+      });
       const capabilities = new Set(options.capabilities);
       if (allow !== undefined) {
         handlers.push(defineHandler(toolExecution, toolHandler({ allow, clock: systemClock() })));
@@ -170,43 +164,4 @@ export function nodeCommand(): Command {
       if (refusal !== null) throw refusal;
       process.exitCode = EXIT.ok;
     });
-}
-
-/**
- * The handlers that a module exports, by default or by name, singly or in arrays.
- * @throws PincerError `OPTION_INVALID` naming the module.
- */
-async function handlersOf(
-  module: string,
-  { isolate, memoryMb }: Pick<NodeCommandOptions, 'isolate' | 'memoryMb'>,
-): Promise<Registration[]> {
-  const url = pathToFileURL(path.resolve(module));
-  let exported: Record<string, unknown>;
-  try {
-    exported = (await import(url.href)) as Record<string, unknown>;
-  } catch (error) {
-    throw new PincerError('OPTION_INVALID', `the module ${module} cannot be loaded: ${String(error)}`, {
-      cause: error,
-    });
-  }
-  const handlers = Object.values(exported).flat().filter(isRegistration);
-  if (handlers.length > 0) {
-    if (isolate === undefined) return handlers;
-    const options = { module: url, isolate, ...(memoryMb === undefined ? {} : { memoryMbMax: memoryMb }) };
-    // What a module isolates by itself stays as it says.
-    return handlers.map((handler) => ('isolation' in handler ? handler : isolatedHandler(handler.definition, options)));
-  }
-  throw new PincerError('OPTION_INVALID', `the module ${module} exports no handlers`, {
-    hint: 'Export what defineHandler(task, handler) returns, singly or in an array.',
-  });
-}
-
-function isRegistration(value: unknown): value is Registration {
-  if (typeof value !== 'object' || value === null || !('definition' in value)) return false;
-  const { definition } = value;
-  // A node with a handler of no type is refused in ways that do not tell of the module.
-  if (typeof definition !== 'object' || definition === null || !('type' in definition)) return false;
-  if (typeof definition.type !== 'string') return false;
-  const isIsolated = 'isolation' in value && typeof value.isolation === 'object' && value.isolation !== null;
-  return isIsolated || ('handler' in value && typeof value.handler === 'function');
 }

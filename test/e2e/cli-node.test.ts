@@ -37,7 +37,10 @@ describe('pincer node', () => {
   it.each([
     ['exports nothing of use', 'export const handler = () => 1;', 'exports no handlers'],
     ['exports what only looks like a handler', 'export default { definition: {}, handler: 1 };', 'exports no handlers'],
-    ['throws', "throw new Error('no luck');", 'no luck'],
+    ['throws', "throw new Error('no luck');", 'handlers.mjs:2: Error: no luck'],
+    ['is no JavaScript', 'const = 1;', 'handlers.mjs:2: SyntaxError'],
+    ['misuses Pincer', "defineTask('');", 'handlers.mjs:2: PincerError'],
+    ['misses another', "import './not-there.mjs';", 'not-there.mjs'],
   ])('refuses a module that %s, and says which', async (_, text, reason) => {
     await using processes = new Processes();
     const module = moduleOf(text);
@@ -45,6 +48,25 @@ describe('pincer node', () => {
     expect(stderr).toContain(module);
     expect(stderr).toContain(reason);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  });
+
+  it('goes on when a handler of it rejects where nobody waits, and says so', async () => {
+    await using processes = new Processes();
+    const { url } = await startGateway(processes);
+    const module = moduleOf(`
+      export default [
+        defineHandler(defineTask('careless'), async () => void Promise.reject(new Error('nobody waits'))),
+        defineHandler(defineTask('careful'), () => 'well'),
+      ];
+    `);
+    const node = processes.start(['node', module, '--join', url, '--json']);
+    await node.ready();
+    await processes.run(['run', 'careless', '--url', url]);
+    await expect.poll(() => node.said()).toContain('\n');
+    const [line = ''] = node.said().split('\n');
+    expect(JSON.parse(line)).toMatchObject({ level: 'error', event: 'handler.rejected-unheard' });
+    expect(line).toMatch(/Error: nobody waits.*handlers\.mjs:4/);
+    expect((await processes.run(['run', 'careful', '--url', url])).stdout).toBe('"well"\n');
   });
 
   it('waits for its gateway, says so once, and joins when it is there', async () => {

@@ -6,6 +6,8 @@ import type { LimitUse } from './store.ts';
 import type { TaskRow } from './task-row.ts';
 
 const WINDOW_MS = 60_000;
+/** When to go on dropping claims that do not count any more, where they are too many for one step. */
+const DROP_MS = 1_000;
 /** As many classes of a limit are remembered without asking whether they wait. */
 const QUEUES_UNASKED = 8;
 
@@ -39,7 +41,7 @@ export interface LimitTable {
   claimAt(row: LimitRow, claim: number): number;
   /** Remembers the next claim, and counts it. */
   addClaim(row: LimitRow, atMs: number): void;
-  /** Need not remember the claims before this one any longer. */
+  /** Need not remember the claims before this one any longer: it drops them, or some of them. */
   dropClaims(row: LimitRow, before: number): void;
 }
 
@@ -169,11 +171,15 @@ export class LimitRows {
 
   /** No task of it is left: it is kept for as long as claims of it count. */
   #rest(limit: LimitRow, nowMs: number): void {
-    if (this.#firstWithin(limit, nowMs) === limit.nextClaim) this.#limits.delete(limit);
-    else {
-      limit.wakeAtMs = this.#limits.claimAt(limit, limit.nextClaim - 1) + WINDOW_MS;
-      this.#limits.set(limit);
+    const within = this.#firstWithin(limit, nowMs);
+    this.#limits.dropClaims(limit, within);
+    if (limit.firstClaim === limit.nextClaim) {
+      this.#limits.delete(limit);
+      return;
     }
+    const isOver = within === limit.nextClaim;
+    limit.wakeAtMs = isOver ? nowMs + DROP_MS : this.#limits.claimAt(limit, limit.nextClaim - 1) + WINDOW_MS;
+    this.#limits.set(limit);
   }
 
   #arm(limit: LimitRow, nowMs: number): void {

@@ -246,6 +246,30 @@ describe('a store that is opened again', () => {
   });
 });
 
+describe('a limit per minute that nobody uses any more', () => {
+  it('leaves nothing behind, however many of its claims there were', async () => {
+    const dir = aDir();
+    const clock = createSimulatedClock();
+    const store = await open(dir, clock);
+    const gateway = await store.join('g', 3_600_000);
+    const limit = { key: 'user-1', perMinute: 200 };
+    const names = Array.from({ length: 150 }, (_, n) => `t${n}`);
+    await store.submit(names.map((taskId) => aTask({ taskId, limit })));
+    const claimed = await store.claim(gateway, [{ queue: QUEUE, limit: 150 }], 150);
+    await store.complete(idsOf(claimed).map((taskId) => ({ taskId, attempt: 1, status: 'completed', runMs: 1 })));
+    expect(await store.limit('user-1')).toMatchObject({ claimed: 0, claimedInMinute: 150 });
+    for (const ms of [61_000, 2_000, 2_000]) {
+      await clock.advance(ms);
+      await store.sweep(gateway, 100);
+      expect(await store.limit('user-1')).toBeNull();
+    }
+    await store.close();
+    const { claim, wake, small, root } = await openDatabases(dir, { readOnly: true });
+    expect([claim, wake, small.limit].map((db) => db.getCount())).toEqual([0, 0, 0]);
+    await root.close();
+  });
+});
+
 describe('the time of a store', () => {
   const mark = (last: TimeMark | null, boot: string, machineMs: number, wallMs: number): TimeMark =>
     markTime({ now: () => machineMs, wallTime: () => wallMs }, boot, last);

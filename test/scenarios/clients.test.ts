@@ -8,6 +8,7 @@ import { defaultLimits } from '../../src/protocol/limits.ts';
 import type { MessageType } from '../../src/protocol/message.ts';
 import type { Log } from '../../src/protocol/ports.ts';
 import { createTestCluster } from '../../src/testing/cluster.ts';
+import { tampered } from '../support/gateways.ts';
 import { MemoryPeer } from '../support/memory-peer.ts';
 import { Puppets } from '../support/puppets.ts';
 
@@ -92,6 +93,23 @@ describe('a client', () => {
       'also done',
     ]);
     expect(puppets.runs).toHaveLength(2);
+  });
+
+  it('watches all of it again also if the store cannot be read just then', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    await cluster.node('node-1', { maxTasks: 10, handlers: [puppets.on('node-1')] });
+    const client = await cluster.client('client');
+    const handles = [1, 2, 3].map((input) => client.submit(puppets.task, input));
+    await cluster.until(() => puppets.running.length === 3);
+    await cluster.until(Promise.all(handles.map((handle) => handle.accepted())));
+    const untamper = tampered(cluster, { get: () => Promise.reject(new Error('the disk is full')) });
+    await cluster.restartGateway();
+    await cluster.until(() => client.isConnected, 10_000);
+    await cluster.advance(1_000);
+    untamper();
+    for (const run of puppets.running) run.finish(run.input);
+    expect(await cluster.until(Promise.all(handles.map((handle) => handle.result())), 10_000)).toEqual([1, 2, 3]);
   });
 
   it('goes on watching a task whose second submit is refused after its session was lost', async () => {

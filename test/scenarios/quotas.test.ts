@@ -103,6 +103,36 @@ describe('a client that follows more tasks than it may', () => {
     expect((await verdicts(cluster, [submit(greedy)])).accepted).toBe(1);
   });
 
+  it('is told so also of what it follows without having submitted it, at once and after a reconnect', async () => {
+    await using cluster = await createTestCluster({ limits: { watchMax: 3 } });
+    const modest = await cluster.client('modest');
+    const ids = await Promise.all(
+      [1, 2, 3].map(async (n) => (await cluster.until(modest.submit('echo', n).accepted())).taskId),
+    );
+    const { taskId } = await cluster.until((await cluster.client('other')).submit('echo', 4).accepted());
+    const greedy = await cluster.client('greedy', { limits: { watchMax: 100 } });
+    const followed = ids.map((id) => greedy.follow(id));
+    const refused = { code: 'RATE_EXCEEDED', message: expect.stringContaining('(watchMax)') as string };
+    await expect(cluster.until(greedy.follow(taskId).outcome(), 1_000)).rejects.toMatchObject(refused);
+    // Of those it follows, none is the worse for it.
+    await cluster.until(modest.cancel(ids[0] ?? ''));
+    expect(await cluster.until(followed[0]?.outcome() ?? Promise.reject(), 1_000)).toMatchObject({
+      status: 'cancelled',
+    });
+    // While it has no session it follows more than it may: of those that it asks for together, it may have none.
+    cluster.network.partition('greedy');
+    cluster.network.cut('greedy');
+    const more = [greedy.follow(ids[0] ?? ''), greedy.follow(taskId)];
+    const ends = [...followed.slice(1), ...more].map((handle) => handle.outcome());
+    const told = Promise.allSettled(ends);
+    await cluster.advance(60_000);
+    cluster.network.heal();
+    const codes = (await cluster.until(told, 30_000)).map((end) =>
+      end.status === 'rejected' ? end.reason.code : null,
+    );
+    expect(codes).toEqual(Array(4).fill('RATE_EXCEEDED'));
+  });
+
   it('is refused also while the store takes its time: what it has not decided on counts', async () => {
     await using cluster = await createTestCluster({ limits: { watchMax: 3 } });
     const store = cluster.store.submit.bind(cluster.store);

@@ -274,6 +274,18 @@ describe('a task that is assigned', () => {
   });
 });
 
+describe('a task after one that has failed already', () => {
+  it('is told to have failed at once, however long its gateway has run', async () => {
+    await using cluster = await createTestCluster();
+    const client = await cluster.client();
+    const first = client.submit('job', null);
+    await cluster.until(first.cancel());
+    await cluster.advance(60_000);
+    const after = client.submit('job', null, { after: [first.taskId] });
+    expect((await cluster.until(after.outcome(), 1_000)).error).toMatchObject({ code: 'DEPENDENCY_FAILED' });
+  });
+});
+
 describe('what a queue is asked for beside running tasks', () => {
   it('#44 is there: delay, key, dependencies, progress, cancel, pause, dead letters, retention, drain', async () => {
     await using cluster = await createTestCluster({ limits: { settledTasksMax: 6, retryBaseMs: 10 } });

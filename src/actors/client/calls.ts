@@ -116,6 +116,7 @@ export class Calls {
         this.#submits.report(message.payload);
         return true;
       case 'error':
+        if (this.#submits.refuseWatch(message.re, PincerError.from(message.payload))) return true;
         this.#log.warn('gateway.error', { code: message.payload.code, message: message.payload.message });
         return true;
       default:

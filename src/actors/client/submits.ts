@@ -58,6 +58,9 @@ export class Submits {
   #backlogFrom = 0;
   #underWay = 0;
 
+  /** What is asked to be watched and has not been dealt with, by the number of its message in this session. */
+  readonly #watches = new Map<number, readonly string[]>();
+
   constructor(world: World, options: SubmitsOptions) {
     this.#world = world;
     this.#options = options;
@@ -98,7 +101,7 @@ export class Submits {
       this.#follow(submission, taskId);
       submission.accept(taskId, false);
       // Without a session, the first welcome watches everything that is followed.
-      this.#options.connection().send('task_watch', { taskIds: [taskId] });
+      this.#watch([taskId]);
     }
     return submission;
   }
@@ -117,13 +120,36 @@ export class Submits {
   /** A new session does not know what the old one watched. What was not accepted is submitted again, and so watched. */
   watchAgain(): void {
     const { listMax } = this.#world.limits;
+    this.#watches.clear();
     const taskIds: string[] = [];
     for (const [taskId, followers] of this.#followed) {
       if ([...each(followers)].some((submission) => submission.isAccepted)) taskIds.push(taskId);
     }
     for (let start = 0; start < taskIds.length; start += listMax) {
-      this.#options.connection().send('task_watch', { taskIds: taskIds.slice(start, start + listMax) });
+      this.#watch(taskIds.slice(start, start + listMax));
     }
+  }
+
+  /** The gateway has refused something; false: it was no watch. Who follows those tasks would wait for ever. */
+  refuseWatch(id: number | undefined, error: PincerError): boolean {
+    const taskIds = id === undefined ? undefined : this.#watches.get(id);
+    for (const taskId of taskIds ?? []) {
+      const followers = this.#followed.get(taskId);
+      this.#followed.delete(taskId);
+      for (const submission of each(followers)) submission.refuse(error);
+    }
+    return taskIds !== undefined;
+  }
+
+  #watch(taskIds: readonly string[]): void {
+    const onAcknowledged = (): void => {
+      // A refusal comes before it is acknowledged, or together with that.
+      this.#world.clock.soon(() => {
+        if (this.#watches.get(id) === taskIds) this.#watches.delete(id);
+      });
+    };
+    const id = this.#options.connection().send('task_watch', { taskIds: [...taskIds] }, { onAcknowledged });
+    if (id !== 0) this.#watches.set(id, taskIds);
   }
 
   fail(error: PincerError): void {

@@ -129,35 +129,37 @@ export class Intake {
     if (message.payload.watch === false || session.isClosed) return;
     try {
       this.#options.watchers.add(taskId, session);
-      // A task that was there before may have ended before, or while this was answered.
-      if (!created) this.#tellSoon(taskId);
+      // A task that was there before may have ended before, or while this was answered; a new one with what it depends on.
+      if (!created || isOutcome(status)) void this.#tell(taskId);
     } catch (error) {
       session.send('error', errorPayload(asPincerError(error)), { re: message.id });
     }
   }
 
-  /** Makes a session a watcher of tasks; of those that have ended already it is told at once. */
+  /**
+   * Makes a session a watcher of tasks; of those that have ended already it is told at once, or as soon as the store can
+   * be read.
+   * @throws PincerError `RATE_EXCEEDED` beyond `watchMax`: then it watches none of them.
+   */
   async watch(session: Session, taskIds: readonly string[]): Promise<void> {
-    const { watchers } = this.#options;
-    for (const taskId of taskIds) {
-      if (session.isClosed) return;
-      watchers.add(taskId, session);
-      await this.tellIfSettled(taskId);
-    }
+    this.#options.watchers.addAll(taskIds, session);
+    for (const taskId of taskIds) await this.#tell(taskId);
   }
 
   /** Tasks have settled inside the store: those who watch them are told. */
   tellSettled(taskIds: readonly string[]): void {
-    for (const taskId of taskIds) if (this.#options.watchers.has(taskId)) this.#tellSoon(taskId);
+    for (const taskId of taskIds) if (this.#options.watchers.has(taskId)) void this.#tell(taskId);
   }
 
   /** The same of one, however long the store cannot be read, while somebody watches it. */
-  #tellSoon(taskId: string): void {
+  async #tell(taskId: string): Promise<void> {
     const { deadlines, limits } = this.#world;
-    this.tellIfSettled(taskId).catch((error: unknown) => {
+    try {
+      await this.tellIfSettled(taskId);
+    } catch (error) {
       this.#options.onStoreFailed(error);
       deadlines.set(limits.undeliveredRetryMs, () => this.tellSettled([taskId]));
-    });
+    }
   }
 
   /** Tells the watchers of a task, if it has ended or there is none; one that has just ended may be forgotten already. */

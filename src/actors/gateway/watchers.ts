@@ -30,10 +30,17 @@ export class Watchers {
     this.#limits = limits;
   }
 
+  /** All of them or none. @throws PincerError `RATE_EXCEEDED` beyond `watchMax` tasks of one session. */
+  addAll(taskIds: readonly string[], session: Session): void {
+    const unwatched = new Set(taskIds.filter((taskId) => !includes(this.#byTask.get(taskId) ?? null, session)));
+    if (unwatched.size > 0) this.expectRoom(session, unwatched.size - 1);
+    for (const taskId of unwatched) this.add(taskId, session);
+  }
+
   /** @throws PincerError `RATE_EXCEEDED` beyond `watchMax` tasks of one session. */
   add(taskId: string, session: Session): void {
     const first = this.#byTask.get(taskId) ?? null;
-    for (let watch = first; watch !== null; watch = watch.beside) if (watch.session === session) return;
+    if (includes(first, session)) return;
     this.expectRoom(session);
     let watched = this.#bySession.get(session);
     if (watched === undefined) {
@@ -110,6 +117,11 @@ export class Watchers {
     if (before === null) watched.first = after;
     watched.count -= 1;
   }
+}
+
+function includes(first: Watch | null, session: Session): boolean {
+  for (let watch = first; watch !== null; watch = watch.beside) if (watch.session === session) return true;
+  return false;
 }
 
 /** The first one to watch comes last in the chain, and is told first. */

@@ -85,10 +85,29 @@ export class Requests {
 
   /** As `ask`, for whoever has a request in hand. */
   send(request: Request): void {
-    const id = this.#connection().send(request.type, request.payload as never, { to: request.to });
+    const connection = this.#connection();
+    const fault = excessOf(request.payload, connection);
+    if (fault !== null) {
+      // Not within the call: whoever makes room for the next by it would come here again, and deeper each time.
+      queueMicrotask(() => request.onError(fault));
+      return;
+    }
+    const id = connection.send(request.type, request.payload as never, { to: request.to });
     if (id === 0) this.#unsent.push(request);
     else this.#sent.set(id, request);
   }
+}
+
+/** Why a gateway that takes less than others would hang up on what is asked, or null. */
+function excessOf(asked: unknown, { welcome }: Connection): PincerError | null {
+  if (welcome === null) return null;
+  const { payload, body = payload } = asked as { readonly payload?: Uint8Array; readonly body?: Uint8Array };
+  const max = welcome.policy.payloadBytesMax;
+  if (body === undefined || body.byteLength <= max) return null;
+  return new PincerError(
+    'PAYLOAD_TOO_LARGE',
+    `the payload has ${body.byteLength} bytes, more than the ${max} that the gateway takes`,
+  );
 }
 
 /** What is wrong with a message before it is sent, or null: it is for who asked to mend. */

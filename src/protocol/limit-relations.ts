@@ -3,7 +3,7 @@
  * that is trusted after it has run out, a node that is suspect between two of its heartbeats.
  */
 import { PincerError } from './failure.ts';
-import type { LimitName, Limits } from './limits.ts';
+import { defaultLimits, type LimitName, type Limits } from './limits.ts';
 
 interface Relation {
   readonly less: LimitName;
@@ -28,8 +28,22 @@ export const LIMIT_RELATIONS: readonly Relation[] = [
   upTo('channelLeaseMs', 'channelLeaseMsMax'),
 ];
 
-/** @throws PincerError `OPTION_INVALID`, naming both limits and what they are */
+/** Limits that each message is held to by whoever reads it, whatever was set on the other side: they can only be lowered. */
+export const WIRE_LIMITS: readonly LimitName[] = [
+  ...(['payloadBytesMax', 'taskTimeoutMsMax', 'attemptsMax', 'dependenciesMax'] as const),
+  ...(['listMax', 'maxTasksMax', 'capabilitiesMax', 'channelLeaseMsMax', 'registryPageMax'] as const),
+];
+
+/** @throws PincerError `OPTION_INVALID`, naming the limit or both limits, and what they are */
 export function checkRelations(limits: Limits): void {
+  for (const name of WIRE_LIMITS) {
+    if (limits[name] <= defaultLimits[name]) continue;
+    throw new PincerError(
+      'OPTION_INVALID',
+      `limits.${name} is ${limits[name]}, must be at most ${defaultLimits[name]}: no peer takes more`,
+      { hint: 'It can be lowered, not raised; docs/limits.md says so of which.' },
+    );
+  }
   for (const { less, more, mayEqual } of LIMIT_RELATIONS) {
     const [small, large] = [limits[less], limits[more]];
     if (small < large || (mayEqual && small === large)) continue;

@@ -78,6 +78,34 @@ describe('a node', () => {
     expect(await cluster.until(neighbour.result())).toBe('well');
   });
 
+  it('reports no result that is larger than its gateway takes, which is told no payload that is', async () => {
+    const limits = { payloadBytesMax: 80_000, frameBytesMax: 90_000 };
+    await using cluster = await createTestCluster({ limits });
+    const own = { limits: { payloadBytesMax: 700_000, frameBytesMax: 1_000_000 } };
+    const long = defineHandler(defineTask('long'), ({ input }) => 'x'.repeat(Number(input)));
+    await cluster.node('node-1', { ...own, handlers: [long] });
+    const client = await cluster.client('client', own);
+    const ends = [79_000, 100_000, 'x'.repeat(100_000)].map((input) => client.submit('long', input).outcome());
+    expect(await cluster.until(Promise.allSettled(ends))).toMatchObject([
+      { value: { status: 'completed' } },
+      {
+        value: {
+          status: 'failed',
+          error: { code: 'RESULT_TOO_LARGE', message: expect.stringContaining('100005 bytes, more than 80000') },
+        },
+      },
+      {
+        reason: {
+          code: 'PAYLOAD_TOO_LARGE',
+          message: expect.stringContaining('more than the 80000 that the gateway takes'),
+        },
+      },
+    ]);
+    await expect(cluster.until(client.messages.send('node-1', 'x'.repeat(100_000)))).rejects.toMatchObject({
+      code: 'PAYLOAD_TOO_LARGE',
+    });
+  });
+
   it('logs the first progress of an attempt that cannot be sent, and lives on if nobody waits for it', async () => {
     const { log, logged } = keepingLog();
     await using cluster = await createTestCluster();

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { realPorts } from '../../src/actors/real-ports.ts';
 import { createWorld } from '../../src/actors/world.ts';
-import { LIMIT_RELATIONS } from '../../src/protocol/limit-relations.ts';
+import { LIMIT_RELATIONS, WIRE_LIMITS } from '../../src/protocol/limit-relations.ts';
 import { defaultLimits, type Limits } from '../../src/protocol/limits.ts';
 
 const limitsOf = (limits: Partial<Limits>): Limits => createWorld({ limits }, realPorts()).limits;
@@ -26,11 +26,35 @@ describe('limits', () => {
   });
 
   it.each(LIMIT_RELATIONS)('$less may go as far as $more lets it, and no further', ({ less, more, mayEqual }) => {
-    const far = defaultLimits[more];
-    const others = less === 'suspectAfterMs' ? { heartbeatMs: 1 } : {};
+    const far = Math.min(
+      defaultLimits[more],
+      WIRE_LIMITS.includes(less) ? defaultLimits[less] : Number.POSITIVE_INFINITY,
+    );
+    const others = { ...(less === 'suspectAfterMs' ? { heartbeatMs: 1 } : {}), [more]: far };
     const reach = mayEqual ? far : far - 1;
     expect(limitsOf({ ...others, [less]: reach })[less]).toBe(reach);
     expect(() => limitsOf({ ...others, [less]: reach + 1 })).toThrow(`limits.${less} is ${reach + 1}`);
+  });
+
+  it.each(WIRE_LIMITS)('hold each message to %s, which can be lowered and not raised', (name) => {
+    const most = defaultLimits[name];
+    expect(limitsOf({ [name]: most })[name]).toBe(most);
+    expect(() => limitsOf({ [name]: most + 1 })).toThrow(`limits.${name} is ${most + 1}, must be at most ${most}`);
+    const page = readFileSync(new URL('../../docs/limits.md', import.meta.url), 'utf8');
+    expect(/can be lowered and not raised:([^.]+)\./.exec(page)?.[1]).toContain(`\`${name}\``);
+  });
+
+  it('of messages are all among those that cannot be raised', () => {
+    const rooms = ['../../src/protocol/', '../../src/transport/discovery/'].map(
+      (room) => new URL(room, import.meta.url),
+    );
+    const schemas = rooms.flatMap((room) => readdirSync(room).map((file) => readFileSync(new URL(file, room), 'utf8')));
+    const named = schemas.flatMap((text) =>
+      [...text.matchAll(/\.max\(defaultLimits\.(\w+)\)/g)].map(([, name]) => name),
+    );
+    // A list of nodes is no message, and of a page of a registry both sides have their own.
+    const others = ['nodesMax', 'registryNodesMax'];
+    expect([...new Set([...named, 'payloadBytesMax', ...others])].sort()).toEqual([...WIRE_LIMITS, ...others].sort());
   });
 
   it('are said to be related in docs/limits.md as they are', () => {

@@ -6,6 +6,7 @@ import type { AnyActorRef } from 'xstate';
 import { type AttemptCommand, type AttemptStop, attemptMachine } from '../../machines/attempt.ts';
 import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
+import type { Limits } from '../../protocol/limits.ts';
 import type { Payload } from '../../protocol/message.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import type { Departing } from '../../transport/departures.ts';
@@ -100,7 +101,8 @@ export class Attempts implements AttemptOwner, Departing {
       connection.send('task_result', { ...ref, status: 'failed', error, duration: 0 });
       return;
     }
-    const { clock, limits, deadlines } = this.#world;
+    const { clock, deadlines } = this.#world;
+    const limits = this.#limitsNow(connection);
     const arrivedAt = clock.now();
     const begun = new Attempt(this, { key, ref, assignment, registration, limits, arrivedAt });
     begun.deadline = deadlines.set(assignment.timeout, () => this.#host.tell(key, { type: 'deadline.passed' }));
@@ -145,6 +147,13 @@ export class Attempts implements AttemptOwner, Departing {
   /** Ends every isolate: what was told to stop has its grace. */
   stopIsolates(): Promise<void> {
     return this.#isolations.stop();
+  }
+
+  /** The limits of an attempt: its gateway may take less than this node would send. */
+  #limitsNow({ welcome }: Connection): Limits {
+    const { limits } = this.#world;
+    const payloadBytesMax = welcome?.policy.payloadBytesMax ?? limits.payloadBytesMax;
+    return payloadBytesMax < limits.payloadBytesMax ? { ...limits, payloadBytesMax } : limits;
   }
 
   /** Why nothing new is taken now, or null. */

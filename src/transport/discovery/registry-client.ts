@@ -140,11 +140,15 @@ class RegistryRun implements SourceRun {
 
   async #list(): Promise<readonly Candidate[]> {
     const { region, type } = this.#options;
-    const { discoveryCandidatesMax, registryPageMax } = this.#world.limits;
+    const { discoveryCandidatesMax, registryPageMax, registryAnswerBytesMax, registryBodyBytesMax } =
+      this.#world.limits;
+    // As many as fit into one answer, however much each of them said when it registered.
+    const fitting = Math.max(1, Math.floor(registryAnswerBytesMax / registryBodyBytesMax));
+    const limit = String(Math.min(registryPageMax, fitting));
     const candidates: Candidate[] = [];
     let cursor: string | undefined;
     do {
-      const answer = await this.#ask('GET', 'nodes', { region, type, cursor, limit: String(registryPageMax) });
+      const answer = await this.#ask('GET', 'nodes', { region, type, cursor, limit });
       const page = parse(NodePage, answer);
       candidates.push(...page.nodes.map(({ id, ...rest }) => ({ nodeId: id, ...rest, via: 'registry' })));
       // A registry that does not come to an end would be asked for ever.

@@ -97,6 +97,15 @@ describe('a client of the registry', () => {
       .toEqual(['eu-0', 'eu-1', 'eu-2', 'eu-3', 'eu-4']);
   });
 
+  it('asks for pages that fit into an answer, however much each node says of itself', async () => {
+    const limits = { registryAnswerBytesMax: 20_000, registryBodyBytesMax: 4_000 };
+    const { ask, url } = await aRegistry({ limits });
+    const capabilities = Array.from({ length: 50 }, (_, n) => `${'c'.repeat(60)}-${n}`);
+    for (let n = 0; n < 12; n += 1) await ask('POST', '/nodes', aRegistration(`node-${10 + n}`, { capabilities }));
+    const { discovery } = watch(url, { limits });
+    await expect.poll(() => [discovery.candidates.length, discovery.reason]).toEqual([12, null]);
+  });
+
   it.each<readonly [string, (response: ServerResponse) => void, RegExp]>([
     ['an error status', (response) => response.writeHead(500).end(), /was answered 500/],
     [

@@ -119,7 +119,7 @@ export class WebSocketLink implements Link {
     if (this.#isDeaf) return;
     if (!isBinary) {
       this.#isDeaf = true;
-      this.close(closeCodeOf('FRAME_INVALID'), 'frames are binary');
+      this.close(closeCodeOf('FRAME_INVALID'), 'FRAME_INVALID: frames are binary');
     } else if (this.#isPaused || this.#waiting.length > 0) {
       this.#waiting.push(frame as Buffer);
     } else {

@@ -6,7 +6,11 @@ import { memoryOutbox } from '../../src/actors/node/outbox.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
 import { createSimulatedClock } from '../../src/actors/simulated-clock.ts';
 import { defineTask } from '../../src/actors/task-definition.ts';
+import { defaultLimits } from '../../src/protocol/limits.ts';
+import type { Message, Payload } from '../../src/protocol/message.ts';
 import { createTestCluster } from '../../src/testing/cluster.ts';
+import { decodeFrame, encodeFrame } from '../../src/transport/codec.ts';
+import type { LinkEvents } from '../../src/transport/link.ts';
 import { keepingLog } from '../support/isolates.ts';
 import { Puppets } from '../support/puppets.ts';
 
@@ -104,6 +108,41 @@ describe('a node', () => {
     await expect(cluster.until(client.messages.send('node-1', 'x'.repeat(100_000)))).rejects.toMatchObject({
       code: 'PAYLOAD_TOO_LARGE',
     });
+  });
+
+  it('takes leave also of a gateway that does not drain what it is sent', async () => {
+    const heard: Message[] = [];
+    let told: LinkEvents | null = null;
+    const welcome: Payload<'welcome'> = {
+      ...{ protocol: 1, gatewayId: 'gw', session: 's', resumed: false, received: 0, capabilities: [], drop: [] },
+      policy: {
+        ...{ heartbeatMs: 60_000, offlineAfterMs: 90_000, resumeWindowMs: 3_000 },
+        ...{ frameBytesMax: defaultLimits.frameBytesMax, payloadBytesMax: defaultLimits.payloadBytesMax },
+      },
+    };
+    const link = {
+      ...{ remoteAddress: 'test', identity: { name: 'test' }, bufferedBytes: 0, isOpen: true },
+      ...{ pause() {}, resume() {}, terminate() {} },
+      attach(events: LinkEvents) {
+        told = events;
+      },
+      send(frame: Uint8Array) {
+        const messages = decodeFrame(frame, defaultLimits) as Message[];
+        heard.push(...messages);
+        if (messages[0]?.type === 'register')
+          setImmediate(() => told?.onFrame(encodeFrame([{ type: 'welcome', payload: welcome }])));
+      },
+      close(code: number, reason: string) {
+        link.isOpen = false;
+        setImmediate(() => told?.onClose(code, reason));
+      },
+    };
+    const node = await createNode({ join: async () => link, id: 'node-1' });
+    link.bufferedBytes = defaultLimits.sendBytesHigh + 1;
+    void node.messages.send('somebody', 'hello').catch(() => {});
+    await expect.poll(() => heard.map(({ type }) => type)).toContain('direct');
+    await node.stop();
+    expect(heard.map(({ type }) => type)).toEqual(['register', 'direct', 'goodbye']);
   });
 
   it('logs the first progress of an attempt that cannot be sent, and lives on if nobody waits for it', async () => {

@@ -226,6 +226,7 @@ describe('an open link', () => {
     const { wire, ends } = await anOpenWire();
     wire.socket.write(Buffer.concat([frame(1, Buffer.from('{"type":"register"}')), frame(2, Buffer.from([0x90]))]));
     await expect.poll(() => closeCode(wire)).toBe(4400);
+    expect(wire.received.subarray(4).toString()).toBe('FRAME_INVALID: frames are binary');
     wire.socket.write(frame(8, Buffer.from([0x11, 0x30])));
     await expect.poll(() => ends).toEqual(['4400 ']);
   });

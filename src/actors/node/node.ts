@@ -233,7 +233,10 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     drainDeadline?.clear();
     attempts.stopAll();
     const isolatesEnded = attempts.stopIsolates();
-    if (connection.isUp) connection.send('unregister', { reason: refusal === null ? 'stopped' : refusal.code });
+    const reason = refusal === null ? 'stopped' : refusal.code;
+    // To a gateway that does not drain, one would wait behind all that waits for it; the other waits for nothing.
+    if (connection.isFull) connection.send('goodbye', { code: 'STOPPED', message: reason });
+    else if (connection.isUp) connection.send('unregister', { reason });
     await connection.stop();
     const stopped = new PincerError('STOPPED', 'the node was stopped');
     calls.fail(stopped);

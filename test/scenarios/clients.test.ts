@@ -72,6 +72,22 @@ describe('a client', () => {
     expect(results).toHaveLength(200);
   });
 
+  it('keeps room for the outcome of what it submits, whatever it follows meanwhile', async () => {
+    await using cluster = await createTestCluster({ limits: { watchMax: 2 } });
+    const puppets = new Puppets();
+    await cluster.node('node-1', { maxTasks: 4, handlers: [puppets.on('node-1')] });
+    const submitter = await cluster.client('submitter');
+    const other = submitter.submit(puppets.task, 'other', { watch: false });
+    await cluster.until(() => puppets.running.length === 1);
+    const client = await cluster.client('client');
+    const own = [1, 2].map((n) => client.submit(puppets.task, n));
+    const followed = client.follow(other.taskId).result();
+    await expect(cluster.until(followed)).rejects.toMatchObject({ code: 'RATE_EXCEEDED' });
+    await cluster.until(() => puppets.running.length === 3);
+    for (const run of puppets.running) run.finish(run.input);
+    expect(await cluster.until(Promise.all(own.map((handle) => handle.result())), 10_000)).toEqual([1, 2]);
+  });
+
   it('whose session is lost submits again what was not acknowledged, and watches again what was', async () => {
     await using cluster = await createTestCluster();
     const puppets = new Puppets();

@@ -142,7 +142,7 @@ export class Intake {
    * @throws PincerError `RATE_EXCEEDED` beyond `watchMax`: then it watches none of them.
    */
   async watch(session: Session, taskIds: readonly string[]): Promise<void> {
-    this.#options.watchers.addAll(taskIds, session);
+    this.#options.watchers.addAll(taskIds, session, this.#undecided.get(session));
     for (const taskId of taskIds) await this.#tell(taskId);
   }
 

@@ -30,10 +30,13 @@ export class Watchers {
     this.#limits = limits;
   }
 
-  /** All of them or none. @throws PincerError `RATE_EXCEEDED` beyond `watchMax` tasks of one session. */
-  addAll(taskIds: readonly string[], session: Session): void {
+  /**
+   * All of them or none, with room left for `soon` more that the session is about to watch.
+   * @throws PincerError `RATE_EXCEEDED` beyond `watchMax` tasks of one session.
+   */
+  addAll(taskIds: readonly string[], session: Session, soon = 0): void {
     const unwatched = new Set(taskIds.filter((taskId) => !includes(this.#byTask.get(taskId) ?? null, session)));
-    if (unwatched.size > 0) this.expectRoom(session, unwatched.size - 1);
+    if (unwatched.size > 0) this.expectRoom(session, soon + unwatched.size - 1);
     for (const taskId of unwatched) this.add(taskId, session);
   }
 

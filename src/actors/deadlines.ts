@@ -2,6 +2,7 @@
  * Every wait of one gateway, node or client: a heap of absolute times over one timer of the clock. Charts never own
  * timers; a time that passes reaches them as an event.
  */
+import { PincerError } from '../protocol/failure.ts';
 import type { Clock } from '../protocol/ports.ts';
 import { LazyHeap } from './lazy-heap.ts';
 
@@ -80,4 +81,13 @@ export function createDeadlines(clock: Clock): Deadlines {
       return isStopped ? 0 : heap.size;
     },
   };
+}
+
+/**
+ * What a caller gives as a wait: with NaN no deadline of this heap would ever pass, whosever it is.
+ * @throws PincerError `OPTION_INVALID`, naming `what`
+ */
+export function expectWait(what: string, waitMs: number): void {
+  if (waitMs >= 0) return;
+  throw new PincerError('OPTION_INVALID', `${what} is ${waitMs}, must be a number of milliseconds, 0 or more`);
 }

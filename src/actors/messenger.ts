@@ -3,7 +3,7 @@ import { PincerError, toFailure } from '../protocol/failure.ts';
 import type { Message, Payload } from '../protocol/message.ts';
 import { faultOf } from '../protocol/node.ts';
 import { decodePayload, encodePayload } from '../transport/payload.ts';
-import type { Deadline } from './deadlines.ts';
+import { type Deadline, expectWait } from './deadlines.ts';
 import type { Requests } from './requests.ts';
 import type { World } from './world.ts';
 
@@ -45,7 +45,7 @@ export interface Messaging {
   broadcast(body: unknown, options?: SendOptions & { readonly select?: Selection }): Promise<number>;
   /** Sends to the subscribers of a topic; resolves with how many. */
   publish(topic: string, body: unknown, options?: SendOptions): Promise<number>;
-  /** Takes the messages of a topic, across reconnects, until the returned function is called. */
+  /** Takes the messages of a topic, across reconnects, until the returned function is called. Several handlers are called side by side. */
   subscribe(topic: string, handler: MessageHandler): Promise<() => Promise<void>>;
   /** Takes what is sent to this peer directly or by broadcast. One handler; a second replaces the first. */
   onMessage(handler: MessageHandler): void;
@@ -63,6 +63,17 @@ interface Question {
   readonly reject: (error: PincerError) => void;
   readonly deadline: Deadline;
 }
+
+/** What came, of whichever kind. */
+interface Incoming {
+  readonly from: string;
+  readonly topic: string | undefined;
+  readonly payload: Payload<'direct' | 'broadcast'>;
+}
+
+const nobody: MessageHandler = () => {
+  throw new PincerError('NO_RECEIVER', 'no handler for messages is set');
+};
 
 export class Messenger implements Messaging {
   readonly #world: World;
@@ -85,6 +96,7 @@ export class Messenger implements Messaging {
     const { limits, deadlines } = this.#world;
     const timeoutMs = options.timeoutMs ?? limits.requestMs;
     return new Promise((resolve, reject) => {
+      expectWait('request: timeoutMs', timeoutMs);
       if (this.#questions.size >= limits.requestsMax) {
         throw new PincerError('RATE_EXCEEDED', `${limits.requestsMax} requests wait for their reply already`);
       }
@@ -212,27 +224,30 @@ export class Messenger implements Messaging {
     }
   }
 
-  async #handle(message: Message<'direct' | 'broadcast'>, from: string): Promise<void> {
-    const topic = message.type === 'broadcast' ? message.payload.topic : undefined;
-    const { request } = message.payload;
+  /** Side by side, so that no handler of a topic waits for another, or goes without because another one threw. */
+  async #handle({ type, payload }: Message<'direct' | 'broadcast'>, from: string): Promise<void> {
+    const topic = type === 'broadcast' ? payload.topic : undefined;
+    const handlers = this.#handlersOf(topic);
+    await Promise.all(handlers.map((handler) => this.#run(handler, { from, topic, payload })));
+  }
+
+  async #run(handler: MessageHandler, { from, topic, payload }: Incoming): Promise<void> {
+    const { request } = payload;
     try {
-      const handlers =
-        topic === undefined
-          ? this.#handler === null
-            ? []
-            : [this.#handler]
-          : [...(this.#topics.get(topic)?.handlers ?? [])];
-      if (handlers.length === 0) throw new PincerError('NO_RECEIVER', 'no handler for messages is set');
-      const body = decodePayload(message.payload.body, this.#world.limits);
-      let returned: unknown;
-      for (const handler of handlers)
-        returned = await handler({ from, body, ...(topic === undefined ? {} : { topic }) });
+      const body = decodePayload(payload.body, this.#world.limits);
+      const returned = await handler({ from, body, ...(topic === undefined ? {} : { topic }) });
       if (request !== undefined) this.#reply(from, { reply: request, body: this.#encode(returned, 'reply') });
     } catch (error) {
       const failure = toFailure(error, 'HANDLER_FAILED');
       if (request !== undefined) this.#reply(from, { reply: request, body: encodePayload(null), error: failure });
       else this.#world.log.warn('message.failed', { from, code: failure.code, message: failure.message });
     }
+  }
+
+  #handlersOf(topic: string | undefined): readonly MessageHandler[] {
+    const handlers = topic === undefined ? [this.#handler] : [...(this.#topics.get(topic)?.handlers ?? [])];
+    const there = handlers.filter((handler) => handler !== null);
+    return there.length > 0 ? there : [nobody];
   }
 
   #reply(to: string, payload: Payload<'direct'>): void {

@@ -24,6 +24,8 @@ export class Requests {
   readonly #sent = new TransitMap<number, Request>();
   /** Made while there was no session. */
   #unsent: Request[] = [];
+  /** Why nothing can be asked any more. */
+  #end: PincerError | null = null;
 
   constructor(connection: () => Connection) {
     this.#connection = connection;
@@ -42,7 +44,7 @@ export class Requests {
     options: { to?: string; isRepeatable?: boolean } = {},
   ): void {
     const { to, isRepeatable = true } = options;
-    const fault = faultOf(type, payload, to);
+    const fault = this.#end ?? faultOf(type, payload, to);
     if (fault === null) this.send({ type, payload, to, isRepeatable, onAnswer, onError });
     else onError(fault);
   }
@@ -76,7 +78,9 @@ export class Requests {
     for (const request of unsent) this.send(request);
   }
 
-  failAll(error: PincerError): void {
+  /** Nothing will be answered any more, of what is asked from now on either. */
+  end(error: PincerError): void {
+    this.#end ??= error;
     const open = [...this.#sent.values(), ...this.#unsent];
     this.#sent.clear();
     this.#unsent = [];

@@ -188,6 +188,35 @@ describe('a request', () => {
     expect(await client.messages.request('attic', 'next')).toBe('next');
   });
 
+  it('that is to wait for no time there is, is refused, and no other deadline waits for it', async () => {
+    const attic = await node('attic');
+    attic.messages.onMessage(() => new Promise(() => {}));
+    const { messages } = client;
+    for (const timeoutMs of [Number.NaN, -1, 'soon' as never]) {
+      await expect(messages.request('attic', 1, { timeoutMs })).rejects.toMatchObject({
+        code: 'OPTION_INVALID',
+        message: expect.stringContaining(`timeoutMs is ${timeoutMs}`),
+      });
+    }
+    await expect(messages.request('attic', 1, { timeoutMs: 50 })).rejects.toMatchObject({ code: 'TIMED_OUT' });
+  });
+
+  it('after the end of its peer is refused at once, as anything else that could be asked', async () => {
+    const attic = await node('attic');
+    await client.messages.subscribe('news', () => {});
+    const later = [() => client, () => attic].flatMap((peer) => [
+      () => peer().messages.send('somebody', 1),
+      () => peer().messages.request('somebody', 1),
+      () => peer().messages.publish('news', 1),
+      () => peer().messages.subscribe('other news', () => {}),
+    ]);
+    await attic.stop();
+    await client.stop();
+    for (const ask of [...later, () => client.stats(), () => attic.gateway.stats(), () => client.cancel('task')]) {
+      await expect(ask()).rejects.toMatchObject({ code: 'STOPPED' });
+    }
+  });
+
   it('whose reply is not msgpack is refused, and hurts nobody', async () => {
     await using cluster = await createTestCluster();
     const rogue = await MemoryPeer.join(cluster, 'rogue');
@@ -272,6 +301,18 @@ describe('a topic', () => {
     await leaveToo();
     expect(await client.messages.publish('news', 3)).toBe(0);
     expect(heard).toEqual([['news', 1], 1, 2]);
+  });
+
+  it('is heard by each of several in one peer, whether or not the others throw or ever end', async () => {
+    const attic = await node('attic');
+    const heard: unknown[] = [];
+    await attic.messages.subscribe('news', () => new Promise(() => {}));
+    await attic.messages.subscribe('news', () => {
+      throw new Error('not for me');
+    });
+    await attic.messages.subscribe('news', ({ body }) => void heard.push(body));
+    await client.messages.publish('news', 1);
+    await expect.poll(() => heard).toEqual([1]);
   });
 
   it('is heard on after a reconnect, also when the session has ended meanwhile', async () => {

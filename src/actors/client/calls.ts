@@ -94,7 +94,7 @@ export class Calls {
     const end = (): PincerError | null => this.#end;
     this.requests = new Requests(connection);
     this.#log = world.log;
-    const asks = asksOf(this.requests, end);
+    const asks = asksOf(this.requests);
     this.#submits = new Submits(world, { requests: this.requests, connection, cancel: asks.cancel, end });
     this.api = apiOf(world, asks, this.#submits);
   }
@@ -127,7 +127,7 @@ export class Calls {
   /** Nothing will come any more. */
   fail(error: PincerError): void {
     this.#end ??= error;
-    this.requests.failAll(error);
+    this.requests.end(error);
     this.#submits.fail(error);
   }
 }
@@ -175,27 +175,21 @@ function apiOf({ limits }: World, { ask, order, cancel }: Asks, submits: Submits
   };
 }
 
-function asksOf(requests: Requests, end: () => PincerError | null) {
+function asksOf(requests: Requests) {
   function ask<What extends Query['what']>(query: Extract<Query, { what: What }>): Promise<Answer<What>> {
     return new Promise((resolve, reject) => {
-      const over = end();
-      if (over !== null) return reject(over);
       requests.ask('query', query, (message) => read(query.what, message, { resolve, reject }), reject);
     });
   }
 
   function order(wanted: Order): Promise<Answer<'order'>> {
     return new Promise((resolve, reject) => {
-      const over = end();
-      if (over !== null) return reject(over);
       requests.ask('order', wanted, (message) => read('order', message, { resolve, reject }), reject);
     });
   }
 
   function cancel(taskId: string): Promise<TaskStatus> {
     return new Promise((resolve, reject) => {
-      const over = end();
-      if (over !== null) return reject(over);
       requests.ask(
         'task_cancel',
         { taskId },

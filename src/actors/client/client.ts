@@ -2,6 +2,7 @@
 import { PincerError } from '../../protocol/failure.ts';
 import { Identifier } from '../../protocol/identifier.ts';
 import { type Connection, connect } from '../connection.ts';
+import { expectWait } from '../deadlines.ts';
 import { dialsOf, type Target } from '../dials.ts';
 import { type Messaging, Messenger } from '../messenger.ts';
 import { realPorts } from '../real-ports.ts';
@@ -96,6 +97,7 @@ export function createClient(options: ClientOptions): Client {
       if (connection.isUp) return Promise.resolve();
       if (end !== null) return Promise.reject(end);
       return new Promise((resolve, reject) => {
+        expectWait('ready: timeoutMs', timeoutMs);
         const deadline = deadlines.set(timeoutMs, () => {
           readyWaiters = readyWaiters.filter((waiter) => waiter !== own);
           const because = connection.lastError === null ? '' : `: ${connection.lastError.message}`;

@@ -15,6 +15,7 @@ import { unexpected } from '../protocol/unexpected.ts';
 import type { Channel, ChannelOptions } from './channel-options.ts';
 import { createCounters } from './counters.ts';
 import { Deliveries } from './deliveries.ts';
+import { underEither } from './either-signal.ts';
 import { Hold } from './hold.ts';
 import type { Inlet, OpenPlatform } from './platform.ts';
 import { Turns } from './turns.ts';
@@ -160,7 +161,7 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
       node.handle(deliveries.definition, (call) => {
         const { platform: now } = current ?? {};
         if (now === undefined || now === null) throw standby();
-        return deliveries.run({ ...call, signal: AbortSignal.any([call.signal, mine.abort.signal]) }, now);
+        return underEither([call.signal, mine.abort.signal], (signal) => deliveries.run({ ...call, signal }, now));
       });
       actor.send({ type: 'platform.opened' });
     } catch (error) {

@@ -4,6 +4,7 @@
  * message of its own, and a reply in parts may begin again.
  */
 import { PincerError } from '../../protocol/failure.ts';
+import { underEither } from '../either-signal.ts';
 import type { OutboundMessage, PlatformWorld, ProgressNote } from '../platform.ts';
 import { type BotApi, describe, errorCodeOf, explain, retryAfterMsOf } from './bot-api.ts';
 import { partsOf, TelegramAddress, tailOf } from './telegram-message.ts';
@@ -48,8 +49,7 @@ export class Replies {
     if (shown !== undefined) shown.isOver = true;
     shown?.cancel?.();
     await shown?.editing;
-    const abort = AbortSignal.any([signal, this.#abort.signal]);
-    try {
+    await underEither([signal, this.#abort.signal], async (abort) => {
       for (let index = this.#sentParts.get(key) ?? 0; index < parts.length; index += 1) {
         const part = parts[index] ?? '';
         const isShown = index === 0 && shown !== undefined && (await this.#replace(shown, part, abort));
@@ -57,9 +57,9 @@ export class Replies {
         makeRoom(this.#sentParts, limits.channelTurnsMax);
         this.#sentParts.set(key, index + 1);
       }
-    } catch (error) {
+    }).catch((error: unknown) => {
       throw refusalOf(error);
-    }
+    });
     this.#sentParts.delete(key);
     if (reply !== undefined) this.#shown.delete(reply.taskId);
   }

@@ -101,6 +101,9 @@ export function nodeCommand(): Command {
       if (outbox !== undefined && id === undefined) {
         throw new PincerError('OPTION_INVALID', '--outbox needs --id: the process that comes after is known by it');
       }
+      if (options.memoryMb !== undefined && options.isolate === undefined) {
+        throw new PincerError('OPTION_INVALID', '--memory-mb needs --isolate: what runs in the node has its memory');
+      }
       const handlers = (await Promise.all(modules.map((module) => handlersOf(module, options)))).flat();
       // One handler’s: all others, and the node, have nothing to do with it.
       process.on('unhandledRejection', (reason) => {

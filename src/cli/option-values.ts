@@ -53,17 +53,21 @@ export function collectPair(text: string, before: Readonly<Record<string, string
 
 /** `name=amount`, gathered over several uses of the option. */
 export function collectAmount(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
-  const [name = '', amount = ''] = text.split('=');
-  const value = Number(amount);
-  if (name === '' || amount === '' || !(value >= 0)) throw new InvalidArgumentError('must be name=amount.');
+  const [name, value] = amountIn(text);
+  if (name === '' || !(value >= 0)) throw new InvalidArgumentError('must be name=amount.');
   return { ...before, [name]: value };
 }
 
 /** `name=value` of docs/limits.md, gathered over several uses of the option. */
 export function collectLimit(text: string, before: Partial<Limits> = {}): Partial<Limits> {
-  const [name = '', amount = ''] = text.split('=');
+  const [name, value] = amountIn(text);
   if (!Object.hasOwn(LIMITS, name)) throw new InvalidArgumentError(`${name} is no limit; docs/limits.md has all.`);
-  const value = Number(amount);
-  if (amount === '' || !(value >= 0)) throw new InvalidArgumentError('must be name=number, as in heartbeatMs=2000.');
+  if (!(value >= 0)) throw new InvalidArgumentError('must be name=number, as in heartbeatMs=2000.');
   return { ...before, [name]: value };
+}
+
+/** Name and amount; NaN where what is behind the first `=` is no number. */
+function amountIn(text: string): [name: string, amount: number] {
+  const [, name = '', amount = ''] = /^([^=]*)=?(.*)$/s.exec(text) ?? [];
+  return [name, amount.trim() === '' ? Number.NaN : Number(amount)];
 }

@@ -79,7 +79,7 @@ describe('a value on the command line', () => {
     expect(collectPair('b=x=y', collectPair('a=1'))).toEqual({ a: '1', b: 'x=y' });
     expect(collectAmount('gpu=1', collectAmount('memoryMb=4096'))).toEqual({ memoryMb: 4_096, gpu: 1 });
     for (const text of ['', '=1', 'a']) expect(() => collectPair(text), text).toThrow(InvalidArgumentError);
-    for (const text of ['', '=1', 'a', 'a=', 'a=-1', 'a=x']) {
+    for (const text of ['', '=1', 'a', 'a=', 'a=-1', 'a=x', 'gpu=1=2', 'gpu= ']) {
       expect(() => collectAmount(text), text).toThrow(InvalidArgumentError);
     }
   });
@@ -150,6 +150,14 @@ it('the next commands of the demo are printed as this one was called', () => {
   expect(invocationOf(path.join(process.cwd(), 'dist/cli/main.js'), { npm_command: 'run-script' })).toBe(
     `node ${path.join('dist', 'cli', 'main.js')}`,
   );
+});
+
+it('a bound on the memory of handlers that share their node’s is refused', async () => {
+  const started = nodeCommand().parseAsync(['--memory-mb', '256', '--allow', 'sh'], { from: 'user' });
+  await expect(started).rejects.toMatchObject({
+    code: 'OPTION_INVALID',
+    message: expect.stringContaining('--memory-mb needs --isolate'),
+  });
 });
 
 it('a strict gateway without a list of nodes is refused: it would take none', async () => {

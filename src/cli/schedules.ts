@@ -58,7 +58,7 @@ export function schedulesCommand(): Command {
         await withGateway(options, async (client, output) => {
           const page = await client.schedules({ limit, ...(cursor === undefined ? {} : { cursor }) });
           const { items, total } = page;
-          const truncated = items.length < total;
+          const truncated = page.cursor !== undefined;
           output.result({ items, total, truncated, cursor: page.cursor ?? null }, () =>
             items.length === 0
               ? 'no schedules'

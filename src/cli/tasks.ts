@@ -39,7 +39,8 @@ export function tasksCommand(): Command {
             ...(cursor === undefined ? {} : { cursor }),
           });
           const { items, total } = page;
-          const truncated = items.length < total;
+          // There is more behind the cursor: the last of several pages is as short of the total, and whole.
+          const truncated = page.cursor !== undefined;
           output.result({ items, total, truncated, cursor: page.cursor ?? null }, () => {
             const head = ['task', 'type', 'status', 'pri', 'node', 'attempts', 'queued', 'ran', 'error'];
             return table(head, items.map(rowOf), options.wide);

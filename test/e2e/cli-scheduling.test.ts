@@ -48,6 +48,16 @@ describe('pincer schedules', () => {
     expect((await processes.run(['schedules', 'ls', '--url', url])).stdout).toMatch(
       /tick +tool-execution +3 +every 1.0 s/,
     );
+    await pincer('schedules', 'add', 'tock', 'tool-execution', '--every', '1h');
+    const first = await answerOf<{ truncated: boolean; cursor: string }>('schedules', 'ls', '--limit', '1');
+    expect(first).toMatchObject({ total: 2, truncated: true });
+    expect(await answerOf('schedules', 'ls', '--cursor', first.cursor)).toMatchObject({
+      items: [{}],
+      total: 2,
+      truncated: false,
+      cursor: null,
+    });
+    await pincer('schedules', 'rm', 'tock');
     expect(await answerOf('schedules', 'rm', 'tick')).toEqual({ scheduleId: 'tick', status: 'dropped' });
     expect(await answerOf('schedules', 'ls')).toMatchObject({ items: [], total: 0 });
   });

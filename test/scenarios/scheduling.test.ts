@@ -1,9 +1,11 @@
 /** Order, limits and places, through the door that clients use: what runs when, where, and how soon again. */
 import { describe, expect, it, vi } from 'vitest';
 import { WorkClasses } from '../../src/actors/gateway/work-classes.ts';
+import { defineHandler } from '../../src/actors/node/runner.ts';
 import type { Store } from '../../src/actors/store/store.ts';
 import { type StrategyName, strategies } from '../../src/machines/policies/placement/index.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
+import { keepingLog } from '../support/isolates.ts';
 import { MemoryPeer } from '../support/memory-peer.ts';
 import { type PuppetRun, Puppets } from '../support/puppets.ts';
 
@@ -154,6 +156,37 @@ describe('a limit that tasks share', () => {
 });
 
 describe('a strategy', () => {
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no idea');
+      },
+      'it threw Error: no idea',
+    ],
+    ['names nobody', () => 'nobody', 'it chose nobody, which is none of the candidates'],
+    ['answers with a promise', async () => 'n', 'it chose [object Promise], which is none of the candidates'],
+  ])('of the app that %s is logged once, and the tasks are placed all the same', async (_, wrong, error) => {
+    const { log, logged } = keepingLog();
+    await using cluster = await createTestCluster({
+      log,
+      gateway: { strategies: { mine: wrong as () => string }, strategy: 'mine' },
+    });
+    await cluster.node('n', { handlers: [defineHandler({ type: 'job' }, () => null)] });
+    const client = await cluster.client();
+    for (let task = 0; task < 3; task += 1) await cluster.until(client.submit('job').result());
+    const failed = logged.filter(({ event }) => event === 'strategy.failed');
+    expect(failed).toEqual([{ event: 'strategy.failed', fields: { strategy: 'mine', error } }]);
+  });
+
+  it('of the app that is no function is refused by its name', async () => {
+    const gateway = { strategies: { mine: {} as never } };
+    await expect(createTestCluster({ gateway })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      message: 'strategies.mine is [object Object], must be a function',
+    });
+  });
+
   it('#50 #76 is chosen by an option, for all types or for one, an app’s own among them; one there is not is refused', async () => {
     const asked: string[] = [];
     const mine =

@@ -26,7 +26,10 @@ export interface GatewayOptions extends WorldOptions {
   readonly strategy?: StrategyName | (string & {});
   /** The strategy of single task types, where it differs. */
   readonly strategyByType?: Readonly<Record<string, StrategyName | (string & {})>>;
-  /** Strategies of the app’s own, by name: pure functions of a few facts. */
+  /**
+   * Strategies of the app’s own, by name: pure functions of a few facts. Where one throws, or names no candidate, that is
+   * logged (`strategy.failed`, once until it works again) and `least-connections` chooses.
+   */
   readonly strategies?: Readonly<Record<string, Strategy>>;
   /**
    * Nodes that are expected, as `loadNodesFile('nodes.json')` of `pincer/discovery` gives them: each is granted what it

@@ -3,7 +3,6 @@
  * bottom; the decisions are in src/machines.
  */
 import { type GatewayCommand, gatewayMachine } from '../../machines/gateway.ts';
-import { strategyOf } from '../../machines/policies/placement/index.ts';
 import { PincerError, toFailure } from '../../protocol/failure.ts';
 import { Identifier } from '../../protocol/identifier.ts';
 import type { Answer } from '../../protocol/query.ts';
@@ -38,6 +37,7 @@ import { answer } from './questions.ts';
 import { Reconciliation } from './reconciliation.ts';
 import { Schedules } from './schedules.ts';
 import { Sessions } from './sessions.ts';
+import { strategiesOf } from './strategies.ts';
 import { Switchboard } from './switchboard.ts';
 import { Tasks } from './tasks.ts';
 import { Verdicts } from './verdicts.ts';
@@ -53,10 +53,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const { clock, limits, log, deadlines, ids } = world;
   const id = options.id ?? `gw-${ids().slice(0, 8)}`;
   if (!Identifier.safeParse(id).success) throw new PincerError('OPTION_INVALID', `gateway id '${id}' is not an id`);
-  const strategy = strategyOf(options.strategy ?? 'least-connections', options.strategies);
-  const strategyByType = new Map(
-    Object.entries(options.strategyByType ?? {}).map(([type, name]) => [type, strategyOf(name, options.strategies)]),
-  );
+  const strategy = strategiesOf(options, log);
   const granting = new Granting(options);
   const listens = [...(options.listeners ?? [])];
   if (options.listen !== null) listens.push(listenAt(options.listen ?? '127.0.0.1:0', options.token, world));
@@ -137,7 +134,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     parent: root,
     store,
     nodes,
-    strategy: (type) => strategyByType.get(type) ?? strategy,
+    strategy,
     gatewayId: () => lease.id,
     owner: {
       place: (claimed, nodeId) => tasks.place(claimed, nodeId),

@@ -72,6 +72,7 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
   const turns = new Turns(world, {
     name,
     route,
+    replyText,
     gateway,
     messages: node.messages,
     counters,

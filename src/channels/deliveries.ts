@@ -13,6 +13,7 @@ import { Identifier } from '../protocol/identifier.ts';
 import type { ChannelCounters } from './counters.ts';
 import type { OpenPlatform, OutboundMessage } from './platform.ts';
 import { Recent } from './recent.ts';
+import { isForgotten } from './words.ts';
 
 /** What anybody may submit to send something out over a channel: where to, and either a text or the task to reply with. */
 export const Delivery = z.union([
@@ -108,7 +109,7 @@ export class Deliveries {
   async #replyTo(to: unknown, taskId: string, key: string, signal: AbortSignal): Promise<OutboundMessage> {
     const settled = await unlessAborted(this.#options.gateway.follow(taskId).outcome(), signal);
     const { status, result, error } = settled;
-    if (error?.code === 'TASK_UNKNOWN') {
+    if (isForgotten(settled)) {
       throw new PincerError('TASK_UNKNOWN', `the task ${taskId} that it replies to has been forgotten`);
     }
     return {

@@ -7,8 +7,10 @@ export interface Turn {
   readonly taskId: string;
   /** False: the message had been taken before. */
   readonly isNew: boolean;
-  /** The text of the reply, and how the task ended. Rejects if that cannot be known: the channel was stopped. */
+  /** How the task ended. Rejects if that cannot be known: the channel was stopped. */
   outcome(): Promise<SettledTask>;
+  /** The text of the reply: what the channel’s `replyText` makes of how the task ended. */
+  textOf(settled: SettledTask): string;
   /** What the task reports, from now on; ends with it. */
   readonly progress: AsyncIterable<unknown>;
 }
@@ -16,6 +18,7 @@ export interface Turn {
 /** A turn that is waited for. Its task may have to be submitted again, so its outcome is a promise of its own. */
 export class OpenTurn implements Turn {
   readonly taskId: string;
+  readonly textOf: Turn['textOf'];
   isNew = true;
   /** Resolves once task and delivery are stored. */
   accepted: Promise<void> = Promise.resolve();
@@ -24,8 +27,9 @@ export class OpenTurn implements Turn {
   #settle: (settled: SettledTask) => void = () => {};
   #fail: (error: PincerError) => void = () => {};
 
-  constructor(taskId: string) {
+  constructor(taskId: string, textOf: Turn['textOf']) {
     this.taskId = taskId;
+    this.textOf = textOf;
     this.#outcome = new Promise((resolve, reject) => {
       this.#settle = resolve;
       this.#fail = reject;

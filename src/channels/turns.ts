@@ -15,7 +15,7 @@ import { deliveryTypeOf } from './deliveries.ts';
 import type { InboundMessage, ProgressNote } from './platform.ts';
 import { Recent } from './recent.ts';
 import { OpenTurn, type Turn } from './turn.ts';
-import { progressTextOf } from './words.ts';
+import { isForgotten, progressTextOf } from './words.ts';
 
 export interface TurnsOptions {
   readonly name: string;
@@ -23,6 +23,7 @@ export interface TurnsOptions {
   readonly gateway: GatewayCalls;
   readonly messages: Messaging;
   readonly counters: ChannelCounters;
+  readonly replyText: Turn['textOf'];
   onProgress(note: ProgressNote): void;
 }
 
@@ -89,14 +90,15 @@ export class Turns {
     const handle = this.#options.gateway.follow(taskId);
     const outcome = handle.outcome().finally(() => this.#followed.delete(taskId));
     outcome.catch(() => {});
-    const turn: Turn = { taskId, isNew: false, outcome: () => outcome, progress: handle.progress };
+    const { replyText: textOf } = this.#options;
+    const turn: Turn = { taskId, isNew: false, outcome: () => outcome, textOf, progress: handle.progress };
     this.#followed.set(taskId, turn);
     return turn;
   }
 
   #begin(taskId: string, message: InboundMessage, route: Exclude<Route, { topic: string }>): OpenTurn {
-    const { name } = this.#options;
-    const turn = new OpenTurn(taskId);
+    const { name, replyText } = this.#options;
+    const turn = new OpenTurn(taskId, replyText);
     const { input = inputOf } = route;
     let payload: unknown;
     try {
@@ -184,7 +186,7 @@ export class Turns {
     delivered?.catch(() => {});
     try {
       const settled = await outcome;
-      const isLost = (one: SettledTask): boolean => one.error?.code === 'TASK_UNKNOWN' && again !== null;
+      const isLost = (one: SettledTask): boolean => again !== null && isForgotten(one);
       if (isLost(settled)) return await again?.();
       turn.settle(settled);
       const delivery = await delivered;

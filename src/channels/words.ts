@@ -9,6 +9,11 @@ export function textOf(value: unknown): string {
   return value === undefined || value === null ? '' : JSON.stringify(value, bytesAsText);
 }
 
+/** Whether nobody knows of the task (any more). One that has run may have failed with the same code. */
+export function isForgotten({ error, attempts }: SettledTask): boolean {
+  return error?.code === 'TASK_UNKNOWN' && attempts === 0;
+}
+
 /** The text of how a task ended. */
 export function replyTextOf({ status, result, error }: SettledTask): string {
   if (status === 'completed') return textOf(result);

@@ -6,9 +6,11 @@ import { createNode, type Node } from '../../src/actors/node/node.ts';
 import { seededRandom } from '../../src/actors/seeded-random.ts';
 import { systemClock } from '../../src/actors/system-clock.ts';
 import { createChannel } from '../../src/channels/channel.ts';
-import type { Channel } from '../../src/channels/channel-options.ts';
+import type { Channel, ChannelOptions } from '../../src/channels/channel-options.ts';
 import { type WebhookOptions, webhook } from '../../src/channels/webhook/webhook.ts';
 import { createAnswers } from '../../src/channels/webhook/webhook-answers.ts';
+import { replyTextOf } from '../../src/channels/words.ts';
+import { PincerError } from '../../src/protocol/failure.ts';
 import { defaultLimits, type Limits } from '../../src/protocol/limits.ts';
 import { heldOf } from '../support/garbage.ts';
 import { keepingLog } from '../support/isolates.ts';
@@ -28,6 +30,7 @@ beforeAll(async () => {
   agent.handle({ type: 'agent-turn' }, async ({ input, progress, signal }) => {
     const { text } = input as { text: string };
     ran.push(input as { messageId: string });
+    if (text === 'lost') throw new PincerError('TASK_UNKNOWN', 'what I was to look at is gone');
     if (text === 'fail') throw Object.assign(new Error('no idea'), { retryable: false });
     if (text.startsWith('slow')) {
       await progress({ delta: 'let me ' });
@@ -53,13 +56,18 @@ afterAll(async () => {
 });
 
 let channels = 0;
-function aChannel(options: Partial<WebhookOptions> = {}, limits: Partial<Limits> = {}): Promise<Channel> {
+function aChannel(
+  options: Partial<WebhookOptions> = {},
+  limits: Partial<Limits> = {},
+  more: Partial<ChannelOptions> = {},
+): Promise<Channel> {
   channels += 1;
   return createChannel({
     join: gateway.dial,
     name: `webhook-${channels}`,
     platform: webhook({ secrets: SECRET, allowLoopbackCallbacks: true, ...options }),
     limits,
+    ...more,
   });
 }
 
@@ -92,7 +100,13 @@ describe('a webhook that comes in', () => {
       const numbers = { attempts: 1, queuedMs: 0, runMs: 0 };
       return { taskId: 't', status: 'completed' as const, result, ...numbers };
     };
-    const turn = { taskId: 't', isNew: true, outcome, progress: { async *[Symbol.asyncIterator]() {} } };
+    const turn = {
+      taskId: 't',
+      isNew: true,
+      outcome,
+      textOf: replyTextOf,
+      progress: { async *[Symbol.asyncIterator]() {} },
+    };
     const app = new Hono().get('/', (context) => answers.to(context, turn, false));
     for (let n = 0; n < 10; n += 1) {
       expect(await (await app.request('/')).json()).toMatchObject({ status: 'completed', text: 'hi' });
@@ -105,7 +119,31 @@ describe('a webhook that comes in', () => {
     await using channel = await aChannel();
     const answer = await post(urlOf(channel), 'm1', { text: 'fail' });
     expect(answer.status).toBe(200);
-    expect(await answer.json()).toMatchObject({ status: 'failed', error: { code: 'HANDLER_REFUSED' } });
+    expect(await answer.json()).toMatchObject({
+      status: 'failed',
+      text: 'This did not work: no idea',
+      error: { code: 'HANDLER_REFUSED' },
+    });
+  });
+
+  it('is told so, too, when its task failed because another one is unknown', async () => {
+    await using channel = await aChannel();
+    await using receiver = await startReceiver();
+    const failed = { status: 'failed', error: { code: 'TASK_UNKNOWN', message: 'what I was to look at is gone' } };
+    const answer = await post(urlOf(channel), 'm1', { text: 'lost' });
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toMatchObject(failed);
+    await post(urlOf(channel), 'm2', { text: 'lost', callback: receiver.url });
+    await expect.poll(() => receiver.received.map(({ body }) => body)).toMatchObject([failed]);
+  });
+
+  it('has the text that the channel makes of it, however it is replied to', async () => {
+    await using channel = await aChannel({}, {}, { replyText: ({ status }) => `so: ${status}` });
+    const held = (await (await post(urlOf(channel), 'm1', { text: 'hi' })).json()) as { text: string };
+    const streamed = await post(urlOf(channel), 'm2', { text: 'fail' }, { headers: { accept: 'text/event-stream' } });
+    const events = [];
+    for await (const one of eventsOf(streamed)) events.push(one);
+    expect([held.text, events.at(-1)]).toMatchObject(['so: completed', { data: { text: 'so: failed' } }]);
   });
 
   it('is told where the reply will be when that takes longer, and finds it there', async () => {

@@ -8,6 +8,7 @@ import type { SettledTask } from '../../actors/client/handle.ts';
 import { PincerError } from '../../protocol/failure.ts';
 import type { PlatformWorld } from '../platform.ts';
 import type { Turn } from '../turn.ts';
+import { isForgotten } from '../words.ts';
 import { replyOf, toJson } from './webhook-message.ts';
 
 /** Between two signs of life on a stream. */
@@ -51,8 +52,8 @@ export function createAnswers({ clock, limits, log }: PlatformWorld, addressOf: 
       context.header('Location', addressOf(turn.taskId));
       return context.json(later(turn.taskId), 202);
     }
-    if (settled.error?.code === 'TASK_UNKNOWN') throw settled.error;
-    return context.body(toJson(replyOf(settled)), 200, { 'Content-Type': 'application/json' });
+    if (settled.error !== undefined && isForgotten(settled)) throw settled.error;
+    return context.body(toJson(replyOf(settled, turn.textOf(settled))), 200, { 'Content-Type': 'application/json' });
   }
 
   async function stream(sse: SSEStreamingApi, turn: Turn): Promise<void> {
@@ -76,7 +77,7 @@ export function createAnswers({ clock, limits, log }: PlatformWorld, addressOf: 
       const settled = await within(turn.outcome(), limits.webhookStreamMs);
       await reports.return?.();
       await told;
-      await (settled === null ? write('later', later(taskId)) : write('reply', replyOf(settled)));
+      await (settled === null ? write('later', later(taskId)) : write('reply', replyOf(settled, turn.textOf(settled))));
     } finally {
       cancelBeat();
       await reports.return?.();

@@ -1,7 +1,6 @@
 /** What a webhook says, and what is said back. */
 import { z } from 'zod';
 import type { SettledTask } from '../../actors/client/handle.ts';
-import { textOf } from '../words.ts';
 
 /** The body of a webhook that comes in. */
 export const WebhookMessage = z.strictObject({
@@ -35,12 +34,12 @@ export interface WebhookReply {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-export function replyOf({ taskId, status, result, error }: SettledTask): WebhookReply {
+export function replyOf({ taskId, status, result, error }: SettledTask, text: string): WebhookReply {
   return {
     type: 'reply',
     taskId,
     status,
-    text: textOf(result),
+    text,
     ...(result === undefined ? {} : { result }),
     ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
   };

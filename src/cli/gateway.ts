@@ -35,7 +35,11 @@ export function gatewayCommand(): Command {
       'where tasks are kept: a directory, which gateways of this machine may share, or "memory" (default: a directory for the port)',
       parsePlace,
     )
-    .option('--strategy <name>', 'how nodes are chosen', 'least-connections')
+    .option(
+      '--strategy <name>',
+      'how nodes are chosen: least-connections, round-robin, least-load, weighted, consistent-hash or power-of-two',
+      'least-connections',
+    )
     .option(
       '--nodes <file>',
       'nodes.json: the nodes that are expected, and what each may do; read again when it changes',

@@ -38,6 +38,7 @@ const loads = named === undefined ? [...COMMANDS.values()] : [named];
 for (const command of await Promise.all(loads.map((load) => load()))) program.addCommand(command);
 
 const isJson = process.argv.includes('--json');
+const HELP = 'Add --help for what there is.';
 
 // Commander’s own way is to end with 1 for a wrong option, which would look like a failure of the work.
 const each = (command: Command): void => {
@@ -67,7 +68,7 @@ try {
       error instanceof PincerError
         ? error
         : new PincerError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
-    output.fail(failure);
+    output.fail(withHelp(failure));
     // Only a fault of ours has a stack that is worth reading, and only to who asks for it.
     if (failure.code === 'INTERNAL' && process.argv.includes('--verbose')) console.error(failure.cause ?? failure);
     process.exitCode ??= exitCodeOf(failure);
@@ -77,5 +78,12 @@ try {
 /** What Commander says, in the shape of every other error. */
 function wrongUse({ code, message }: CommanderError): PincerError {
   const said = code === 'commander.help' ? 'a command is missing' : message.replace(/^error: /, '');
-  return new PincerError('OPTION_INVALID', said, { hint: 'Add --help for what there is.' });
+  return new PincerError('OPTION_INVALID', said, { hint: HELP });
+}
+
+/** An option that is wrong is mended from the list of options, where nothing nearer is said. */
+function withHelp(error: PincerError): PincerError {
+  const { code, message, hint, cause } = error;
+  const isNear = hint !== new PincerError('OPTION_INVALID', '').hint;
+  return code !== 'OPTION_INVALID' || isNear ? error : new PincerError(code, message, { cause, hint: HELP });
 }

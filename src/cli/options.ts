@@ -1,6 +1,6 @@
 /** Options that several commands share. */
 import process from 'node:process';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { createClient, PincerError, plainText } from '../client.ts';
 import type { Client, Log } from '../index.ts';
 import { type FindOptions, finderOf, withFinding } from './discovery.ts';
@@ -38,7 +38,11 @@ export function withClient(command: Command): Command {
       `the gateway, or several of one store (or set PINCER_URL; default ws://${DEFAULT_ADDRESS})`,
       collect,
     )
-    .option('--connect-timeout <duration>', 'give up connecting after this long', parseDuration, 10_000);
+    .addOption(
+      new Option('--connect-timeout <duration>', 'give up connecting after this long')
+        .argParser(parseDuration)
+        .default(10_000, '10s'),
+    );
 }
 
 /**

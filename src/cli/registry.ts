@@ -1,5 +1,5 @@
 /** `pincer registry`: where nodes and gateways that are not on one network find each other. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { createRegistry } from '../registry.ts';
 import { parseDuration, parsePlace } from './option-values.ts';
 import { logOf, type SharedOptions, withOutput } from './options.ts';
@@ -25,7 +25,11 @@ export function registryCommand(): Command {
     )
     .requiredOption('--api-key-file <file>', 'file with the key that clients must send')
     .option('--data <folder>', 'keep registrations here, so that they outlive this process', parsePlace)
-    .option('--ttl <duration>', 'how long a registration lasts without a heartbeat', parseDuration, 30_000)
+    .addOption(
+      new Option('--ttl <duration>', 'how long a registration lasts without a heartbeat')
+        .argParser(parseDuration)
+        .default(30_000, '30s'),
+    )
     .option('--verbose', 'log every registration to stderr')
     .addHelpText('after', '\nThe API is described at /openapi.json. Stops with SIGTERM or Ctrl-C.')
     .action(async (options: RegistryCommandOptions) => {

@@ -32,7 +32,7 @@ export interface TaskFlags {
 export function withTask(command: Command): Command {
   return command
     .option('--priority <n>', '1 (first) to 10 (last)', parseWhole(1, 10))
-    .option('--timeout <duration>', 'how long one attempt may run', parseDuration)
+    .option('--timeout <duration>', 'how long one attempt may run, such as 500ms, 30s or 5m', parseDuration)
     .option('--needs <capabilities>', 'capabilities a node must have, as a,b', parseList)
     .option('--label <key=value>', 'a label the node must carry; repeatable', collectPair)
     .option('--resource <name=amount>', 'what an attempt takes of its node; repeatable', collectAmount)

@@ -1,6 +1,6 @@
 /** `pincer tasks` and `pincer why`: look at tasks, cancel them, ask why one waits. */
-import { Command } from 'commander';
-import { PincerError, plainText, TASK_STATUSES } from '../client.ts';
+import { Command, InvalidArgumentError } from 'commander';
+import { plainText, TASK_STATUSES } from '../client.ts';
 import type { TaskStatus, TaskView } from '../index.ts';
 import { onStdout } from './colours.ts';
 import { parseCursor, parseList, parseWhole } from './option-values.ts';
@@ -9,7 +9,7 @@ import { duration, table, toPrettyJson } from './output.ts';
 import { retryCommand } from './retry.ts';
 
 interface ListOptions extends ClientCommandOptions {
-  readonly status?: string[];
+  readonly status?: TaskStatus[];
   readonly type?: string;
   readonly node?: string;
   readonly limit: number;
@@ -22,7 +22,7 @@ export function tasksCommand(): Command {
   tasks.addCommand(
     withClient(new Command('ls'))
       .description('list tasks, newest first')
-      .option('--status <statuses>', `only these, as a,b of ${TASK_STATUSES.join(', ')}`, parseList)
+      .option('--status <statuses>', `only these, as a,b of ${TASK_STATUSES.join(', ')}`, parseStatuses)
       .option('--type <type>', 'only this type')
       .option('--node <id>', 'only those of this node')
       .option('--limit <n>', 'how many at most', parseWhole(1, 1_000), 100)
@@ -33,7 +33,7 @@ export function tasksCommand(): Command {
         await withGateway(options, async (client, output) => {
           const page = await client.tasks({
             limit,
-            ...(status === undefined ? {} : { status: status.map(statusOf) }),
+            ...(status === undefined ? {} : { status }),
             ...(type === undefined ? {} : { type }),
             ...(node === undefined ? {} : { node }),
             ...(cursor === undefined ? {} : { cursor }),
@@ -120,8 +120,10 @@ function rowOf(task: TaskView): (string | number)[] {
   return [taskId, type, status, priority, node ?? '', attempts, time(queuedMs), time(runMs), error?.code ?? ''];
 }
 
-function statusOf(text: string): TaskStatus {
-  const status = TASK_STATUSES.find((one) => one === text);
-  if (status !== undefined) return status;
-  throw new PincerError('OPTION_INVALID', `--status ${text} is none of ${TASK_STATUSES.join(', ')}`);
+function parseStatuses(text: string): TaskStatus[] {
+  return parseList(text).map((name) => {
+    const status = TASK_STATUSES.find((one) => one === name);
+    if (status !== undefined) return status;
+    throw new InvalidArgumentError(`${name} is none of ${TASK_STATUSES.join(', ')}.`);
+  });
 }

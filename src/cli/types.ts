@@ -24,15 +24,17 @@ export function typesCommand(): Command {
         });
       }),
   );
-  types.addCommand(order('pause', 'place no more tasks of a type; they wait', 'type.pause'));
-  types.addCommand(order('drain', 'take in no more tasks of a type; those that wait are placed', 'type.drain'));
+  types.addCommand(order('pause', 'place no more tasks of a type until resumed; they wait', 'type.pause'));
+  types.addCommand(
+    order('drain', 'take in no more tasks of a type until resumed; those that wait are placed', 'type.drain'),
+  );
   types.addCommand(order('resume', 'take in and place the tasks of a type again', 'type.resume'));
   return types;
 }
 
 function order(name: string, description: string, what: 'type.pause' | 'type.drain' | 'type.resume'): Command {
   return withClient(new Command(name))
-    .description(`${description}; on every gateway of the store, until resumed`)
+    .description(`${description}; on every gateway of the store`)
     .argument('<type>')
     .action(async (type: string, options: ClientCommandOptions) => {
       await withGateway(options, async (client, output) => {

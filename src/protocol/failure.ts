@@ -232,7 +232,7 @@ export const FAILURES = {
   STOPPED: kind(false, 'the gateway, node or client was stopped', 'Start it again.'),
 
   // Set-up and everything else
-  OPTION_INVALID: kind(false, 'an option has a value it cannot have', 'The message names the option and its range.'),
+  OPTION_INVALID: kind(false, 'an option has a value it cannot have', 'Correct what the message names.'),
   BIND_REFUSED: kind(
     false,
     'the gateway would be open to the network without a token, or with one that is short',

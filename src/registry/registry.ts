@@ -2,6 +2,7 @@
 import { realPorts } from '../actors/real-ports.ts';
 import { createWorld, type WorldOptions } from '../actors/world.ts';
 import { PincerError } from '../protocol/failure.ts';
+import { checkOptions } from '../protocol/options.ts';
 import { addressOf, type HttpServer, hostAndPortOf, serveHttp } from '../transport/http-server.ts';
 import { checkOpenToken, tokenVerifier } from '../transport/upgrade.ts';
 import { createApp } from './app.ts';
@@ -33,6 +34,12 @@ export interface Registry {
   close(): Promise<void>;
 }
 
+const KEY = {
+  what: 'key',
+  owner: 'registry',
+  hint: 'Send `Authorization: Bearer KEY`: `--api-key-file FILE` on the command line, `apiKey` in code.',
+};
+
 /** How many times in the life of a lease the registry looks for those that have run out. Lists leave them out at once. */
 const SWEEPS_PER_LEASE = 4;
 
@@ -41,13 +48,14 @@ const SWEEPS_PER_LEASE = 4;
  * `STORE_UNAVAILABLE` for a folder that cannot be used or whose journal is damaged.
  */
 export async function createRegistry(options: RegistryServerOptions): Promise<Registry> {
+  checkOptions(options, 'createRegistry', 'apiKey, what clients must send');
   const world = createWorld(options, realPorts());
   const { clock, ids, log, limits, deadlines } = world;
   const { listen = '127.0.0.1:0', apiKey, folder, ttlMs = limits.registryLeaseMs, version = '0' } = options;
   if (!(Number.isInteger(ttlMs) && ttlMs >= 1_000 && ttlMs <= 86_400_000)) {
     throw new PincerError('OPTION_INVALID', `ttlMs is ${ttlMs}, must be a whole number from 1000 to 86400000`);
   }
-  const verifier = tokenVerifier(apiKey);
+  const verifier = tokenVerifier(apiKey, KEY);
   checkOpenToken(apiKey, hostAndPortOf(listen).host, { code: 'OPTION_INVALID', what: 'key' });
   const store: LeaseStore = folder === undefined ? memoryLeases() : journalLeases(folder);
   const book = new LeaseBook({ clock, ids, store, ttlMs, nodesMax: limits.registryNodesMax });

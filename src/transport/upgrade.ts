@@ -23,20 +23,30 @@ export interface UpgradeRequest {
 /** Says who is asking for a link, or why there is none: `UNAUTHENTICATED` (HTTP 401) or `FORBIDDEN` (403). */
 export type Verifier = (request: UpgradeRequest) => Identity | PincerError;
 
+/** What a secret is called, whose it is, and what whoever lacks it is to do; absent: as the failure says. */
+export interface SecretWords {
+  readonly what: string;
+  readonly owner: string;
+  readonly hint?: string;
+}
+
+const TOKEN: SecretWords = { what: 'token', owner: 'gateway' };
+
 /**
  * Lets in who sends `Authorization: Bearer TOKEN`. Browsers are refused: a page of any site could use a token it finds.
  * @throws PincerError `OPTION_INVALID` for a token that no header can carry
  */
-export function tokenVerifier(token: string): Verifier {
-  checkToken(token);
+export function tokenVerifier(token: string, words: SecretWords = TOKEN): Verifier {
+  checkToken(token, words.what);
   // Hashes have one length and say nothing about the token, so comparing them takes the same time for every guess.
   const expected = hashOf(token);
   return ({ authorization, origin }) => {
     if (origin !== undefined) return browserRefused();
     const presented = authorization === undefined ? undefined : /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
-    if (presented === undefined) return new PincerError('UNAUTHENTICATED', 'the gateway asks for a token');
+    const { what, owner, hint } = words;
+    if (presented === undefined) return new PincerError('UNAUTHENTICATED', `the ${owner} asks for a ${what}`, { hint });
     if (!timingSafeEqual(hashOf(presented), expected)) {
-      return new PincerError('UNAUTHENTICATED', 'the token is not the gateway’s');
+      return new PincerError('UNAUTHENTICATED', `the ${what} is not the ${owner}’s`, { hint });
     }
     return { name: 'token' };
   };
@@ -63,9 +73,9 @@ export function loopbackVerifier(): Verifier {
 }
 
 /** @throws PincerError `OPTION_INVALID`, without the token */
-export function checkToken(token: string): void {
-  if (!/^[\x21-\x7e]{1,4096}$/.test(token)) {
-    throw new PincerError('OPTION_INVALID', 'the token must be 1–4096 printable ASCII characters without spaces');
+export function checkToken(token: unknown, what = 'token'): void {
+  if (typeof token !== 'string' || !/^[\x21-\x7e]{1,4096}$/.test(token)) {
+    throw new PincerError('OPTION_INVALID', `the ${what} must be 1–4096 printable ASCII characters without spaces`);
   }
 }
 

@@ -20,6 +20,7 @@ import type { Output } from '../../src/cli/output.ts';
 import { registryCommand } from '../../src/cli/registry.ts';
 import { storeCommand } from '../../src/cli/store.ts';
 import { tasksCommand } from '../../src/cli/tasks.ts';
+import { strategies } from '../../src/machines/policies/placement/index.ts';
 import { scratchDirectory } from '../handlers/tool-runner.ts';
 
 const COMMANDS = {
@@ -166,4 +167,9 @@ it('a strict gateway without a list of nodes is refused: it would take none', as
     code: 'OPTION_INVALID',
     message: expect.stringContaining('--strict-nodes needs --nodes'),
   });
+});
+
+it('the help of the gateway names every strategy', () => {
+  const help = gatewayCommand().helpInformation().replaceAll(/\s+/g, ' ');
+  for (const name of Object.keys(strategies)) expect(help).toContain(name);
 });

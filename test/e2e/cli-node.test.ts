@@ -133,6 +133,7 @@ describe('wrong use with --json', () => {
     ['an unknown option', ['tasks', 'ls', '--frobnicate', '--json'], '--frobnicate'],
     ['a value out of range', ['run', 'x', '--priority', '11', '--json'], 'from 1 to 10'],
     ['a missing argument', ['why', '--json'], 'task'],
+    ['a name that is none', ['tasks', 'ls', '--status', 'lost', '--json'], 'lost is none of'],
   ])('is told as data: %s', async (_, args, about) => {
     await using processes = new Processes();
     const { code, stdout, stderr } = await processes.run(args);

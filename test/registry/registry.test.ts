@@ -81,6 +81,9 @@ describe('a registry', () => {
       const answer = await askerOf(url, key)('GET', '/nodes');
       expect(answer).toMatchObject({ status: 401, json: { code: 'UNAUTHENTICATED' } });
       expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+      const isGiven = key !== null && key !== '';
+      expect(answer.json.message).toBe(isGiven ? 'the key is not the registry’s' : 'the registry asks for a key');
+      expect(answer.json.hint).toContain('--api-key-file');
     }
     expect((await ask('GET', '/nodes', undefined, { origin: 'https://evil.example' })).status).toBe(403);
     expect((await askerOf(url, null)('POST', '/nodes', aRegistration('a'))).status).toBe(401);

@@ -6,6 +6,7 @@
 import type { z } from 'zod';
 import { PincerError } from '../../protocol/failure.ts';
 import { plainText } from '../../protocol/identifier.ts';
+import { checkOptions } from '../../protocol/options.ts';
 import { checkToken } from '../upgrade.ts';
 import { Lease, NodePage, Refusal } from './registry-messages.ts';
 import { createSafeFetch, judgedUrl, type SafeAnswer, type SafeFetch, type SafeRequest } from './safe-fetch.ts';
@@ -33,7 +34,8 @@ const BEATS_PER_LEASE = 3;
  * @throws PincerError `ADDRESS_REFUSED` for any other URL, `OPTION_INVALID` for a key that no header can carry
  */
 export function registryNodes(url: string, options: RegistryOptions): DiscoverySource {
-  checkToken(options.apiKey);
+  checkOptions(options, 'registryNodes', 'apiKey, the key of the registry');
+  checkToken(options.apiKey, 'key');
   const isPrivateAllowed = options.isPrivateAllowed === true;
   const base = judgedUrl(url, { isLoopbackAllowed: true, isPrivateAllowed });
   if (!base.pathname.endsWith('/')) base.pathname += '/';

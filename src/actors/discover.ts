@@ -1,4 +1,5 @@
 /** Watches a discovery source on its own, without a gateway or a node. */
+import { checkPort } from '../protocol/options.ts';
 import type { DiscoverySource, Self } from '../transport/discovery/source.ts';
 import { createDiscovery, type Discovery, type DiscoveryNews } from './discovery.ts';
 import { realPorts } from './real-ports.ts';
@@ -14,6 +15,7 @@ export interface DiscoverOptions extends WorldOptions {
 
 /** Starts to watch a source. Candidates are hints: nothing they say has been proved. */
 export function discover(source: DiscoverySource, options: DiscoverOptions = {}): Discovery {
+  checkPort(source, 'discover: source', ['start']);
   const { self, onNews = () => {} } = options;
   const world = createWorld(options, realPorts());
   const discovery = createDiscovery(world, { source, self: () => self ?? null, onNews });

@@ -4,6 +4,7 @@
  */
 import { backoffMs } from '../machines/policies/retry.ts';
 import { PincerError } from '../protocol/failure.ts';
+import { checkOptions } from '../protocol/options.ts';
 import { type Trust, trustOf } from '../transport/discovery/gateway-trust.ts';
 import type { DiscoverySource } from '../transport/discovery/source.ts';
 import type { Dial, Link } from '../transport/link.ts';
@@ -60,6 +61,7 @@ interface Record {
  * @throws PincerError `OPTION_INVALID` for no sources, or for a token or a trusted name that cannot be one
  */
 export function findGateways(options: FinderOptions): GatewayFinder {
+  checkOptions(options, 'findGateways', 'sources, where gateways are heard of');
   return new Finder(createWorld(options, realPorts()), options);
 }
 
@@ -77,7 +79,8 @@ class Finder implements GatewayFinder {
   #isStopped = false;
 
   constructor(world: World, { sources, token, trust = [] }: FinderOptions) {
-    if (sources.length === 0) throw new PincerError('OPTION_INVALID', 'findGateways: no source is named');
+    if (!Array.isArray(sources) || sources.length === 0)
+      throw new PincerError('OPTION_INVALID', 'findGateways: no source is named');
     this.#world = world;
     this.#token = token;
     this.#trust = trustOf(trust, { hasToken: token !== undefined });

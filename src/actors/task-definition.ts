@@ -3,6 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { PincerError } from '../protocol/failure.ts';
 import { Capabilities, plainText, TaskType } from '../protocol/identifier.ts';
 import { defaultLimits } from '../protocol/limits.ts';
+import { checkOptions } from '../protocol/options.ts';
 
 const ISSUE_CHARACTERS_MAX = 500;
 
@@ -108,6 +109,7 @@ export function defineTask<
     if (!holds) throw new PincerError('OPTION_INVALID', `defineTask('${type}'): ${what}`);
   };
   check(TaskType.safeParse(type).success, 'the type must be 1–128 of A-Z a-z 0-9 . _ : / -');
+  checkOptions(options, `defineTask('${type}')`, 'options, or nothing');
   check(Capabilities.safeParse(options.needs ?? []).success, 'needs must be at most 64 capability names');
   const { timeoutMs = 1, retry = { attempts: 1 } } = options;
   check(

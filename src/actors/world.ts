@@ -2,6 +2,7 @@
 import { PincerError } from '../protocol/failure.ts';
 import { checkRelations } from '../protocol/limit-relations.ts';
 import { defaultLimits, type LimitName, type Limits } from '../protocol/limits.ts';
+import { checkPort } from '../protocol/options.ts';
 import type { Clock, Ids, Log, Random } from '../protocol/ports.ts';
 import { Departures } from '../transport/departures.ts';
 import { type Charts, chartsOf } from './charts.ts';
@@ -35,19 +36,22 @@ export interface WorldOptions {
 }
 
 /**
- * @throws PincerError `OPTION_INVALID` for an unknown limit, one that is not a number ≥ 0 or that contradicts another, and for
- *   an unknown `charts`.
+ * @throws PincerError `OPTION_INVALID` for an unknown limit, one that is not a number ≥ 0 or that contradicts another, for an
+ *   unknown `charts`, and for a clock or log that lacks a function.
  */
 export function createWorld(
   options: WorldOptions,
   defaults: Required<Pick<WorldOptions, 'clock' | 'random' | 'ids'>>,
 ): World {
   const clock = options.clock ?? defaults.clock;
+  const log = options.log ?? silentLog;
+  checkPort(clock, 'clock', ['now', 'wallTime', 'schedule', 'soon']);
+  checkPort(log, 'log', ['debug', 'info', 'warn', 'error']);
   return {
     clock,
     random: options.random ?? defaults.random,
     ids: options.ids ?? defaults.ids,
-    log: options.log ?? silentLog,
+    log,
     charts: chartsOf(options.charts),
     limits: withDefaults(options.limits ?? {}),
     deadlines: createDeadlines(clock),

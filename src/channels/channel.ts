@@ -11,6 +11,7 @@ import { type ChannelCommand, channelMachine } from '../machines/channel.ts';
 import { backoffMs } from '../machines/policies/retry.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { Identifier } from '../protocol/identifier.ts';
+import { checkOptions, checkPort } from '../protocol/options.ts';
 import { unexpected } from '../protocol/unexpected.ts';
 import type { Channel, ChannelOptions } from './channel-options.ts';
 import { createCounters } from './counters.ts';
@@ -32,9 +33,11 @@ interface Run {
  * @throws PincerError `OPTION_INVALID`, what the gateway refuses it with, or what the platform does for good.
  */
 export async function createChannel(options: ChannelOptions): Promise<Channel> {
+  checkOptions(options, 'createChannel', 'join and platform');
   const world = createWorld(options, realPorts());
   const { clock, ids, limits, log, random, deadlines } = world;
   const { platform, join, token, signal, route = {}, replyText = replyTextOf } = options;
+  checkPort(platform, 'createChannel: platform', ['open']);
   const { name = platform.name ?? platform.kind, leaseMs = limits.channelLeaseMs } = options;
   check(Identifier.safeParse(name).success, `name '${name}' must be 1–64 of A-Z a-z 0-9 . _ : -`);
   check(

@@ -28,6 +28,10 @@ interface State {
  * const actor = createActor(compile(lightMachine)).start();
  */
 export function compile<Machine extends AnyStateMachine>(machine: Machine): Machine {
+  // What is not typed may be any actor logic, which has no chart.
+  if (machine?.config === undefined || machine.root === undefined) {
+    throw new TypeError('compile takes a machine, as createMachine or setup(…).createMachine makes one');
+  }
   const { transition, getInitialSnapshot } = new CompiledChart(machine);
   return Object.create(machine, {
     transition: { value: transition, enumerable: true, writable: true, configurable: true },

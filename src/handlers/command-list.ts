@@ -19,7 +19,7 @@ export class CommandList {
   constructor(allow: AllowedCommands, searchPath: string) {
     const given: readonly (readonly [string, string | undefined])[] = isList(allow)
       ? allow.map((name) => [name, undefined] as const)
-      : Object.entries(allow);
+      : Object.entries(allow ?? {});
     if (given.length === 0) {
       throw new PincerError('OPTION_INVALID', 'allow is empty: name the commands that tool-execution may run');
     }

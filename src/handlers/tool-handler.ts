@@ -12,6 +12,7 @@ import type { Handler } from '../actors/task-definition.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { plainText } from '../protocol/identifier.ts';
 import { defaultLimits } from '../protocol/limits.ts';
+import { checkOptions, checkPort } from '../protocol/options.ts';
 import type { Clock } from '../protocol/ports.ts';
 import { type AllowedCommands, CommandList } from './command-list.ts';
 import { runCommand } from './command-run.ts';
@@ -69,6 +70,8 @@ let runs = 0;
  * @throws PincerError `OPTION_INVALID` when nothing is allowed, a command is not found, or an option is out of range.
  */
 export function toolHandler(options: ToolHandlerOptions): Handler<typeof toolExecution> {
+  checkOptions(options, 'toolHandler', 'allow and clock');
+  checkPort(options.clock, 'toolHandler: clock', ['now', 'schedule']);
   const { clock, timeoutMs } = options;
   const commands = new CommandList(options.allow, process.env['PATH'] ?? '');
   const settable = new Set(options.environment ?? ENVIRONMENT);

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { IsolatedRegistration } from '../actors/node/runner.ts';
 import type { TaskDefinition } from '../actors/task-definition.ts';
 import { PincerError } from '../protocol/failure.ts';
+import { checkOptions } from '../protocol/options.ts';
 import type { IsolateKind } from './isolate.ts';
 import { IsolatePool } from './isolate-pool.ts';
 import { startProcess } from './process.ts';
@@ -43,6 +44,8 @@ const MEBIBYTE = 1_048_576;
  * @throws PincerError `OPTION_INVALID`
  */
 export function isolatedHandler(definition: TaskDefinition, options: IsolationOptions): IsolatedRegistration {
+  if (typeof definition?.type !== 'string') check(false, 'there is no task definition; make one with defineTask');
+  checkOptions(options, 'isolatedHandler', 'module and isolate');
   const { isolate, memoryMbMax, killGraceMs, reuse: isReused = false } = options;
   const module = moduleUrl(options.module);
   check(isolate === 'thread' || isolate === 'process', `isolate is '${String(isolate)}', must be thread or process`);
@@ -69,9 +72,9 @@ export function isolatedHandler(definition: TaskDefinition, options: IsolationOp
 
 function moduleUrl(module: URL | string): string {
   const text = module instanceof URL ? module.href : module;
-  if (text.startsWith('file:')) return text;
+  if (typeof text === 'string' && text.startsWith('file:')) return text;
   check(
-    isAbsolute(text),
+    typeof text === 'string' && isAbsolute(text),
     `module '${text}' must be a file URL or an absolute path: new URL('./file.js', import.meta.url)`,
   );
   return pathToFileURL(text).href;

@@ -14,6 +14,7 @@ import {
   type TaskDefinition,
 } from '../../src/actors/task-definition.ts';
 import { toolExecution, toolHandler } from '../../src/handlers.ts';
+import type { createClient, Dial } from '../../src/index.ts';
 
 // What the client and the node take, as far as types are concerned.
 declare function submit<Definition extends TaskDefinition>(
@@ -256,6 +257,16 @@ describe('tool-execution', () => {
     }>();
     expectTypeOf<ProgressOf<typeof toolExecution>>().toEqualTypeOf<{ stream: 'stdout' | 'stderr'; chunk: string }>();
     expectTypeOf<ParsedInputOf<typeof toolExecution>['args']>().toEqualTypeOf<string[]>();
+  });
+});
+
+describe('createClient', () => {
+  it('takes a gateway by its URL or by a dial, and not nothing', () => {
+    type Options = Parameters<typeof createClient>[0];
+    expectTypeOf<{ url: string; token: string }>().toExtend<Options>();
+    expectTypeOf<{ dial: Dial }>().toExtend<Options>();
+    expectTypeOf<{ token: string }>().not.toExtend<Options>();
+    expectTypeOf<{ url: undefined }>().not.toExtend<Options>();
   });
 });
 

@@ -16,7 +16,7 @@ import type { InputOf, ProgressOf, ResultOf, TaskDefinition } from '../task-defi
 import type { World } from '../world.ts';
 import type { TaskHandle } from './handle.ts';
 import { type ScheduleOptions, type ScheduleTimes, scheduleOrder } from './schedule-order.ts';
-import type { SubmitOptions } from './submit-spec.ts';
+import { definitionOf, type SubmitOptions } from './submit-spec.ts';
 import { Submits } from './submits.ts';
 
 /** What a client or node may ask of its gateway. */
@@ -32,7 +32,7 @@ export interface GatewayCalls {
   ): TaskHandle<ResultOf<Definition>, ProgressOf<Definition>>;
   /** Submits an untyped task by its type’s name. */
   submit(type: string, input?: unknown, options?: SubmitOptions): TaskHandle;
-  /** A handle on a task that was submitted earlier, by whomever. */
+  /** A handle on a task that was submitted earlier, by whomever. One that nobody knows has failed with `TASK_UNKNOWN`, after no attempt. */
   follow(taskId: string): TaskHandle;
   /** Asks for cancellation; resolves with the status after. */
   cancel(taskId: string): Promise<TaskStatus>;
@@ -152,7 +152,7 @@ function apiOf({ limits }: World, { ask, order, cancel }: Asks, submits: Submits
       input: unknown = null,
       options: ScheduleOptions = {},
     ) => {
-      const definition = typeof task === 'string' ? { type: task } : task;
+      const definition = definitionOf(task, 'schedule');
       await order(await scheduleOrder({ scheduleId, when, definition, input, options, limits }));
     }) as GatewayCalls['schedule'],
     schedules: (page = {}) => ask({ what: 'schedules', ...page }),

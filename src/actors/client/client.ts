@@ -1,6 +1,7 @@
 /** A client: the calls of a peer that is nothing else, with a connection of its own. */
 import { PincerError } from '../../protocol/failure.ts';
 import { Identifier } from '../../protocol/identifier.ts';
+import { checkOptions } from '../../protocol/options.ts';
 import { type Connection, connect } from '../connection.ts';
 import { expectWait } from '../deadlines.ts';
 import { dialsOf, type Target } from '../dials.ts';
@@ -9,12 +10,22 @@ import { realPorts } from '../real-ports.ts';
 import { createWorld, type WorldOptions } from '../world.ts';
 import { Calls, type GatewayCalls } from './calls.ts';
 
-/** What `createClient` takes. */
-export interface ClientOptions extends WorldOptions {
+/** What `createClient` takes: the gateway, by `url` or by `dial`, and what has a default. */
+export type ClientOptions = ClientSettings & (ByUrl | ByDial);
+
+interface ByUrl {
   /** The gateway: `ws://host:port`, or several of one store. */
-  readonly url?: Target;
+  readonly url: Target;
+  readonly dial?: undefined;
+}
+
+interface ByDial {
   /** As `url`, for a gateway in this process: `gateway.dial`. */
-  readonly dial?: Target;
+  readonly dial: Target;
+  readonly url?: undefined;
+}
+
+interface ClientSettings extends WorldOptions {
   /** The gateway’s token, if it asks for one. */
   readonly token?: string;
   /** The client’s name in logs. Default: a fresh one. */
@@ -37,10 +48,16 @@ export interface Client extends AsyncDisposable, GatewayCalls {
  * @throws PincerError `OPTION_INVALID`.
  */
 export function createClient(options: ClientOptions): Client {
+  checkOptions(options, 'createClient', 'url or dial, the gateway to dial');
   const world = createWorld(options, realPorts());
   const { ids, deadlines, log } = world;
   const target = options.url ?? options.dial;
-  if (target === undefined) throw new PincerError('OPTION_INVALID', 'createClient: url is missing');
+  if (target === undefined) {
+    throw new PincerError(
+      'OPTION_INVALID',
+      'createClient: url is missing, the gateway to dial, such as ws://127.0.0.1:7443',
+    );
+  }
   const dials = dialsOf(target, options.token, world);
   const id = options.id ?? `client-${ids().slice(0, 8)}`;
   if (!Identifier.safeParse(id).success)

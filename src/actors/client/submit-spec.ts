@@ -69,6 +69,16 @@ export interface Wanted {
 }
 
 /**
+ * The definition of a task that may be told by its type’s name.
+ * @throws PincerError `OPTION_INVALID` for neither, by the name of the call
+ */
+export function definitionOf(task: TaskDefinition | string, call: string): TaskDefinition {
+  if (typeof task === 'string') return { type: task };
+  if (typeof task?.type === 'string') return task;
+  throw new PincerError('OPTION_INVALID', `${call}: no task is named; give what defineTask made, or its type’s name`);
+}
+
+/**
  * The payload of a submit: at once, unless the schema of the input takes its time.
  * @throws PincerError `PAYLOAD_INVALID`, `PAYLOAD_TOO_LARGE`, `OPTION_INVALID`; or rejects with it
  */
@@ -96,8 +106,7 @@ function specOf({ taskId, definition, input, options, limits }: Wanted): Spec {
   if (!isSurelySpec(spec)) {
     const parsed = TaskSpec.safeParse(spec);
     if (!parsed.success) {
-      const issue = parsed.error.issues[0];
-      throw new PincerError('OPTION_INVALID', `submit: ${issue?.path.join('.')} ${issue?.message ?? 'is invalid'}`);
+      throw new PincerError('OPTION_INVALID', `submit: ${wordsOf(parsed.error.issues[0])}`);
     }
     // Of names, the schema does not see all.
     const fault = faultOf(spec);
@@ -105,6 +114,23 @@ function specOf({ taskId, definition, input, options, limits }: Wanted): Spec {
   }
   if (options.watch === false) spec.watch = false;
   return spec;
+}
+
+/** The options as they are said, where the wire has another name. */
+const SAID: Readonly<Record<string, string>> = {
+  timeout: 'timeoutMs',
+  delay: 'delayMs',
+  ttl: 'ttlMs',
+  deadline: 'deadlineMs',
+  'after.taskIds': 'after',
+  'after.onFailure': 'onDependencyFailure',
+};
+
+function wordsOf(issue: { path: PropertyKey[]; message: string } | undefined): string {
+  const path = issue?.path.join('.') ?? '';
+  const at = Object.keys(SAID).find((name) => path === name || path.startsWith(`${name}.`));
+  const option = at === undefined ? path : `${SAID[at]}${path.slice(at.length)}`;
+  return `${option} ${issue?.message ?? 'is invalid'}`;
 }
 
 /** Adds what was said beyond the usual; most tasks say nothing. */
@@ -129,5 +155,6 @@ function addOptions(spec: Spec, definition: TaskDefinition, options: SubmitOptio
   if (deadlineMs !== undefined) spec.deadline = deadlineMs;
   if (fairKey !== undefined) spec.fairKey = fairKey;
   if (limit !== undefined) spec.limit = { ...limit };
-  if (after !== undefined) spec.after = { taskIds: [...after], onFailure: onDependencyFailure };
+  // The same: a list that is computed may have come to nothing.
+  if (after !== undefined && after.length > 0) spec.after = { taskIds: [...after], onFailure: onDependencyFailure };
 }

@@ -10,7 +10,7 @@ import { newTaskId } from '../task-id.ts';
 import { TransitMap } from '../transit-map.ts';
 import type { World } from '../world.ts';
 import { Submission, type SubmissionOptions, type TaskHandle } from './handle.ts';
-import { type SubmitOptions, submitSpec } from './submit-spec.ts';
+import { definitionOf, type SubmitOptions, submitSpec } from './submit-spec.ts';
 
 export interface SubmitsOptions {
   readonly requests: Requests;
@@ -69,7 +69,9 @@ export class Submits {
     this.#unwatched = { ...shared, isWatched: false };
   }
 
-  submit(task: TaskDefinition | string, input: unknown, options: SubmitOptions = {}): TaskHandle {
+  submit(task: TaskDefinition | string, input: unknown, how?: SubmitOptions): TaskHandle {
+    // What is not typed may say null for nothing.
+    const options = how ?? NOTHING_SAID;
     const { ids, clock, limits } = this.#world;
     const taskId = options.taskId ?? newTaskId(ids, clock.wallTime());
     const submission = new Submission(taskId, options.watch === false ? this.#unwatched : this.#watched);
@@ -77,8 +79,11 @@ export class Submits {
     try {
       const end = this.#options.end();
       if (end !== null) throw end;
+      if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+        throw new PincerError('OPTION_INVALID', 'submit: signal must be an AbortSignal');
+      }
       if (signal?.aborted === true) throw new PincerError('TASK_CANCELLED', 'the signal was aborted before the submit');
-      const definition = typeof task === 'string' ? { type: task } : task;
+      const definition = definitionOf(task, 'submit');
       const payload = submitSpec({ taskId, definition, input, options, limits });
       if (payload instanceof Promise) {
         this.#preparing.add(submission);
@@ -250,6 +255,7 @@ function each(followers: Submission | Set<Submission> | undefined): Iterable<Sub
 }
 
 const NOBODY: readonly Submission[] = [];
+const NOTHING_SAID: SubmitOptions = {};
 
 /** Why nobody can be asked of such a task, or null. */
 function faultOf(taskId: string): PincerError | null {

@@ -5,6 +5,7 @@
 import { type GatewayCommand, gatewayMachine } from '../../machines/gateway.ts';
 import { PincerError, toFailure } from '../../protocol/failure.ts';
 import { Identifier } from '../../protocol/identifier.ts';
+import { checkOptions, checkPort } from '../../protocol/options.ts';
 import type { Answer } from '../../protocol/query.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import type { Dial, Link, Listener } from '../../transport/link.ts';
@@ -48,6 +49,9 @@ import { Watchers } from './watchers.ts';
  * @throws PincerError `BIND_REFUSED` for an open bind without a token of 16 characters, `OPTION_INVALID`, `STORE_UNAVAILABLE`.
  */
 export async function createGateway(options: GatewayOptions = {}): Promise<Gateway> {
+  checkOptions(options, 'createGateway', 'options, or nothing');
+  if (options.store !== undefined)
+    checkPort(options.store, 'createGateway: store', ['open', 'submit', 'claim', 'close']);
   const real = realPorts();
   const world = createWorld(options, { ...real, clock: turnClock(real.clock) });
   const { clock, limits, log, deadlines, ids } = world;

@@ -6,6 +6,7 @@ import { type NodeLifeCommand, nodeLifeMachine } from '../../machines/node-life.
 import { spreadMs } from '../../machines/policies/retry.ts';
 import { PincerError } from '../../protocol/failure.ts';
 import type { NodeKind } from '../../protocol/node.ts';
+import { checkOptions } from '../../protocol/options.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import { Calls, type GatewayCalls } from '../client/calls.ts';
 import { type Connection, connect } from '../connection.ts';
@@ -81,7 +82,7 @@ export interface Node extends AsyncDisposable {
  * @throws PincerError `OPTION_INVALID`, or what the gateway refuses it with: `UNAUTHENTICATED`, `PROTOCOL_VERSION` …
  */
 export async function createNode(options: NodeOptions): Promise<Node> {
-  check(typeof options === 'object' && options !== null, 'takes an object with join, the gateway to join');
+  checkOptions(options, 'createNode', 'join, the gateway to join');
   const world = createWorld(options, realPorts());
   const { ids, limits, deadlines, departures, random, clock, log } = world;
   const { type = 'agent', capabilities = [], maxTasks = limits.maxTasks, labels, resources } = options;

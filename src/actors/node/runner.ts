@@ -38,11 +38,18 @@ export type Ended = { readonly result: Uint8Array } | { readonly failure: Failur
 /**
  * Binds a handler to its task definition, for `createNode({ handlers })` or a module given to `pincer node`.
  * The handler’s input, progress and result are typed by the definition.
+ * @throws PincerError `OPTION_INVALID` without a definition or a function.
  */
 export function defineHandler<Definition extends TaskDefinition>(
   definition: Definition,
   handler: Handler<Definition>,
 ): InlineRegistration {
+  if (typeof definition?.type !== 'string') {
+    throw new PincerError('OPTION_INVALID', 'defineHandler: there is no task definition; make one with defineTask');
+  }
+  if (typeof handler !== 'function') {
+    throw new PincerError('OPTION_INVALID', `defineHandler: the handler of '${definition.type}' must be a function`);
+  }
   return Object.freeze({ definition, handler: handler as InlineRegistration['handler'] });
 }
 

@@ -4,6 +4,7 @@
  */
 import { PincerError } from '../../protocol/failure.ts';
 import { plainText } from '../../protocol/identifier.ts';
+import { checkOptions } from '../../protocol/options.ts';
 import type { OpenPlatform, Platform } from '../platform.ts';
 import { type BotApi, explain } from './bot-api.ts';
 import { Poller } from './poller.ts';
@@ -29,6 +30,7 @@ const MISSING = 'npm install grammy@1.46.0';
  * @throws PincerError `OPTION_INVALID`.
  */
 export function telegram(options: TelegramOptions): Platform {
+  checkOptions(options, 'telegram', 'token, that of the bot, and allow');
   const { token, allow = [], allowAnyone = false, apiRoot } = options;
   const botId = /^(\d{1,20}):[A-Za-z0-9_-]{1,128}$/.exec(token)?.[1];
   if (botId === undefined) {

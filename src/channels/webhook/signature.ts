@@ -24,6 +24,9 @@ const HINT =
  * @throws PincerError `OPTION_INVALID`; never with a secret in its message.
  */
 export function parseSecrets(text: string): readonly Uint8Array[] {
+  if (typeof text !== 'string') {
+    throw new PincerError('OPTION_INVALID', 'secrets is not text', { hint: HINT });
+  }
   const lines = text.split(/\r?\n/).map((line) => line.trim());
   const secrets = lines.flatMap((line, index) => {
     if (line === '' || line.startsWith('#')) return [];

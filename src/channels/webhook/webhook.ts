@@ -3,6 +3,7 @@
  * the lease, so that several instances may be told the same address.
  */
 import { PincerError } from '../../protocol/failure.ts';
+import { checkOptions } from '../../protocol/options.ts';
 import { createSafeFetch } from '../../transport/discovery/safe-fetch.ts';
 import { serveHttp } from '../../transport/http-server.ts';
 import type { OpenPlatform, Platform } from '../platform.ts';
@@ -31,6 +32,7 @@ export interface WebhookOptions {
  * @see https://www.standardwebhooks.com
  */
 export function webhook(options: WebhookOptions): Platform {
+  checkOptions(options, 'webhook', 'secrets');
   const secrets = parseSecrets(options.secrets);
   const allowed = {
     isLoopbackAllowed: options.allowLoopbackCallbacks ?? false,

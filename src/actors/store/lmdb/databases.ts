@@ -35,7 +35,7 @@ export interface OpenOptions {
 export async function openDatabases(dir: string, options: OpenOptions = {}): Promise<Databases> {
   const { open } = await loadLmdb();
   const { readOnly = false, isThere = readOnly } = options;
-  if (isThere && !existsSync(join(dir, FILE_NAME))) {
+  if (isThere && !(typeof dir === 'string' && existsSync(join(dir, FILE_NAME)))) {
     throw new PincerError('OPTION_INVALID', `there is no store in ${dir}`, {
       hint: 'Name the directory that a gateway has its tasks in: `--store DIR`.',
     });

@@ -56,6 +56,8 @@ export interface LmdbStoreOptions {
  * @throws PincerError `OPTION_INVALID` for a directory without a name
  */
 export function lmdbStore(dir: string, options: LmdbStoreOptions = {}): contract.Store {
+  if (typeof dir !== 'string')
+    throw new PincerError('OPTION_INVALID', `lmdbStore: the directory is ${dir}, must be text`);
   if (dir.trim() === '') throw new PincerError('OPTION_INVALID', 'lmdbStore: the directory is empty, must be named');
   const { clock, ids, limits, noSync, thread = false } = options;
   if (!thread || !existsSync(ENTRY) || clock !== undefined || ids !== undefined) return new LmdbStore(dir, options);

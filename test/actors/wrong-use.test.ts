@@ -1,0 +1,96 @@
+/** What a program without types gives to the doors: refused by name, never with an error of the language. */
+import { afterAll, describe, expect, it } from 'vitest';
+import { createChannel, telegram, webhook } from '../../src/channels.ts';
+import { compile } from '../../src/compile.ts';
+import { discover, findGateways, registryNodes } from '../../src/discovery.ts';
+import { toolHandler } from '../../src/handlers.ts';
+import {
+  createClient,
+  createGateway,
+  createNode,
+  defineHandler,
+  defineTask,
+  isolatedHandler,
+} from '../../src/index.ts';
+import { createRegistry } from '../../src/registry.ts';
+import { checkStore, compactStore, lmdbStore } from '../../src/store.ts';
+
+type Call = (given: never) => unknown;
+
+const task = defineTask('task');
+const gateway = await createGateway({ listen: null });
+const client = gateway.client();
+afterAll(() => gateway.stop());
+
+const CALLS: Readonly<Record<string, Call>> = {
+  createClient,
+  createNode,
+  createRegistry,
+  createChannel,
+  webhook,
+  telegram,
+  findGateways,
+  discover,
+  toolHandler,
+  lmdbStore,
+  checkStore,
+  compactStore,
+  defineHandler: (given) => defineHandler(given, (() => null) as never),
+  'defineHandler, its handler': (given) => defineHandler(task, given),
+  'isolatedHandler, its task': (given) => isolatedHandler(given, { module: '/x.js', isolate: 'thread' }),
+  'isolatedHandler, its options': (given) => isolatedHandler(task, given),
+  'isolatedHandler, its module': (given) => isolatedHandler(task, { module: given, isolate: 'thread' }),
+  'registryNodes, its options': (given) => registryNodes('http://127.0.0.1:1', given),
+  'createRegistry, its key': (given) => createRegistry({ apiKey: given }),
+  'webhook, its secrets': (given) => webhook({ secrets: given }),
+  'createChannel, its platform': (given) => createChannel({ join: gateway.dial, platform: given }),
+  'createClient, its URL': (given) => createClient({ url: given }),
+  'submit, its task': (given) => client.submit(given).accepted(),
+  'schedule, its task': (given) => client.schedule('s', { everyMs: 60_000 }, given),
+};
+
+describe.each(Object.entries(CALLS))('%s', (_, call) => {
+  it.each([undefined, null, {}, 5])('refuses %j', async (given) => {
+    await expect((async () => call(given as never))()).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+  });
+});
+
+describe('createGateway', () => {
+  it.each([
+    [null, 'createGateway: takes an object with options, or nothing'],
+    ['127.0.0.1:7443', 'createGateway: takes an object with options, or nothing'],
+    [{ store: './tasks' }, 'createGateway: store has no function open; it needs open, submit, claim, close'],
+    [{ log: console.log }, 'log has no function debug; it needs debug, info, warn, error'],
+    [{ clock: Date }, 'clock has no function wallTime; it needs now, wallTime, schedule, soon'],
+    [{ token: 5 }, 'the token must be 1–4096 printable ASCII characters without spaces'],
+  ])('refuses %j', async (options, message) => {
+    await expect(createGateway(options as never)).rejects.toMatchObject({ code: 'OPTION_INVALID', message });
+  });
+});
+
+describe('submit', () => {
+  it.each([
+    [{ timeoutMs: 0 }, 'submit: timeoutMs Too small'],
+    [{ ttlMs: -1 }, 'submit: ttlMs Too small'],
+    [{ delayMs: -1 }, 'submit: delayMs Too small'],
+    [{ deadlineMs: 0.5 }, 'submit: deadlineMs Invalid input'],
+    [{ after: ['a b'] }, 'submit: after.0 must be'],
+    [{ after: ['a'], onDependencyFailure: 'stop' }, 'submit: onDependencyFailure Invalid option'],
+    [{ signal: new AbortController() }, 'submit: signal must be an AbortSignal'],
+  ])('names an option as it is said: %j', async (options, message) => {
+    await expect(client.submit(task, null, options as never).accepted()).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('takes null for no options, and an empty list for no dependencies', async () => {
+    await expect(client.submit(task, null, null as never).accepted()).resolves.toMatchObject({ created: true });
+    await expect(client.submit(task, null, { after: [] }).accepted()).resolves.toMatchObject({ created: true });
+  });
+});
+
+it('compile says what it takes', () => {
+  for (const given of [undefined, null, {}, 'chart'])
+    expect(() => compile(given as never)).toThrow('compile takes a machine');
+});

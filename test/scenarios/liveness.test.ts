@@ -177,6 +177,24 @@ const MOVES: readonly Move[] = [
   'wait',
 ];
 
+describe('a node whose name another process takes', () => {
+  it('is what the new one says, and nothing of what the old one was', async () => {
+    await using cluster = await createTestCluster();
+    const client = await cluster.client();
+    const join = (incarnation: string, claim: object) => MemoryPeer.join(cluster, 'node', { incarnation, ...claim });
+    const view = async () => (await cluster.until(client.nodes()))[0];
+    await join('first', { taskTypes: ['job'], labels: { room: 'attic' }, resources: { gpu: 1 } });
+    await join('second', { nodeType: 'channel', taskTypes: ['channel-deliver:web'] });
+    expect(await view()).toMatchObject({ type: 'channel', incarnation: 'second', taskTypes: ['channel-deliver:web'] });
+    const third = await join('third', {});
+    const seen = await view();
+    expect(seen).toMatchObject({ type: 'agent', incarnation: 'third' });
+    expect(Object.keys(seen ?? {})).not.toEqual(expect.arrayContaining(['taskTypes']));
+    client.submit('anything', null);
+    await cluster.until(() => third.of('task_assign').length === 1, 1_000);
+  });
+});
+
 describe('whatever a node says, in whatever order', () => {
   it('never holds more attempts than it has slots, and has them all free when it is done', async () => {
     await fc.assert(

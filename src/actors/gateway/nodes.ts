@@ -29,7 +29,7 @@ interface Slot {
 
 /** What the gateway knows of one node. */
 export interface Node extends NodeFacts {
-  readonly kind: NodeKind;
+  kind: NodeKind;
   incarnation: string;
   /** Granted capabilities. */
   capabilities: ReadonlySet<string>;
@@ -123,7 +123,7 @@ export class Nodes {
     const known = this.#nodes.get(nodeId);
     const node: Node = known ?? {
       nodeId,
-      kind: claim.nodeType === 'channel' ? 'channel' : 'agent',
+      kind: 'agent',
       incarnation: claim.incarnation,
       capabilities: new Set(),
       taskTypes: null,
@@ -159,6 +159,9 @@ export class Nodes {
     node.slots.clear();
     node.taken = nothingTaken();
     this.#countSlots(node);
+    // All of it: another process of its name may have been something else.
+    node.kind = claim.nodeType === 'channel' ? 'channel' : 'agent';
+    if (claim.taskTypes === undefined) node.taskTypes = null;
     node.labels = claim.labels ?? {};
     node.resources = claim.resources ?? {};
     this.version += 1;

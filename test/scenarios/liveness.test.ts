@@ -195,6 +195,39 @@ describe('a node whose name another process takes', () => {
   });
 });
 
+const STOPPING = {
+  ...{ nodeId: 'node', status: 'offline' as const, capabilities: [], load: { cpu: 0, memory: 0, tasks: 0 } },
+};
+
+describe('a node that was about to stop', () => {
+  it.each(['dies', 'is still there'])('works again as another process, also if it %s when that comes', async (how) => {
+    await using cluster = await createTestCluster();
+    const client = await cluster.client();
+    const old = await MemoryPeer.join(cluster, 'node');
+    old.say('heartbeat', STOPPING);
+    await cluster.settle();
+    expect((await cluster.until(client.nodes()))[0]?.status).toBe('draining');
+    if (how === 'dies') old.hangUp();
+    await cluster.settle();
+    const young = await MemoryPeer.join(cluster, 'node', { incarnation: 'node-2' });
+    expect((await cluster.until(client.nodes()))[0]?.status).toBe('online');
+    client.submit('job', null);
+    await cluster.until(() => young.of('task_assign').length === 1, 1_000);
+  });
+
+  it('goes on stopping as the same process over a new session', async () => {
+    await using cluster = await createTestCluster();
+    const client = await cluster.client();
+    const old = await MemoryPeer.join(cluster, 'node');
+    old.say('heartbeat', STOPPING);
+    await cluster.settle();
+    old.hangUp();
+    await cluster.settle();
+    await MemoryPeer.join(cluster, 'node');
+    expect((await cluster.until(client.nodes()))[0]?.status).toBe('draining');
+  });
+});
+
 describe('whatever a node says, in whatever order', () => {
   it('never holds more attempts than it has slots, and has them all free when it is done', async () => {
     await fc.assert(

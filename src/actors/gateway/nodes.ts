@@ -152,6 +152,9 @@ export class Nodes {
     node.absence?.clear();
     node.absence = null;
     node.lostTasks = [];
+    // What the older process was about to do, another one of its name is not.
+    const isStopping = this.#host.snapshot(nodeId)?.context.isDraining === true;
+    if (isStopping && node.incarnation !== claim.incarnation) this.tell(node, { type: 'node.resume' });
     node.incarnation = claim.incarnation;
     node.session = session;
     node.address = session.remoteAddress;

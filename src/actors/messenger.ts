@@ -163,11 +163,14 @@ export class Messenger implements Messaging {
 
   /** A session has begun that knows nothing of the old one’s subscriptions. */
   subscribeAgain(): void {
-    const topics = [...this.#topics.keys()];
-    if (topics.length === 0) return;
-    this.#ask('subscribe', { topics }).catch((error: unknown) => {
-      this.#world.log.warn('subscribe.failed', { topics: topics.length, error: String(error) });
-    });
+    const { log, limits } = this.#world;
+    const all = [...this.#topics.keys()];
+    for (let start = 0; start < all.length; start += limits.listMax) {
+      const topics = all.slice(start, start + limits.listMax);
+      this.#ask('subscribe', { topics }).catch((error: unknown) => {
+        log.warn('subscribe.failed', { topics: topics.length, error: String(error) });
+      });
+    }
   }
 
   /** Takes a message of another peer; `done` once it has been dealt with. */

@@ -4,6 +4,7 @@
  */
 import { PincerError } from './failure.ts';
 import { defaultLimits, type LimitName, type Limits } from './limits.ts';
+import { Policy } from './message.ts';
 
 interface Relation {
   readonly less: LimitName;
@@ -28,6 +29,9 @@ export const LIMIT_RELATIONS: readonly Relation[] = [
   upTo('channelLeaseMs', 'channelLeaseMsMax'),
 ];
 
+/** What a welcome tells of them, and must be able to tell. */
+const TOLD_LIMITS = Object.keys(Policy.shape) as (keyof Policy)[];
+
 /** Limits that each message is held to by whoever reads it, whatever was set on the other side: they can only be lowered. */
 export const WIRE_LIMITS: readonly LimitName[] = [
   ...(['payloadBytesMax', 'taskTimeoutMsMax', 'attemptsMax', 'dependenciesMax'] as const),
@@ -36,6 +40,14 @@ export const WIRE_LIMITS: readonly LimitName[] = [
 
 /** @throws PincerError `OPTION_INVALID`, naming the limit or both limits, and what they are */
 export function checkRelations(limits: Limits): void {
+  for (const name of TOLD_LIMITS) {
+    if (Policy.shape[name].safeParse(limits[name]).success) continue;
+    throw new PincerError(
+      'OPTION_INVALID',
+      `limits.${name} is ${limits[name]}, which no peer can be told: it must be a finite number above 0`,
+      { hint: 'For “never”, give a long time, such as 86_400_000 for a day.' },
+    );
+  }
   for (const name of WIRE_LIMITS) {
     if (limits[name] <= defaultLimits[name]) continue;
     throw new PincerError(

@@ -36,6 +36,15 @@ describe('limits', () => {
     expect(() => limitsOf({ ...others, [less]: reach + 1 })).toThrow(`limits.${less} is ${reach + 1}`);
   });
 
+  it.each([
+    ['heartbeatMs', 0],
+    ['offlineAfterMs', Number.POSITIVE_INFINITY],
+    ['resumeWindowMs', Number.POSITIVE_INFINITY],
+  ] as const)('that a welcome tells are refused where it could not: %s of %d', (name, value) => {
+    const message = `limits.${name} is ${value}, which no peer can be told: it must be a finite number above 0`;
+    expect(() => limitsOf({ [name]: value })).toThrow(expect.objectContaining({ code: 'OPTION_INVALID', message }));
+  });
+
   it.each(WIRE_LIMITS)('hold each message to %s, which can be lowered and not raised', (name) => {
     const most = defaultLimits[name];
     expect(limitsOf({ [name]: most })[name]).toBe(most);

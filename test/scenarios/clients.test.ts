@@ -63,6 +63,25 @@ describe('a client', () => {
     expect(ups).toHaveLength(2);
   });
 
+  it('is refused what does not fit into one frame, and goes on', async () => {
+    await using cluster = await createTestCluster();
+    await cluster.node('node-1', { handlers: [echoes], labels: { zone: 'attic' } });
+    const client = await cluster.client();
+    const many = (value: unknown, count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, n) => [`name-${n}`, value]));
+    const input = new Uint8Array(700_000);
+    const refused = [
+      client.submit(echo, input, { labels: many('v'.repeat(250), 1_200) as Record<string, string> }),
+      client.submit(echo, null, { resources: many(1, 66_000) as Record<string, number> }),
+    ].map((handle) => handle.accepted());
+    expect(await cluster.until(Promise.allSettled(refused))).toMatchObject([
+      { reason: { code: 'OPTION_INVALID', message: expect.stringContaining('too much for one message: they take') } },
+      { reason: { code: 'OPTION_INVALID', message: expect.stringContaining('more than 65536 values') } },
+    ]);
+    const fits = client.submit(echo, input, { labels: { zone: 'attic' } });
+    expect(await cluster.until(fits.result())).toHaveLength(700_000);
+  });
+
   it('follows no more tasks than it may watch, and all of them nevertheless', async () => {
     await using cluster = await createTestCluster({ limits: { watchMax: 10 } });
     await cluster.node('node-1', { handlers: [echoes] });

@@ -329,6 +329,20 @@ describe('a topic', () => {
     expect(heard).toEqual([1, 2]);
   });
 
+  it('is heard on in a new session also where there are more than one message names', async () => {
+    await using cluster = await createTestCluster({ limits: { topicsMax: 1_500 } });
+    const attic = await cluster.node('attic');
+    const heard: unknown[] = [];
+    const topics = Array.from({ length: 1_100 }, (_, n) => `news/${n}`);
+    const subscribed = topics.map((topic) => attic.messages.subscribe(topic, ({ body }) => void heard.push(body)));
+    await cluster.until(Promise.all(subscribed));
+    await cluster.restartGateway();
+    const desk = await cluster.client('desk');
+    await cluster.until(desk.ready());
+    await cluster.until(async () => (await desk.messages.publish('news/1099', 'late', { reliable: true })) === 1);
+    expect(heard).toContain('late');
+  });
+
   it('is one too many beyond the limit, and everybody who waits for it is told', async () => {
     const attic = await node('attic');
     for (const topic of ['a', 'b', 'c']) await attic.messages.subscribe(topic, () => {});

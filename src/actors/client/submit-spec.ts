@@ -109,7 +109,7 @@ function specOf({ taskId, definition, input, options, limits }: Wanted): Spec {
       throw new PincerError('OPTION_INVALID', `submit: ${wordsOf(parsed.error.issues[0])}`);
     }
     // Of names, the schema does not see all.
-    const fault = faultOf(spec);
+    const fault = faultOf(spec) ?? excessOf(spec, limits);
     if (fault !== null) throw new PincerError('OPTION_INVALID', `submit: ${fault}`);
   }
   if (options.watch === false) spec.watch = false;
@@ -131,6 +131,24 @@ function wordsOf(issue: { path: PropertyKey[]; message: string } | undefined): s
   const at = Object.keys(SAID).find((name) => path === name || path.startsWith(`${name}.`));
   const option = at === undefined ? path : `${SAID[at]}${path.slice(at.length)}`;
   return `${option} ${issue?.message ?? 'is invalid'}`;
+}
+
+/** What the rest of the message takes at most: all but its payload, labels and resources has a bound. */
+const OTHERS_BYTES_MAX = 65_536;
+
+/** Why a task does not fit into the one frame that it goes in, or null. Each label may be as it is, and all be too many. */
+function excessOf({ payload, labels, resources }: Spec, limits: Limits): string | null {
+  if (labels === undefined && resources === undefined) return null;
+  const what = 'labels and resources are too much for one message';
+  try {
+    const named = encodePayload([labels, resources], limits).byteLength;
+    const room = limits.frameBytesMax - OTHERS_BYTES_MAX - payload.byteLength;
+    return named <= room
+      ? null
+      : `${what}: they take ${named} bytes, and beside the payload there are ${Math.max(0, room)}`;
+  } catch (error) {
+    return `${what}: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }
 
 /** Adds what was said beyond the usual; most tasks say nothing. */

@@ -10,6 +10,7 @@ import {
   createNode,
   defineHandler,
   defineTask,
+  diskOutbox,
   isolatedHandler,
 } from '../../src/index.ts';
 import { createRegistry } from '../../src/registry.ts';
@@ -33,6 +34,7 @@ const CALLS: Readonly<Record<string, Call>> = {
   discover,
   toolHandler,
   lmdbStore,
+  diskOutbox,
   checkStore,
   compactStore,
   defineHandler: (given) => defineHandler(given, (() => null) as never),
@@ -65,6 +67,14 @@ describe('createGateway', () => {
     [{ token: 5 }, 'the token must be 1–4096 printable ASCII characters without spaces'],
   ])('refuses %j', async (options, message) => {
     await expect(createGateway(options as never)).rejects.toMatchObject({ code: 'OPTION_INVALID', message });
+  });
+});
+
+it('createNode refuses the controller of a signal', async () => {
+  const options = { join: gateway.dial, signal: new AbortController() as never };
+  await expect(createNode(options)).rejects.toMatchObject({
+    code: 'OPTION_INVALID',
+    message: 'createNode: signal must be an AbortSignal',
   });
 });
 

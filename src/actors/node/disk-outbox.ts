@@ -27,6 +27,8 @@ const RETRY_MS = 1_000;
  * @throws PincerError `OPTION_INVALID` for a directory without a name
  */
 export function diskOutbox(directory: string): Outbox {
+  if (typeof directory !== 'string')
+    throw new PincerError('OPTION_INVALID', `diskOutbox: the directory is ${directory}, must be text`);
   if (directory.trim() === '')
     throw new PincerError('OPTION_INVALID', 'diskOutbox: the directory is empty, must be named');
   return new DiskOutbox(directory);

@@ -21,7 +21,7 @@ import { Attempts } from './attempts.ts';
 import { createLoadMeter, type LoadMeter, NodeLoad } from './load.ts';
 import { checkHandler, claimOf, handlersOf } from './node-claim.ts';
 import { memoryOutbox, type Outbox } from './outbox.ts';
-import { defineHandler, type Registration } from './runner.ts';
+import type { InlineRegistration, Registration } from './runner.ts';
 
 /** What `createNode` takes. Only `join` has no default. */
 export interface NodeOptions extends WorldOptions {
@@ -91,6 +91,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     options.outbox === undefined || options.id !== undefined,
     'an outbox needs an id: who comes after is known by it',
   );
+  const { signal } = options;
+  check(signal === undefined || typeof signal?.addEventListener === 'function', 'signal must be an AbortSignal');
   const handlers = handlersOf(options.handlers ?? []);
   const claim = claimOf(
     { nodeId: id, nodeType: type, incarnation: ids(), capabilities, maxTasks, labels, resources },
@@ -308,7 +310,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       return attempts.running;
     },
     handle(definition, handler) {
-      const registration = defineHandler(definition, handler);
+      const registration = { definition, handler: handler as InlineRegistration['handler'] };
       checkHandler(handlers, registration, 'node.handle');
       handlers.set(definition.type, registration);
       heartbeat();

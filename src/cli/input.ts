@@ -54,7 +54,12 @@ const TaskLine = z.strictObject({
   ttl: Milliseconds.optional(),
   deadline: Milliseconds.optional(),
   fairKey: Key.optional(),
-  limit: z.strictObject({ key: Key, concurrency: Amount.optional(), perMinute: Amount.optional() }).optional(),
+  limit: z
+    .strictObject({ key: Key, concurrency: Amount.optional(), perMinute: Amount.optional() })
+    .refine(({ concurrency, perMinute }) => concurrency !== undefined || perMinute !== undefined, {
+      message: 'must have concurrency, perMinute or both',
+    })
+    .optional(),
   after: z.array(z.string()).min(1).max(LIMITS.dependenciesMax.value).optional(),
   onDependencyFailure: z.enum(['fail', 'ignore', 'run']).optional(),
 });

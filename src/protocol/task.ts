@@ -75,6 +75,10 @@ export const TaskSpec = z.strictObject({
       concurrency: z.int().min(1).max(1_000_000).optional(),
       perMinute: z.int().min(1).max(1_000_000).optional(),
     })
+    // The numbers of the newest task count for all: without any, it would lift the limit.
+    .refine(({ concurrency, perMinute }) => concurrency !== undefined || perMinute !== undefined, {
+      message: 'must have concurrency, perMinute or both',
+    })
     .optional(),
   /** Tasks that must have settled before this one; and what to do if one of them fails. */
   after: z

@@ -38,6 +38,11 @@ describe('a task list', () => {
     ['a priority out of range', '{"type":"a","priority":11}', /^line 2: priority: /],
     ['a timeout that is no number', '{"type":"a","timeout":"5s"}', /^line 2: timeout: /],
     ['a limit out of range', '{"type":"a","limit":{"key":"k","concurrency":0}}', /^line 2: limit.concurrency: .*>=1/],
+    [
+      'a limit without a number',
+      '{"type":"a","limit":{"key":"k"}}',
+      /^line 2: limit: must have concurrency, perMinute/,
+    ],
     ['too many attempts', '{"type":"a","attempts":101}', /^line 2: attempts: .*<=100/],
     ['a field that there is not', '{"type":"a","prio":1}', /^line 2: .*"prio"/],
   ])('names line and field of %s, and goes on', async (_, line, message) => {

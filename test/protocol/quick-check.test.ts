@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { defaultLimits } from '../../src/protocol/limits.ts';
-import { MESSAGES, type MessageType } from '../../src/protocol/message.ts';
+import { MESSAGES, type MessageType, parseMessage } from '../../src/protocol/message.ts';
 import { isSurelySpec, surelyFits } from '../../src/protocol/quick-check.ts';
 import { TaskSpec } from '../../src/protocol/task.ts';
 
@@ -98,6 +98,21 @@ describe('a specification', () => {
       }),
     );
   });
+});
+
+it('leaves a limit to the schema, which wants a number of it', () => {
+  const task = {
+    taskId: 't',
+    type: 'job',
+    payload: new Uint8Array(1),
+    priority: 5,
+    timeout: 1_000,
+    limit: { key: 'k' },
+  };
+  expect(surelyFits('task_submit', task)).toBe(false);
+  expect(() => parseMessage({ type: 'task_submit', id: 1, payload: task })).toThrow('limit must have concurrency');
+  const payload = { ...task, limit: { key: 'k', perMinute: 1 } };
+  expect(parseMessage({ type: 'task_submit', id: 1, payload }).payload).toEqual(payload);
 });
 
 it('knows nothing of types that are not sent once for each task, nor of those that objects have by birth', () => {

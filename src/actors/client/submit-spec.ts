@@ -39,7 +39,7 @@ export interface SubmitOptions {
   readonly deadlineMs?: number;
   /** Tasks of one key (a user, a tenant) do not stand before those of another, however many they are. */
   readonly fairKey?: string;
-  /** A limit that all tasks with its key share: how many run at once, how many start in any minute. */
+  /** A limit that all tasks with its key share: how many run at once, how many start in any minute, or both. */
   readonly limit?: { readonly key: string; readonly concurrency?: number; readonly perMinute?: number };
   /** Ids of tasks that must have settled before this one. */
   readonly after?: readonly string[];

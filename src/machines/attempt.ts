@@ -6,7 +6,7 @@ import { assign, emit, setup } from 'xstate';
 import type { Failure } from '../protocol/failure.ts';
 import { maxIterations } from './options.ts';
 
-export type AttemptStop = 'cancelled' | 'timeout' | 'dropped';
+export type AttemptStop = 'cancelled' | 'timeout' | 'dropped' | 'stopped';
 export type ReportStatus = 'success' | 'failed' | 'timeout' | 'cancelled';
 
 export interface AttemptContext {
@@ -19,6 +19,7 @@ export type AttemptEvent =
   | { type: 'handler.threw'; failure: Failure }
   | { type: 'attempt.cancel' }
   | { type: 'attempt.drop' }
+  | { type: 'node.stop' }
   | { type: 'deadline.passed' }
   | { type: 'grace.passed' }
   | { type: 'report.acknowledged' };
@@ -83,6 +84,10 @@ export const attemptMachine = setup({
           actions: [{ type: 'stopFor', params: 'cancelled' }, 'freeSlot', 'reportStopped'],
         },
         'attempt.drop': { target: 'settled', actions: 'freeSlot' },
+        'node.stop': {
+          target: 'reporting',
+          actions: [{ type: 'stopFor', params: 'stopped' }, 'freeSlot', 'reportStopped'],
+        },
         'deadline.passed': {
           target: 'reporting',
           actions: [{ type: 'stopFor', params: 'timeout' }, 'freeSlot', 'reportStopped'],
@@ -101,6 +106,7 @@ export const attemptMachine = setup({
         },
         'attempt.cancel': { target: 'cancelling', actions: { type: 'stopFor', params: 'cancelled' } },
         'attempt.drop': { target: 'cancelling', actions: { type: 'stopFor', params: 'dropped' } },
+        'node.stop': { target: 'cancelling', actions: { type: 'stopFor', params: 'stopped' } },
         'deadline.passed': { target: 'cancelling', actions: { type: 'stopFor', params: 'timeout' } },
       },
     },

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type AttemptCommand,
   type AttemptEvent,
+  type AttemptStop,
   attemptMachine,
   type ReportStatus,
 } from '../../src/machines/attempt.ts';
@@ -10,11 +11,12 @@ import { failure, result } from '../support/reach.ts';
 
 const returned: AttemptEvent = { type: 'handler.returned', result };
 const threw: AttemptEvent = { type: 'handler.threw', failure };
-const [started, cancel, drop, deadline, grace, acknowledged] = (
+const [started, cancel, drop, halt, deadline, grace, acknowledged] = (
   [
     'handler.started',
     'attempt.cancel',
     'attempt.drop',
+    'node.stop',
     'deadline.passed',
     'grace.passed',
     'report.acknowledged',
@@ -26,11 +28,12 @@ const [started, cancel, drop, deadline, grace, acknowledged] = (
   AttemptEvent,
   AttemptEvent,
   AttemptEvent,
+  AttemptEvent,
 ];
 
 const free: AttemptCommand = { type: 'slot.free' };
 const ended: AttemptCommand = { type: 'report.ended' };
-const abort = (reason: 'cancelled' | 'timeout' | 'dropped'): AttemptCommand => ({ type: 'handler.abort', reason });
+const abort = (reason: AttemptStop): AttemptCommand => ({ type: 'handler.abort', reason });
 const report = (
   status: ReportStatus,
   given: Partial<Extract<AttemptCommand, { type: 'report.result' }>> = {},
@@ -96,6 +99,10 @@ describe('an attempt that is told to stop', () => {
       [free, report('cancelled')],
     ],
     ['aborts when its time is over', [started, deadline], 'cancelling', [abort('timeout')]],
+    ['is handed back when its node stops before it began', [halt], 'reporting', [free, report('cancelled')]],
+    ['aborts when its node stops, and says so', [started, halt], 'cancelling', [abort('stopped')]],
+    ['is handed back when it then ends', [started, halt, threw], 'reporting', [free, report('cancelled')]],
+    ['keeps the reason of a cancel when its node stops then', [...cancelling, halt], 'cancelling', []],
     [
       'reports timeout, never just failed (#5, #45)',
       [started, deadline, threw],
@@ -140,7 +147,7 @@ describe('an attempt that is not wanted any more', () => {
   ]);
 
   it('never frees a slot under a handler that runs (#63)', () => {
-    for (const stop of [cancel, drop, deadline]) {
+    for (const stop of [cancel, drop, halt, deadline]) {
       const turns = playAll(attemptMachine, undefined, [started, stop, grace, stop]);
       expect(turns.flatMap(({ commands }) => commands)).not.toContainEqual(free);
     }

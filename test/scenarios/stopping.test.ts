@@ -192,3 +192,12 @@ describe('a cancel', () => {
     expect(await takenSlots(cluster)).toEqual({ tasks: 0, overdue: 0 });
   });
 });
+
+describe('a node that stops', () => {
+  it('tells its handlers that it does, and not that somebody has cancelled', async () => {
+    const { cluster, node, run } = await running();
+    await using _ = cluster;
+    await cluster.until(node.stop());
+    expect(run.signal.reason).toMatchObject({ code: 'STOPPED', message: 'the node was stopped' });
+  });
+});

@@ -139,9 +139,9 @@ export class Attempts implements AttemptOwner, Departing {
     }
   }
 
-  /** Tells every handler to stop. */
+  /** Tells every handler to stop, since the node does. */
   stopAll(): void {
-    for (const key of [...this.#attempts.keys()]) this.#host.tell(key, { type: 'attempt.cancel' });
+    for (const key of [...this.#attempts.keys()]) this.#host.tell(key, { type: 'node.stop' });
   }
 
   /** Ends every isolate: what was told to stop has its grace. */
@@ -327,6 +327,8 @@ function reasonOf(reason: AttemptStop, { timeout }: Payload<'task_assign'>): Pin
       return new PincerError('TASK_CANCELLED', 'the task was cancelled');
     case 'dropped':
       return new PincerError('NODE_LOST', 'the gateway has given the task to another node');
+    case 'stopped':
+      return new PincerError('STOPPED', 'the node was stopped');
     default:
       return unexpected(reason);
   }

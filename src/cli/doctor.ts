@@ -1,5 +1,5 @@
 /** `pincer doctor`: what is wrong with a cluster, and what to do about it. Ends with 10 when something is. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { type CheckName, type Client, type Finding, VERSION } from '../index.ts';
 import { type Diagnosis, tell } from './diagnosis.ts';
 import { examineStore } from './doctor-store.ts';
@@ -26,10 +26,10 @@ export function doctorCommand(): Command {
   return withClient(new Command('doctor'))
     .description('look for what is wrong with a cluster, and say what to do')
     .option('--limit <n>', 'look at so many tasks at most, newest first', parseWhole(1, 10_000_000), 10_000)
-    .option(
-      '--store <dir>',
-      'look at all of the store in this directory instead, with or without a gateway',
-      parsePlace,
+    .addOption(
+      new Option('--store <dir>', 'look at all of the store in this directory instead, with or without a gateway')
+        .argParser(parsePlace)
+        .conflicts(['limit', 'url', 'discover']),
     )
     .addHelpText('after', '\nReads only. Exits with 10 when something is wrong.')
     .action(async (options: DoctorOptions) => {

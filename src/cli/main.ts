@@ -50,10 +50,14 @@ each(program);
 
 // Whoever read what is said besides has gone, a terminal or a collector of logs: that is no reason to end what runs.
 process.stderr.on('error', () => {});
-// A reader that goes away (`| head`) is no fault.
+// A reader that goes away (`| head`) is no fault. A disk without room is: what was asked for has not been said.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.ok);
-  throw error;
+  const hint = 'Send it to a place with room that can be written to.';
+  createOutput({ json: isJson }).fail(
+    new PincerError('INTERNAL', `the output could not be written: ${error.message}`, { cause: error, hint }),
+  );
+  process.exit(EXIT.unexpected);
 });
 
 try {

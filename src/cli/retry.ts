@@ -30,12 +30,22 @@ export function retryCommand(): Command {
     .option('--type <type>', 'of these only those of one type')
     .option('--node <id>', 'of these only those whose last attempt was on one node')
     .option('--limit <n>', 'at most so many', parseWhole(1, 1_000), 100)
-    .action(async (taskIds: string[], options: RetryOptions) => {
+    .action(async (taskIds: string[], options: RetryOptions, command: Command) => {
       const isFilter = options.failed === true || options.cancelled === true;
       if (isFilter === taskIds.length > 0) {
         throw new PincerError('OPTION_INVALID', 'name tasks, or say --failed or --cancelled', {
           hint: 'pincer tasks retry TASK…, or pincer tasks retry --failed --type TYPE.',
         });
+      }
+      const narrowing = ['type', 'node', 'limit'].find((name) => command.getOptionValueSource(name) === 'cli');
+      if (!isFilter && narrowing !== undefined) {
+        throw new PincerError(
+          'OPTION_INVALID',
+          `--${narrowing} narrows --failed and --cancelled, but tasks are named`,
+          {
+            hint: `Leave --${narrowing} away, or say --failed or --cancelled and name no tasks.`,
+          },
+        );
       }
       await withGateway(options, async (client, output) => {
         const found = isFilter ? await find(client, options) : { taskIds, total: taskIds.length };

@@ -161,6 +161,33 @@ it('a bound on the memory of handlers that share their node’s is refused', asy
   });
 });
 
+it.each([
+  ['--type', 'job'],
+  ['--node', 'n1'],
+  ['--limit', '5'],
+])('%s narrows a retry of what failed, and is refused beside named tasks', async (option, value) => {
+  const started = tasksCommand().parseAsync(['retry', 't-1', option, value], { from: 'user' });
+  await expect(started).rejects.toMatchObject({
+    code: 'OPTION_INVALID',
+    message: `${option} narrows --failed and --cancelled, but tasks are named`,
+  });
+});
+
+it.each([
+  ['--limit', '5'],
+  ['--url', 'ws://127.0.0.1:1'],
+  ['--discover', 'mdns'],
+])('%s is refused by a doctor that looks at all of a store', async (option, value) => {
+  const command = doctorCommand()
+    .exitOverride()
+    .configureOutput({ writeErr() {} });
+  const started = command.parseAsync(['--store', scratchDirectory(), option, value], { from: 'user' });
+  await expect(started).rejects.toMatchObject({
+    code: 'commander.conflictingOption',
+    message: expect.stringMatching(`'--store <dir>' cannot be used with option '${option} `),
+  });
+});
+
 it('a strict gateway without a list of nodes is refused: it would take none', async () => {
   const started = gatewayCommand().parseAsync(['--strict-nodes', '--listen', '127.0.0.1:0'], { from: 'user' });
   await expect(started).rejects.toMatchObject({

@@ -1,5 +1,5 @@
 /** The command line, through its own door: every exit code, every refusal, what goes to stdout and what does not. */
-import { writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scratchDirectory } from '../handlers/tool-runner.ts';
@@ -48,6 +48,19 @@ describe('the exit code', () => {
     expect(stderr).toMatch(/error/i);
     expect(stderr).not.toMatch(/\n\s+at /);
     expect(code).toBe(2);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('is 1, with a word on it, when the output cannot be written', async () => {
+    const full = openSync('/dev/full', 'w');
+    try {
+      for (const args of [['--version'], ['run', 'tool-execution', sh('echo hi'), '--url', url, '--quiet']]) {
+        const { code, stderr } = await processes.start(args, { stdout: full }).ended;
+        expect(stderr).toMatch(/^error the output could not be written: ENOSPC.*\n→ .*\n$/);
+        expect(code).toBe(1);
+      }
+    } finally {
+      closeSync(full);
+    }
   });
 
   it('is 3 when no gateway answers, and says so', async () => {

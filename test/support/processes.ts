@@ -39,13 +39,13 @@ export class Processes implements AsyncDisposable {
 
   start(
     args: readonly string[],
-    options: { env?: Record<string, string>; cwd?: string; input?: boolean } = {},
+    options: { env?: Record<string, string>; cwd?: string; input?: boolean; stdout?: number } = {},
   ): Running {
     const { PINCER_URL: _url, PINCER_TOKEN: _token, ...env } = process.env;
     const child = spawn(process.execPath, [MAIN, ...args], {
       env: { ...env, NO_COLOR: '1', PINCER_HOME: this.#home, ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      stdio: [options.input === true ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+      stdio: [options.input === true ? 'pipe' : 'ignore', options.stdout ?? 'pipe', 'pipe'],
     });
     this.#running.add(child);
     const lines: string[] = [];

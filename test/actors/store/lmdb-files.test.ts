@@ -162,7 +162,10 @@ describe('a copy of a store', () => {
     const dir = aDir();
     await filled(dir);
     const store = await open(dir);
-    await expect(compactStore(dir)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await expect(compactStore(dir)).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      hint: expect.stringContaining('Stop every gateway of it first'),
+    });
     const to = join(aDir());
     await compactStore(dir, { to });
     expect(statSync(to).size).toBeGreaterThan(0);

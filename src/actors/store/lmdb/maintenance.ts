@@ -97,8 +97,9 @@ function exported(dbs: Databases, taskId: string): ExportedTask {
 
 async function mustBeAlone({ small }: Databases, dir: string): Promise<void> {
   if (!(await areAlive(small.peer))) return;
-  const message = `a gateway has the store in ${dir} open: stop it first, or copy to another file with \`--to FILE\``;
-  throw new PincerError('STORE_UNAVAILABLE', message);
+  throw new PincerError('STORE_UNAVAILABLE', `a gateway has the store in ${dir} open`, {
+    hint: 'Stop every gateway of it first, or copy it to another file with `--to FILE` while they work.',
+  });
 }
 
 /** Nobody writes to this file any more: its copy takes its place. Not if somebody has since it was copied. */
@@ -109,8 +110,10 @@ async function retire({ root, meta }: Databases, dir: string, before: string): P
     meta.putSync('totals', { ...totals, isRetired: true });
     return true;
   });
-  if (!isSame)
-    throw new PincerError('STORE_UNAVAILABLE', `the store in ${dir} was written to meanwhile; nothing is changed`);
+  if (isSame) return;
+  throw new PincerError('STORE_UNAVAILABLE', `the store in ${dir} was written to meanwhile; nothing is changed`, {
+    hint: 'Try it again while nobody opens the store, or copy it to another file with `--to FILE`.',
+  });
 }
 
 function sync(path: string): void {

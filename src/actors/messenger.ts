@@ -2,6 +2,7 @@
 import { PincerError, toFailure } from '../protocol/failure.ts';
 import type { Message, Payload } from '../protocol/message.ts';
 import { faultOf } from '../protocol/node.ts';
+import { checkOptions } from '../protocol/options.ts';
 import { decodePayload, encodePayload } from '../transport/payload.ts';
 import { type Deadline, expectWait } from './deadlines.ts';
 import type { Requests } from './requests.ts';
@@ -89,13 +90,15 @@ export class Messenger implements Messaging {
   }
 
   async send(to: string, body: unknown, options: SendOptions = {}): Promise<void> {
+    checkOptions(options, 'send', 'options, or nothing');
     await this.#ask('direct', this.#note(body, options), to);
   }
 
   request(to: string, body: unknown, options: { readonly timeoutMs?: number } = {}): Promise<unknown> {
     const { limits, deadlines } = this.#world;
-    const timeoutMs = options.timeoutMs ?? limits.requestMs;
     return new Promise((resolve, reject) => {
+      checkOptions(options, 'request', 'options, or nothing');
+      const timeoutMs = options.timeoutMs ?? limits.requestMs;
       expectWait('request: timeoutMs', timeoutMs);
       if (this.#questions.size >= limits.requestsMax) {
         throw new PincerError('RATE_EXCEEDED', `${limits.requestsMax} requests wait for their reply already`);
@@ -120,7 +123,10 @@ export class Messenger implements Messaging {
   }
 
   async broadcast(body: unknown, options: SendOptions & { readonly select?: Selection } = {}): Promise<number> {
+    checkOptions(options, 'broadcast', 'options, or nothing');
     const { select } = options;
+    // A number or a text would select by nothing, and that is every node.
+    if (select !== undefined) checkOptions(select, 'broadcast: select', 'nodeType, capability or labels');
     // Of names, the schema does not see all.
     const fault = faultOf({ labels: select?.labels });
     if (fault !== null) throw new PincerError('OPTION_INVALID', `broadcast: select.${fault}`);
@@ -133,6 +139,7 @@ export class Messenger implements Messaging {
   }
 
   async publish(topic: string, body: unknown, options: SendOptions = {}): Promise<number> {
+    checkOptions(options, 'publish', 'options, or nothing');
     return this.#ask('broadcast', { ...this.#note(body, options), topic });
   }
 

@@ -3,7 +3,9 @@
  * could not have happened. What a store says of a task must be what its history tells (invariant I6).
  */
 import { createActor, type SnapshotFrom } from 'xstate';
+import { PincerError } from '../protocol/failure.ts';
 import { costOf, eventOf, isDelayedBy } from '../protocol/history.ts';
+import { checkOptions } from '../protocol/options.ts';
 import type { HistoryEntry, TaskStatus } from '../protocol/task.ts';
 import { isHeld, stepOf } from './history-events.ts';
 import { type TaskContext, type TaskEvent, taskMachine } from './task.ts';
@@ -55,8 +57,14 @@ export interface ReplayOptions {
   readonly attemptsMax?: number;
 }
 
-/** Plays a history, or the beginning of one, through the task chart. Never throws: what does not fit is a problem. */
+/**
+ * Plays a history, or the beginning of one, through the task chart. What does not fit is a problem, and not thrown.
+ * @throws PincerError `OPTION_INVALID` for what is no list of entries.
+ */
 export function replayHistory(history: readonly HistoryEntry[], options: ReplayOptions = {}): Replay {
+  if (!Array.isArray(history))
+    throw new PincerError('OPTION_INVALID', 'replayHistory: history must be the entries of a task, as a list');
+  checkOptions(options, 'replayHistory', 'options, or nothing');
   const player = new Player(history, options);
   const turns = history.map((entry, index) => player.take(entry, index));
   const problems = turns.flatMap(({ entry, problem }) =>

@@ -15,6 +15,7 @@ import { createMemoryStore } from '../actors/store/memory.ts';
 import type { Store } from '../actors/store/store.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { defaultLimits, type Limits } from '../protocol/limits.ts';
+import { checkOptions } from '../protocol/options.ts';
 import type { Ids, Log, Random } from '../protocol/ports.ts';
 import type { Dial, Listen } from '../transport/link.ts';
 import { createMemoryNetwork, type Faults, type MemoryNetwork } from '../transport/memory.ts';
@@ -98,6 +99,7 @@ const WITHIN_MS = 600_000;
 
 /** Starts a cluster with a gateway and nothing else. Dispose it (`await using`): that stops everything in it. */
 export async function createTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
+  checkOptions(options, 'createTestCluster', 'options, or nothing');
   const {
     seed = 1,
     limits = {},

@@ -5,6 +5,8 @@
  */
 import { getShortestPaths } from '@xstate/graph';
 import type { AnyMachineSnapshot, AnyStateMachine, EventFromLogic, InputFrom, SnapshotFrom } from 'xstate';
+import { PincerError } from '../protocol/failure.ts';
+import { checkOptions } from '../protocol/options.ts';
 import { type Coverage, isLeaf, Walk } from './coverage.ts';
 import { leavesOf, outlineOf } from './outline.ts';
 
@@ -57,6 +59,7 @@ export interface PathActs<Machine extends AnyStateMachine> {
  * Paths from the start of a chart that together enter every state and take every transition that the given events can
  * take: every event in every state, every branch. As few and as short as is cheap to find.
  * @throws Error when the limit is reached, which mostly means that something in the context grows without bound.
+ * @throws PincerError `OPTION_INVALID` without a machine or without events.
  * @example
  * const paths = pathsOf(doorMachine, { events: { 'door.push': [{ force: 1 }, { force: 9 }] } });
  * assertCovered(doorMachine, paths);
@@ -66,6 +69,10 @@ export function pathsOf<Machine extends AnyStateMachine>(
   machine: Machine,
   options: PathOptions<Machine>,
 ): Path<Machine>[] {
+  // What is not typed may be any actor logic, which has no chart.
+  if (machine?.config === undefined || machine.root === undefined)
+    throw new PincerError('OPTION_INVALID', 'pathsOf: takes a machine, as createMachine makes one');
+  checkOptions(options, 'pathsOf', 'events, the payloads of each type of event');
   const walk = new Walk(machine);
   const { input } = options;
   const start = walk.start(input).snapshot as SnapshotFrom<Machine>;

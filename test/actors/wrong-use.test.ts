@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createChannel, telegram, webhook } from '../../src/channels.ts';
 import { compile } from '../../src/compile.ts';
-import { discover, findGateways, registryNodes } from '../../src/discovery.ts';
+import { discover, findGateways, parseNodesFile, registryNodes } from '../../src/discovery.ts';
 import { toolHandler } from '../../src/handlers.ts';
 import {
   createClient,
@@ -13,8 +13,10 @@ import {
   diskOutbox,
   isolatedHandler,
 } from '../../src/index.ts';
+import { charts, replayHistory } from '../../src/inspect.ts';
 import { createRegistry } from '../../src/registry.ts';
 import { checkStore, compactStore, lmdbStore } from '../../src/store.ts';
+import { createTestCluster, pathsOf } from '../../src/testing.ts';
 
 type Call = (given: never) => unknown;
 
@@ -49,6 +51,23 @@ const CALLS: Readonly<Record<string, Call>> = {
   'createClient, its URL': (given) => createClient({ url: given }),
   'submit, its task': (given) => client.submit(given).accepted(),
   'schedule, its task': (given) => client.schedule('s', { everyMs: 60_000 }, given),
+  replayHistory,
+  parseNodesFile,
+  pathsOf: (given) => pathsOf(given, { events: {} }),
+};
+
+/** Those that may be left out. */
+const OPTIONS: Readonly<Record<string, Call>> = {
+  createTestCluster,
+  'messages.send': (given) => client.messages.send('a', 1, given),
+  'messages.request': (given) => client.messages.request('a', 1, given),
+  'messages.broadcast': (given) => client.messages.broadcast(1, given),
+  'messages.broadcast, its select': (given) => client.messages.broadcast(1, { select: given }),
+  'messages.publish': (given) => client.messages.publish('t', 1, given),
+  schedule: (given) => client.schedule('s', { everyMs: 60_000 }, task, null, given),
+  'schedule, its times': (given) => client.schedule('s', given, task, null),
+  replayHistory: (given) => replayHistory([], given),
+  pathsOf: (given) => pathsOf(charts.link, given),
 };
 
 describe.each(Object.entries(CALLS))('%s', (_, call) => {
@@ -57,8 +76,19 @@ describe.each(Object.entries(CALLS))('%s', (_, call) => {
   });
 });
 
+describe.each(Object.entries(OPTIONS))('%s, its options', (_, call) => {
+  it.each([null, 5, 'text', []])('refuses %j', async (given) => {
+    await expect((async () => call(given as never))()).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      message: expect.stringContaining('takes an object with'),
+    });
+  });
+});
+
 describe('createGateway', () => {
   it.each([
+    [{ listeners: 5 }, 'createGateway: listeners must be a list of functions that listen'],
+    [{ listeners: ['127.0.0.1:0'] }, 'createGateway: listeners must be a list of functions that listen'],
     [null, 'createGateway: takes an object with options, or nothing'],
     ['127.0.0.1:7443', 'createGateway: takes an object with options, or nothing'],
     [{ store: './tasks' }, 'createGateway: store has no function open; it needs open, submit, claim, close'],
@@ -86,6 +116,7 @@ describe('submit', () => {
     [{ deadlineMs: 0.5 }, 'submit: deadlineMs Invalid input'],
     [{ after: ['a b'] }, 'submit: after.0 must be'],
     [{ after: ['a'], onDependencyFailure: 'stop' }, 'submit: onDependencyFailure Invalid option'],
+    [{ limit: { key: 'k' } }, 'submit: limit must have concurrency, perMinute or both'],
     [{ signal: new AbortController() }, 'submit: signal must be an AbortSignal'],
   ])('names an option as it is said: %j', async (options, message) => {
     await expect(client.submit(task, null, options as never).accepted()).rejects.toMatchObject({

@@ -7,6 +7,7 @@ import { PincerError } from '../../protocol/failure.ts';
 import { parseLeniently } from '../../protocol/lenient.ts';
 import type { Message } from '../../protocol/message.ts';
 import type { NodeStatus, NodeView } from '../../protocol/node.ts';
+import { checkOptions } from '../../protocol/options.ts';
 import { ANSWERS, type Answer, type Order, type Query, type TaskFilter } from '../../protocol/query.ts';
 import type { HistoryEntry, TaskStatus, TaskView } from '../../protocol/task.ts';
 import { decodePayload } from '../../transport/payload.ts';
@@ -153,6 +154,8 @@ function apiOf({ limits }: World, { ask, order, cancel }: Asks, submits: Submits
       options: ScheduleOptions = {},
     ) => {
       const definition = definitionOf(task, 'schedule');
+      checkOptions(when, 'schedule', 'cron or everyMs, when it runs');
+      checkOptions(options, 'schedule', 'options, or nothing');
       await order(await scheduleOrder({ scheduleId, when, definition, input, options, limits }));
     }) as GatewayCalls['schedule'],
     schedules: (page = {}) => ask({ what: 'schedules', ...page }),

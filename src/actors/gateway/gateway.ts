@@ -29,7 +29,7 @@ import { Holdings } from './holdings.ts';
 import { Inbox } from './inbox.ts';
 import { Intake } from './intake.ts';
 import { Lease } from './lease.ts';
-import { listenAt } from './listen.ts';
+import { listensOf } from './listen.ts';
 import { Nodes } from './nodes.ts';
 import { ownStats } from './own-stats.ts';
 import { Ownership } from './ownership.ts';
@@ -59,8 +59,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   if (!Identifier.safeParse(id).success) throw new PincerError('OPTION_INVALID', `gateway id '${id}' is not an id`);
   const strategy = strategiesOf(options, log);
   const granting = new Granting(options);
-  const listens = [...(options.listeners ?? [])];
-  if (options.listen !== null) listens.push(listenAt(options.listen ?? '127.0.0.1:0', options.token, world));
+  const listens = listensOf(options, world);
   const store = options.store ?? createMemoryStore({ clock, ids, limits });
   const inside = createMemoryNetwork({ clock, random: world.random });
   const counters = createPostCounters();

@@ -4,6 +4,18 @@ import type { Listen } from '../../transport/link.ts';
 import { checkOpenToken, isLoopback, loopbackVerifier, tokenVerifier } from '../../transport/upgrade.ts';
 import { listenWebSocket } from '../../transport/websocket.ts';
 import type { World } from '../world.ts';
+import type { GatewayOptions } from './gateway-options.ts';
+
+/**
+ * Every way in: those that were given, and the address.
+ * @throws PincerError as `listenAt`, and `OPTION_INVALID` for listeners that are none
+ */
+export function listensOf({ listen = '127.0.0.1:0', listeners = [], token }: GatewayOptions, world: World): Listen[] {
+  if (!Array.isArray(listeners) || listeners.some((each) => typeof each !== 'function')) {
+    throw new PincerError('OPTION_INVALID', 'createGateway: listeners must be a list of functions that listen');
+  }
+  return listen === null ? listeners : [...listeners, listenAt(listen, token, world)];
+}
 
 /**
  * @throws PincerError `OPTION_INVALID` for a malformed address, `BIND_REFUSED` for any bind but loopback without a token

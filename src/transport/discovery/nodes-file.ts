@@ -36,9 +36,10 @@ export interface ExpectedNode {
 /**
  * The nodes that a nodes.json declares, in its order: `{ "nodes": [{ "id", "type", "address", "capabilities", "maxTasks" }] }`.
  * `file` is how messages name it.
- * @throws PincerError `NODES_FILE_INVALID`, naming line, column and field
+ * @throws PincerError `NODES_FILE_INVALID`, naming line, column and field; `OPTION_INVALID` for what is no text
  */
 export function parseNodesFile(text: string, file = 'nodes.json'): readonly ExpectedNode[] {
+  if (typeof text !== 'string') throw new PincerError('OPTION_INVALID', 'parseNodesFile: takes the text of a file');
   const refuse = (place: Place, message: string): never => {
     throw new PincerError('NODES_FILE_INVALID', `${file}:${place.line}:${place.column}: ${plainText(message, 300)}`);
   };

@@ -56,6 +56,7 @@ export function checkRelations(limits: Limits): void {
       { hint: 'It can be lowered, not raised; docs/limits.md says so of which.' },
     );
   }
+  checkNewSession(limits);
   for (const { less, more, mayEqual } of LIMIT_RELATIONS) {
     const [small, large] = [limits[less], limits[more]];
     if (small < large || (mayEqual && small === large)) continue;
@@ -68,6 +69,21 @@ export function checkRelations(limits: Limits): void {
       },
     );
   }
+}
+
+/**
+ * A client says all of this again at the start of a session, before anything can be acknowledged. If that were more than
+ * is kept, the session would end by it, and so would each that follows.
+ */
+function checkNewSession({ unacknowledgedMax, submitsUnderWayMax, watchMax, listMax }: Limits): void {
+  const most = submitsUnderWayMax + Math.ceil(watchMax / Math.max(1, listMax));
+  if (most <= unacknowledgedMax) return;
+  throw new PincerError(
+    'OPTION_INVALID',
+    `limits.unacknowledgedMax is ${unacknowledgedMax}, must be at least ${most}: limits.submitsUnderWayMax, which is ` +
+      `${submitsUnderWayMax}, and limits.watchMax / limits.listMax, which is ${watchMax} / ${listMax}`,
+    { hint: 'Raise it, or lower the others: a client says all of that at once at the start of a session.' },
+  );
 }
 
 function below(less: LimitName, more: LimitName): Relation {

@@ -36,6 +36,14 @@ describe('limits', () => {
     expect(() => limitsOf({ ...others, [less]: reach + 1 })).toThrow(`limits.${less} is ${reach + 1}`);
   });
 
+  it('must let a client say at once what a new session of it has to know', () => {
+    const needs = { submitsUnderWayMax: 50, watchMax: 1_001, listMax: 100 };
+    expect(limitsOf({ ...needs, unacknowledgedMax: 61 }).unacknowledgedMax).toBe(61);
+    expect(() => limitsOf({ ...needs, unacknowledgedMax: 60 })).toThrow(
+      'limits.unacknowledgedMax is 60, must be at least 61: limits.submitsUnderWayMax, which is 50, and limits.watchMax',
+    );
+  });
+
   it.each([
     ['heartbeatMs', 0],
     ['offlineAfterMs', Number.POSITIVE_INFINITY],

@@ -318,7 +318,9 @@ describe('a question that nobody could understand', () => {
 
 describe('a peer that does not acknowledge', () => {
   it('is cut at the limit and begins anew: nothing that it was owed is lost on the way', async () => {
-    await using cluster = await createTestCluster({ limits: { unacknowledgedMax: 20 } });
+    await using cluster = await createTestCluster({
+      limits: { unacknowledgedMax: 20, submitsUnderWayMax: 10, watchMax: 1_000 },
+    });
     await cluster.node('node-1', { maxTasks: 5, limits: { unacknowledgedMax: 1_000 }, handlers: [echoes] });
     const deaf = await MemoryPeer.dial(cluster, 'deaf');
     deaf.acknowledges = false;

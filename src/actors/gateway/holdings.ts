@@ -30,13 +30,19 @@ export class Holdings {
       throw new PincerError('RATE_EXCEEDED', `a channel may hold ${channelLeasesMax} leases at once`);
     }
     this.#held.set(session, held.set(key, held.get(key) ?? 0));
-    const lease = await this.#store.lease(nameOf(key), `${session.peerId}#${session.incarnation}`, ttlMs);
-    if (lease === null) {
-      held.delete(key);
-      return { status: 'taken' };
+    try {
+      const lease = await this.#store.lease(nameOf(key), `${session.peerId}#${session.incarnation}`, ttlMs);
+      if (lease === null) {
+        held.delete(key);
+        return { status: 'taken' };
+      }
+      held.set(key, lease.token);
+      return { status: 'held', token: lease.token };
+    } catch (error) {
+      // What was only reserved is not held; what is renewed may be held still.
+      if (held.get(key) === 0) held.delete(key);
+      throw error;
     }
-    held.set(key, lease.token);
-    return { status: 'held', token: lease.token };
   }
 
   /** Frees a lease that the session holds, by its last token; nobody frees another’s. */

@@ -39,6 +39,14 @@ describe('the pages', () => {
     expect(broken).toEqual([]);
   });
 
+  it('that README.md links to are in the package, where it is read, too', () => {
+    const { files } = readJson('package.json') as { files: string[] };
+    const packed = [...files, 'README.md', 'LICENSE', 'package.json'];
+    const paths = linksOf(read('README.md')).map((link) => normalize(decodeURI(link.split('#', 1)[0] ?? '')));
+    const isPacked = (path: string): boolean => packed.some((one) => path === one || path.startsWith(`${one}/`));
+    expect(paths.filter((path) => path !== '.' && !isPacked(path))).toEqual([]);
+  });
+
   it('name only scripts that package.json has', () => {
     const { scripts } = readJson('package.json') as { scripts: Record<string, string> };
     const unknown = pages.flatMap((page) =>

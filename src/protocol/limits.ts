@@ -77,6 +77,14 @@ export const LIMITS = {
     'Messages kept for replay until the peer acknowledges them.',
     'The link is cut with SLOW_CONSUMER and the session starts anew.',
   ),
+  // Above what the store keeps of settled tasks: an outcome that waits there may be forgotten, which is better than a gateway
+  // without memory, and worse than anything else.
+  unacknowledgedBytesMax: limit(
+    536_870_912,
+    'bytes',
+    'Payloads, results and bodies that a gateway keeps for one peer until it acknowledges them; one more may be begun.',
+    'Outcomes and answers for it wait, as long as the store has them, until half of that is acknowledged; reliable messages to it are refused with SLOW_CONSUMER, and a node is given no work.',
+  ),
   acknowledgeMs: limit(
     10,
     'ms',

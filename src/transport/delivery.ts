@@ -13,6 +13,8 @@ import type { Post } from './post.ts';
 interface Kept {
   readonly message: Message;
   readonly options: SendOptions;
+  /** Of its opaque bytes. */
+  readonly bytes: number;
 }
 
 export interface SendOptions {
@@ -29,7 +31,7 @@ export interface SendOptions {
   readonly onAbandoned?: () => void;
 }
 
-export type DeliveryLimits = Pick<Limits, 'unacknowledgedMax' | 'acknowledgeMax'>;
+export type DeliveryLimits = Pick<Limits, 'unacknowledgedMax' | 'unacknowledgedBytesMax' | 'acknowledgeMax'>;
 
 const NO_OPTIONS: SendOptions = Object.freeze({});
 
@@ -48,11 +50,15 @@ export class Delivery {
   #isAckDue = false;
   /** Messages that were dealt with since the last acknowledgement. */
   #owed = 0;
+  #keptBytes = 0;
+  #isLaden = false;
   #post: Post | null = null;
   /** While something is not acknowledged: how far the peer has got, and when it was first seen to be there. */
   #stall: { readonly acknowledged: number; at: number } | null = null;
   /** Duplicates dropped, for the counters. */
   duplicates = 0;
+  /** Called when it is laden no more. */
+  onLight: () => void = () => {};
 
   constructor(limits: DeliveryLimits) {
     this.#limits = limits;
@@ -66,6 +72,11 @@ export class Delivery {
   /** Reliable messages that the peer has not acknowledged. */
   get unacknowledged(): number {
     return this.#lastId - this.#acknowledged;
+  }
+
+  /** Whether `unacknowledgedBytesMax` are kept for the peer, and it has not acknowledged half of them since. */
+  get isLaden(): boolean {
+    return this.#isLaden;
   }
 
   get isAttached(): boolean {
@@ -86,7 +97,7 @@ export class Delivery {
     const id = isReliable ? ++this.#lastId : undefined;
     const message = { type, id, re, from, to, timestamp, payload } as unknown as Message;
     if (id !== undefined) {
-      this.#kept.push({ message, options });
+      this.#keep({ message, options, bytes: bytesOf(message) });
       // All of it would be handed over at once otherwise, however much it is, and the peer cut off for being slow.
       if (this.#post === null || this.#passed !== id - 1 || this.#post.isFull) return id;
       this.#passed = id;
@@ -186,6 +197,8 @@ export class Delivery {
     this.#keptFrom = 0;
     this.#acknowledged = this.#lastId;
     this.#passed = this.#lastId;
+    this.#keptBytes = 0;
+    this.#isLaden = false;
     for (const kept of abandoned) kept?.options.onAbandoned?.();
   }
 
@@ -202,6 +215,12 @@ export class Delivery {
     this.#post?.wake();
   }
 
+  #keep(kept: Kept): void {
+    this.#kept.push(kept);
+    this.#keptBytes += kept.bytes;
+    if (this.#keptBytes >= this.#limits.unacknowledgedBytesMax) this.#isLaden = true;
+  }
+
   #ackSaid(): void {
     this.#isAckDue = false;
     this.#owed = 0;
@@ -216,6 +235,7 @@ export class Delivery {
       // At once: what outlives two young collections by standing here a little longer costs an old one.
       this.#kept[this.#keptFrom] = undefined;
       this.#keptFrom += 1;
+      this.#keptBytes -= kept?.bytes ?? 0;
       kept?.options.onAcknowledged?.();
     }
     // Cut off the acknowledged head now and then: shifting an array once a message would be O(n) each.
@@ -226,5 +246,26 @@ export class Delivery {
       this.#kept.length = 0;
       this.#keptFrom = 0;
     }
+    if (this.#isLaden && this.#keptBytes * 2 <= this.#limits.unacknowledgedBytesMax) {
+      this.#isLaden = false;
+      this.onLight();
+    }
+  }
+}
+
+function bytesOf({ type, payload }: Message): number {
+  switch (type) {
+    case 'task_settled':
+      return payload.result?.byteLength ?? 0;
+    case 'task_assign':
+    case 'task_submit':
+      return payload.payload.byteLength;
+    case 'direct':
+    case 'broadcast':
+      return payload.body.byteLength;
+    case 'answer':
+      return payload['result'] instanceof Uint8Array ? payload['result'].byteLength : 0;
+    default:
+      return 0;
   }
 }

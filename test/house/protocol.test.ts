@@ -18,7 +18,8 @@ import { alternativesOf, type Field, fieldsOf, SHAPES } from './wire-words.ts';
 const LIMITS_OF_THE_WIRE: readonly LimitName[] = [
   ...(['frameBytesMax', 'payloadBytesMax', 'frameDepthMax', 'frameItemsMax', 'keyBytesMax'] as const),
   ...(['messagesPerFrameMax', 'frameFragmentsMax', 'framesPerSecondMax', 'bytesPerSecondMax'] as const),
-  ...(['unacknowledgedMax', 'handshakeMs', 'heartbeatMs', 'suspectAfterMs', 'offlineAfterMs'] as const),
+  ...(['unacknowledgedMax', 'unacknowledgedBytesMax', 'handshakeMs', 'heartbeatMs'] as const),
+  ...(['suspectAfterMs', 'offlineAfterMs'] as const),
   ...(['removeAfterMs', 'resumeWindowMs', 'lagBusyMs', 'reconnectMinMs', 'reconnectMaxMs', 'assignMs'] as const),
   ...(['cancelGraceMs', 'timeoutSlackMs', 'taskTimeoutMsMax', 'attemptsMax', 'maxTasksMax'] as const),
   ...(['capabilitiesMax', 'listMax', 'watchMax', 'clientTasksMax', 'submitsPerSecondMax'] as const),

@@ -1,8 +1,11 @@
 /** One client that wants too much is refused, by name of the limit and with a time to come back; no other notices. */
 import { describe, expect, it } from 'vitest';
+import type { TaskHandle } from '../../src/actors/client/handle.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
+import { defineTask } from '../../src/actors/task-definition.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
+import { MemoryPeer } from '../support/memory-peer.ts';
 import { Puppets } from '../support/puppets.ts';
 
 const echoes = defineHandler({ type: 'echo' }, ({ input }) => input);
@@ -150,5 +153,55 @@ describe('a client that follows more tasks than it may', () => {
     expect([accepted, refusals.map(({ code }) => code)]).toEqual([0, ['RATE_EXCEEDED', 'RATE_EXCEEDED']]);
     expect((await verdicts(cluster, first)).accepted).toBe(3);
     expect((await cluster.store.list({ limit: 10 })).total).toBe(3);
+  });
+});
+
+describe('a peer that reads but acknowledges nothing', () => {
+  const large = defineTask('large');
+
+  it('is told more of large outcomes and answers only as it acknowledges them, and all in the end', async () => {
+    await using cluster = await createTestCluster({ limits: { unacknowledgedBytesMax: 20_000 } });
+    await cluster.node('node-1', { maxTasks: 10, handlers: [defineHandler(large, () => 'x'.repeat(4_000))] });
+    const submitter = await cluster.client('submitter');
+    const submit = (): TaskHandle[] => Array.from({ length: 20 }, () => submitter.submit(large, null));
+    const early = submit();
+    await cluster.until(Promise.all(early));
+    const reader = await MemoryPeer.join(cluster, 'reader', { nodeType: 'client', maxTasks: 0 });
+    reader.acknowledges = false;
+    reader.say('task_watch', { taskIds: early.map(({ taskId }) => taskId) });
+    await cluster.settle();
+    expect(reader.of('task_settled')).toHaveLength(5);
+    const late = submit();
+    reader.say('task_watch', { taskIds: late.map(({ taskId }) => taskId) });
+    reader.say('query', { what: 'task', taskId: early[0]?.taskId ?? '' });
+    await cluster.until(Promise.all(late));
+    expect(reader.of('task_settled')).toHaveLength(5);
+    expect(reader.of('answer')).toHaveLength(0);
+    const said = submitter.messages.send('reader', 'one more', { reliable: true });
+    await expect(cluster.until(said)).rejects.toMatchObject({ code: 'SLOW_CONSUMER' });
+    expect(await cluster.until(submitter.messages.broadcast('to all', { reliable: true }))).toBe(1);
+    reader.acknowledges = true;
+    reader.say('ack', { received: reader.heard.findLast(({ id }) => id !== undefined)?.id ?? 0 });
+    await cluster.until(() => reader.of('task_settled').length === 40, 10_000);
+    const told = reader.of('task_settled').map(({ taskId, status }) => [taskId, status]);
+    expect(new Map(told as [string, string][])).toEqual(
+      new Map([...early, ...late].map(({ taskId }) => [taskId, 'completed'])),
+    );
+    expect(reader.of('answer')).toHaveLength(1);
+    await cluster.until(submitter.messages.send('reader', 'now', { reliable: true }));
+  });
+
+  it('if it is a node, is given no more work until it does', async () => {
+    await using cluster = await createTestCluster({ limits: { unacknowledgedBytesMax: 20_000 } });
+    const node = await MemoryPeer.join(cluster, 'node-1', { maxTasks: 50 });
+    node.acknowledges = false;
+    const client = await cluster.client();
+    for (let n = 0; n < 20; n += 1) client.submit('large', 'x'.repeat(4_000), { timeoutMs: 600_000 });
+    await cluster.settle();
+    const given = node.of('task_assign').length;
+    expect(given).toBeLessThan(20);
+    node.acknowledges = true;
+    node.say('ack', { received: node.heard.findLast(({ id }) => id !== undefined)?.id ?? 0 });
+    await cluster.until(() => node.of('task_assign').length === 20, 10_000);
   });
 });

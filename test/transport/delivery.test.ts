@@ -2,11 +2,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PincerError } from '../../src/protocol/failure.ts';
-import type { Message } from '../../src/protocol/message.ts';
+import type { Message, Payload } from '../../src/protocol/message.ts';
 import { Delivery } from '../../src/transport/delivery.ts';
 import type { Post } from '../../src/transport/post.ts';
 
-const LIMITS = { unacknowledgedMax: 100, acknowledgeMax: 10 };
+const LIMITS = { unacknowledgedMax: 100, unacknowledgedBytesMax: 1_000, acknowledgeMax: 10 };
 const REF = { attempt: 1 };
 
 /** A link’s end that keeps what is sent over it, and how it was woken. It is full with as many messages as are said. */
@@ -230,6 +230,41 @@ describe('a receiver', () => {
     delivery.flushAck();
     for (const message of delivery.accept(messages.slice(-1))) delivery.done(message);
     expect(woken.at(-1)).toBe('later');
+  });
+});
+
+describe('what is kept for a peer', () => {
+  const settled = (bytes: number): Payload<'task_settled'> => {
+    const outcome = { taskId: 'task', status: 'completed', attempts: 1, queuedMs: 0, runMs: 0 } as const;
+    return { ...outcome, result: new Uint8Array(bytes) };
+  };
+
+  it('is much from a limit of bytes on, until half of them are acknowledged', () => {
+    const { delivery } = attached();
+    let lighter = 0;
+    delivery.onLight = () => {
+      lighter += 1;
+    };
+    delivery.send('task_settled', settled(400));
+    delivery.send('answer', { what: 'task', result: new Uint8Array(400) });
+    delivery.send('answer', { what: 'stats' });
+    expect(delivery.isLaden).toBe(false);
+    delivery.send('direct', { body: new Uint8Array(400) });
+    expect(delivery.isLaden).toBe(true);
+    delivery.accept([ack(1)]);
+    expect([delivery.isLaden, lighter]).toEqual([true, 0]);
+    delivery.accept([ack(2)]);
+    expect([delivery.isLaden, lighter]).toEqual([false, 1]);
+    delivery.accept([ack(4)]);
+    expect(lighter).toBe(1);
+  });
+
+  it('is nothing any more when the session has ended', () => {
+    const { delivery } = attached();
+    delivery.send('task_settled', settled(1_000));
+    expect(delivery.isLaden).toBe(true);
+    delivery.end();
+    expect(delivery.isLaden).toBe(false);
   });
 });
 

@@ -127,7 +127,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
         cluster.relay.settled(taskId, tasks.recordOf(taskId)?.origin ?? null);
       },
       onSettled: (outcome, { origin }) => {
-        for (const session of watchers.take(outcome.taskId)) session.send('task_settled', outcome);
+        intake.settled(outcome);
         cluster.relay.settled(outcome.taskId, origin);
       },
       onStoreFailed: storeFailed,

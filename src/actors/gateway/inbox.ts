@@ -135,11 +135,7 @@ export class Inbox {
         void this.#answering(session, message, () => this.#options.intake.watch(session, message.payload.taskIds));
         break;
       case 'query':
-        void this.#answering(session, message, async () => {
-          const { questions } = this.#options;
-          const given = await answerInOneFrame(message.payload, questions.limits, (query) => answer(query, questions));
-          session.send('answer', given as Payload<'answer'>, { re: message.id });
-        });
+        void session.whenLight(() => this.#answering(session, message, () => this.#answer(session, message)));
         break;
       case 'order':
         void this.#answering(session, message, async () => {
@@ -183,6 +179,12 @@ export class Inbox {
       default:
         unexpected(message);
     }
+  }
+
+  async #answer(session: Session, { id, payload }: Of<'query'>): Promise<void> {
+    const { questions } = this.#options;
+    const given = await answerInOneFrame(payload, questions.limits, (query) => answer(query, questions));
+    session.send('answer', given as Payload<'answer'>, { re: id });
   }
 
   async #cancel(session: Session, message: Of<'task_cancel'>): Promise<void> {

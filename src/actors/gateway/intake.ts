@@ -143,7 +143,19 @@ export class Intake {
    */
   async watch(session: Session, taskIds: readonly string[]): Promise<void> {
     this.#options.watchers.addAll(taskIds, session, this.#undecided.get(session));
-    for (const taskId of taskIds) await this.#tell(taskId);
+    for (const taskId of taskIds) await session.whenLight(() => this.#tell(taskId));
+  }
+
+  /** Tells the watchers of a task how it has ended. One that has much to acknowledge is told later, of what the store has then. */
+  settled(outcome: Outcome): void {
+    const { taskId } = outcome;
+    for (const session of this.#options.watchers.take(taskId)) {
+      if (!session.delivery.isLaden) session.send('task_settled', outcome);
+      else {
+        this.#options.watchers.add(taskId, session);
+        void session.whenLight(() => this.#tell(taskId));
+      }
+    }
   }
 
   /** Tasks have settled inside the store: those who watch them are told. */
@@ -174,7 +186,7 @@ export class Intake {
       }
       outcome = await this.#outcomeOf(record, record.status);
     }
-    for (const session of watchers.take(taskId)) session.send('task_settled', outcome);
+    this.settled(outcome);
   }
 
   async #outcomeOf(record: TaskRecord, status: Outcome['status']): Promise<Outcome> {

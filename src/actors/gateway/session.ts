@@ -26,6 +26,9 @@ export class Session {
   isBroken = false;
   isClosed = false;
   #name = '';
+  /** What waits until the peer has less to acknowledge, in order. */
+  #postponed: (() => Promise<void>)[] = [];
+  #isCatchingUp = false;
 
   constructor(id: string, delivery: Delivery, post: Post | null) {
     this.id = id;
@@ -47,9 +50,30 @@ export class Session {
     return this.post?.lastHeardAt;
   }
 
-  /** True while the peer does not drain, or is away: give it no new work. */
+  /** True while the peer does not drain, has much to acknowledge, or is away: give it no new work. */
   get isFull(): boolean {
-    return this.post === null || this.post.isFull;
+    return this.post === null || this.post.isFull || this.delivery.isLaden;
+  }
+
+  /**
+   * Does what may send the peer much: at once, or if it has much to acknowledge as soon as it has less, one after another.
+   * Resolves when it has been done or put off.
+   */
+  async whenLight(job: () => Promise<void>): Promise<void> {
+    if (this.#postponed.length === 0 && !this.delivery.isLaden) await job();
+    else this.#postponed.push(job);
+  }
+
+  /** The peer has acknowledged what it had too much of. */
+  async catchUp(): Promise<void> {
+    if (this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
+    while (!this.isClosed && !this.delivery.isLaden) {
+      const job = this.#postponed.shift();
+      if (job === undefined) break;
+      await job();
+    }
+    this.#isCatchingUp = false;
   }
 
   send<Type extends MessageType>(type: Type, payload: Payload<Type>, options?: SendOptions): void {

@@ -111,6 +111,10 @@ export class Sessions {
       },
     });
     const session = new Session(id, new Delivery(limits), post);
+    session.delivery.onLight = () => {
+      void session.catchUp();
+      this.#owner.onFlow(session);
+    };
     this.#open.add(post);
     this.#byPost.set(post, session);
     this.#sessions.set(id, session);

@@ -87,17 +87,18 @@ export class Switchboard implements LocalPeers {
       if (node === undefined) throw new PincerError('NODE_UNKNOWN', `no peer '${to}'`);
       throw new PincerError('NODE_OFFLINE', `node '${to}' is ${node.status}`);
     }
-    if (payload.reliable === true) return this.#handOver(receiver, 'direct', payload, from);
-    if (receiver.post === null) throw new PincerError('NODE_OFFLINE', `'${to}' has no link now`);
-    if (receiver.isFull)
+    const isReliable = payload.reliable === true;
+    if (!isReliable && receiver.post === null) throw new PincerError('NODE_OFFLINE', `'${to}' has no link now`);
+    if (!takes(receiver, isReliable))
       throw new PincerError('SLOW_CONSUMER', `'${to}' does not drain what it is sent`, { retryAfterMs: 1_000 });
+    if (isReliable) return this.#handOver(receiver, 'direct', payload, from);
     this.#pass(receiver, 'direct', payload, from);
   }
 
   async spread(from: string, payload: Payload<'broadcast'>): Promise<number> {
     const receivers = payload.topic === undefined ? this.#selected(payload.select) : this.#topics.get(payload.topic);
     const reached = [...(receivers ?? [])].filter(
-      (receiver) => receiver.peerId !== from && (payload.reliable === true || !receiver.isFull),
+      (receiver) => receiver.peerId !== from && takes(receiver, payload.reliable === true),
     );
     if (payload.reliable !== true) {
       for (const receiver of reached) this.#pass(receiver, 'broadcast', payload, from);
@@ -188,6 +189,11 @@ export class Switchboard implements LocalPeers {
     subscribers?.delete(session);
     if (subscribers?.size === 0) this.#topics.delete(topic);
   }
+}
+
+/** Whether a peer takes a message now: one that is reliable may wait for its link, but not be kept with all too much else. */
+function takes(receiver: Session, isReliable: boolean): boolean {
+  return isReliable ? !receiver.delivery.isLaden : !receiver.isFull;
 }
 
 function isSelected(

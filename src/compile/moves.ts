@@ -158,7 +158,7 @@ function candidatesOf(node: AnyStateNode, type: string): AnyTransitionDefinition
 }
 
 /** `*` fits every type, `task.*` fits `task` and all that begins with `task.`. */
-function isFitting(descriptor: string, type: string): boolean {
+export function isFitting(descriptor: string, type: string): boolean {
   if (descriptor === WILDCARD) return true;
   if (!descriptor.endsWith('.*')) return false;
   const stem = descriptor.slice(0, -2);

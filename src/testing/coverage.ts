@@ -5,10 +5,12 @@ import {
   type AnyActorRef,
   type AnyMachineSnapshot,
   type AnyStateMachine,
+  type AnyStateNode,
   type AnyTransitionDefinition,
   createEmptyActor,
 } from 'xstate';
-import { isForbidden, keyOf, leavesOf, type OutlineState, outlineOf } from './outline.ts';
+import { isFitting } from '../compile/moves.ts';
+import { isWildcard, keyOf, leavesOf, nodesBelow, type OutlineState, outlineOf } from './outline.ts';
 
 /** What was reached of one kind of thing, and what was missed; both sorted as the chart is written. */
 export interface Reach {
@@ -22,7 +24,7 @@ export interface Coverage {
   readonly states: Reach;
   /** `running · task.cancel → cancelling`: every transition from every innermost state in which it can be taken. */
   readonly transitions: Reach;
-  /** The types of event the chart has a transition for. */
+  /** The types of event the chart has a transition for; a wildcard is reached when it is taken. */
   readonly events: Reach;
 }
 
@@ -40,8 +42,8 @@ export class Walk {
   readonly #states = new Set<string>();
   readonly #events = new Set<string>();
   readonly #transitions = new Set<string>();
-  /** Where the microstep that comes next starts from; null before the first. */
-  #before: AnyMachineSnapshot | null = null;
+  /** The innermost states that the microstep which comes next starts from. */
+  #before: readonly string[] = [];
   #taken: string[] = [];
 
   constructor(machine: AnyStateMachine) {
@@ -63,12 +65,20 @@ export class Walk {
     self.system.inspect((seen) => {
       if (seen.type !== '@xstate.microstep') return;
       for (const transition of seen._transitions) this.#note(transition);
-      this.#before = seen.snapshot as AnyMachineSnapshot;
+      this.#before = leavesOf((seen.snapshot as AnyMachineSnapshot).value);
     });
   }
 
+  /** @throws Error for a chart that fails to start, which xstate makes a snapshot of. */
   start(input: unknown): Footstep {
-    return this.#follow(null, () => this.#machine.getInitialSnapshot(this.#scope, input));
+    const machine = this.#machine;
+    const first = machine.resolveState({ value: {}, context: {} } as never);
+    const footstep = this.#follow(first, () => machine.getInitialSnapshot(this.#scope, input));
+    const { status, error } = footstep.snapshot;
+    if (status !== 'error') return footstep;
+    const why = error instanceof Error ? error.message : String(error);
+    const given = input === undefined ? ' without input' : '';
+    throw new Error(`chart ${machine.id} does not start${given}: ${why}`, { cause: error });
   }
 
   step(from: AnyMachineSnapshot, event: { readonly type: string }): Footstep {
@@ -102,8 +112,8 @@ export class Walk {
     };
   }
 
-  #follow(from: AnyMachineSnapshot | null, move: () => AnyMachineSnapshot): Footstep {
-    this.#before = from;
+  #follow(from: AnyMachineSnapshot, move: () => AnyMachineSnapshot): Footstep {
+    this.#before = leavesOf(from.value);
     this.#taken = [];
     const snapshot = move();
     for (const leaf of leavesOf(snapshot.value)) this.#states.add(leaf);
@@ -113,8 +123,8 @@ export class Walk {
 
   #note(transition: AnyTransitionDefinition): void {
     const source = keyOf(transition.source);
-    const active = this.#before === null ? [source] : leavesOf(this.#before.value);
-    for (const leaf of active.filter((key) => key === source || source === '' || key.startsWith(`${source}.`))) {
+    if (isWildcard(transition.eventType)) this.#events.add(transition.eventType);
+    for (const leaf of this.#before.filter((key) => key === source || source === '' || key.startsWith(`${source}.`))) {
       this.#states.add(leaf);
       const name = this.#names.get(leaf)?.get(transition);
       if (name !== undefined) this.#taken.push(name);
@@ -129,14 +139,19 @@ export function isLeaf({ type }: OutlineState): boolean {
 
 /** By innermost state: the transitions that can be taken there, and their names. */
 function transitionNames(machine: AnyStateMachine): Map<string, Map<AnyTransitionDefinition, string>> {
-  const { states, transitions } = outlineOf(machine);
-  const resting = states.filter((state) => isLeaf(state) && state.type !== 'final');
+  const { transitions } = outlineOf(machine);
+  const resting = nodesBelow(machine.root).filter(({ type }) => type === 'atomic');
   return new Map(
-    resting.map(({ key: leaf, isTransient }) => {
-      const chain = chainOf(leaf);
+    resting.map((node) => {
+      const leaf = keyOf(node);
+      const chain = chainOf(node);
+      const isTransient = (node.always ?? []).some(isUnguarded);
       const named = transitions
-        .filter(({ source, event }) => chain.includes(source) && !(isTransient && event !== null))
-        .filter(({ source, event }) => event === null || !isSwallowed(machine, chain, source, event))
+        .filter(({ event }) => !(isTransient && event !== null))
+        .filter(({ definition: { source }, event }) => {
+          const depth = chain.indexOf(source);
+          return depth >= 0 && !chain.slice(0, depth).some((inner) => swallows(inner, event));
+        })
         .map(({ definition, event, guard, targets }) => {
           const condition = guard === '' ? '' : ` [${guard}]`;
           return [
@@ -149,19 +164,20 @@ function transitionNames(machine: AnyStateMachine): Map<string, Map<AnyTransitio
   );
 }
 
-/** Whether a state further in takes, or forbids, the event whatever the guards say. */
-function isSwallowed(machine: AnyStateMachine, chain: readonly string[], source: string, event: string): boolean {
-  return chain.slice(0, chain.indexOf(source)).some((key) => {
-    const node = machine.getStateNodeById(`${machine.id}.${key}`);
-    const branches = [...(node.transitions.get(event) ?? []), ...(node.transitions.get('*') ?? [])];
-    return branches.some((branch) => isForbidden(branch) || branch.guard === undefined);
-  });
+/** Whether a state takes, or forbids, the event whatever the guards say, so that no state around it ever gets it. */
+function swallows(node: AnyStateNode, event: string | null): boolean {
+  if (event === null) return (node.always ?? []).some(isUnguarded);
+  const fitting = [...node.transitions].filter(([type]) => type === event || isFitting(type, event));
+  return fitting.some(([, branches]) => branches.some(isUnguarded));
 }
 
-/** A key and those around it, innermost first, down to the chart itself. */
-function chainOf(key: string): string[] {
-  if (key === '') return [''];
-  return [key, ...chainOf(key.slice(0, Math.max(0, key.lastIndexOf('.'))))];
+function isUnguarded({ guard }: AnyTransitionDefinition): boolean {
+  return guard === undefined;
+}
+
+/** A state and those around it, innermost first, down to the chart itself. */
+function chainOf(node: AnyStateNode): AnyStateNode[] {
+  return node.parent === undefined ? [node] : [node, ...chainOf(node.parent)];
 }
 
 function split(all: readonly string[], seen: ReadonlySet<string>): Reach {

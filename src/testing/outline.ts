@@ -66,7 +66,8 @@ export function leavesOf(value: unknown, around = ''): string[] {
   return Object.entries(value as Record<string, unknown>).flatMap(([key, below]) => leavesOf(below, inside(key)));
 }
 
-function nodesBelow(node: AnyStateNode): AnyStateNode[] {
+/** A state and all within it, in the order in which they are written. */
+export function nodesBelow(node: AnyStateNode): AnyStateNode[] {
   return [node, ...Object.values(node.states).flatMap(nodesBelow)];
 }
 
@@ -99,8 +100,13 @@ function branchesOf(branches: readonly AnyTransitionDefinition[], isEventless: b
 }
 
 /** `{ 'some.event': undefined }`: the event is swallowed here, whatever a state around this one would do with it. */
-export function isForbidden(branch: AnyTransitionDefinition): boolean {
+function isForbidden(branch: AnyTransitionDefinition): boolean {
   return branch.target === undefined && branch.actions.length === 0 && branch.reenter !== true;
+}
+
+/** `*` and `job.*` stand for types of events; there is no event of such a type itself. */
+export function isWildcard(type: string): boolean {
+  return type === '*' || type.endsWith('.*');
 }
 
 /** `stopFor(timeout)`: the name of an action or guard, with its parameter where that is a plain word. */

@@ -8,7 +8,7 @@ import type { AnyMachineSnapshot, AnyStateMachine, EventFromLogic, InputFrom, Sn
 import { PincerError } from '../protocol/failure.ts';
 import { checkOptions } from '../protocol/options.ts';
 import { type Coverage, isLeaf, Walk } from './coverage.ts';
-import { leavesOf, outlineOf } from './outline.ts';
+import { isWildcard, leavesOf, outlineOf } from './outline.ts';
 
 /** One step of a path: an event, and the snapshot after it. */
 export interface PathStep<Machine extends AnyStateMachine> {
@@ -39,7 +39,10 @@ export type EventCases<Machine extends AnyStateMachine> = {
 
 /** What the paths are made from. */
 export interface PathOptions<Machine extends AnyStateMachine> {
-  /** Payloads by type of event, or what may happen in a given snapshot. What the chart would ignore is left out. */
+  /**
+   * Payloads by type of event, or what may happen in a given snapshot. What the chart would ignore is left out. For a
+   * wildcard the types that are named here are tried.
+   */
   readonly events: EventCases<Machine> | ((snapshot: SnapshotFrom<Machine>) => readonly EventFromLogic<Machine>[]);
   readonly input?: InputFrom<Machine>;
   /** The most steps the search may take before it gives up. Default 2 000. */
@@ -58,7 +61,8 @@ export interface PathActs<Machine extends AnyStateMachine> {
 /**
  * Paths from the start of a chart that together enter every state and take every transition that the given events can
  * take: every event in every state, every branch. As few and as short as is cheap to find.
- * @throws Error when the limit is reached, which mostly means that something in the context grows without bound.
+ * @throws Error when the limit is reached, which mostly means that something in the context grows without bound; and for
+ *   a chart that does not start, as one whose context is made from an input does without it.
  * @throws PincerError `OPTION_INVALID` without a machine or without events.
  * @example
  * const paths = pathsOf(doorMachine, { events: { 'door.push': [{ force: 1 }, { force: 9 }] } });
@@ -84,12 +88,15 @@ export function pathsOf<Machine extends AnyStateMachine>(
     }
   }
   const chosen = choose(candidates, (steps) => walk.along(input, steps.map(eventOf)));
-  return (chosen.length > 0 ? chosen : [[]]).map((steps) => ({
-    description: describe(start, steps),
-    input,
-    start,
-    steps,
-  }));
+  return (chosen.length > 0 ? chosen : [[]]).map((found) => {
+    // Walked once more: the search takes snapshots for one that `serialize` tells not apart, whichever way led there.
+    let snapshot = start;
+    const steps = found.map(({ event }): PathStep<Machine> => {
+      snapshot = walk.step(snapshot, event).snapshot as SnapshotFrom<Machine>;
+      return { event, snapshot };
+    });
+    return { description: describe(start, steps), input, start, steps };
+  });
 }
 
 /**
@@ -146,9 +153,13 @@ export function assertCovered<Machine extends AnyStateMachine>(
     ...transitions.missing.map((transition) => `transition never taken: ${transition}`),
   ];
   if (acts !== undefined) {
+    const sent = new Set([
+      ...machine.events.filter((type) => !isWildcard(type)),
+      ...paths.flatMap(({ steps }) => steps.map(({ event }) => event.type)),
+    ]);
     const lasting = outlineOf(machine).states.filter((state) => isLeaf(state) && !state.isTransient);
     missing.push(
-      ...machine.events.filter((type) => !(type in acts.events)).map((type) => `no executor for the event: ${type}`),
+      ...[...sent].filter((type) => !(type in acts.events)).map((type) => `no executor for the event: ${type}`),
       ...lasting.filter(({ key }) => !(key in acts.states)).map(({ key }) => `no check for the state: ${key}`),
       ...Object.keys(acts.states)
         .filter((key) => !lasting.some((state) => state.key === key))
@@ -166,15 +177,13 @@ interface Candidate<Machine extends AnyStateMachine> {
 
 /** The shortest way to every distinct snapshot, nearest first. */
 function shortestPaths<Machine extends AnyStateMachine>(machine: Machine, options: PathOptions<Machine>) {
-  const { input, limit = 2_000, serialize } = options;
+  const { input, limit = 2_000, serialize = serialized } = options;
   try {
     const paths = getShortestPaths(machine as AnyStateMachine, {
       input,
       limit,
       events: (snapshot) => enabledEvents(options, snapshot as SnapshotFrom<Machine>),
-      ...(serialize === undefined
-        ? {}
-        : { serializeState: (snapshot) => serialize(snapshot as SnapshotFrom<Machine>) }),
+      serializeState: (snapshot) => serialize(snapshot as SnapshotFrom<Machine>),
     });
     return paths
       .map(({ steps: [, ...steps], state }) => ({
@@ -196,6 +205,15 @@ function shortestPaths<Machine extends AnyStateMachine>(machine: Machine, option
   }
 }
 
+/** State and context; JSON by itself would take all maps and sets for the same empty object. */
+function serialized(snapshot: unknown): string {
+  const { value, context } = snapshot as AnyMachineSnapshot;
+  return JSON.stringify({ value, context }, (_key, part: unknown) => {
+    if (part instanceof Map || part instanceof Set) return [...part];
+    return typeof part === 'bigint' ? `${part}n` : part;
+  });
+}
+
 /** The events that a snapshot does something with. */
 function enabledEvents<Machine extends AnyStateMachine>(
   { events }: PathOptions<Machine>,
@@ -207,10 +225,15 @@ function enabledEvents<Machine extends AnyStateMachine>(
   const tried: readonly EventFromLogic<Machine>[] =
     typeof events === 'function'
       ? events(snapshot)
-      : machine.events.flatMap((type: string) =>
+      : typesOf(machine.events, cases).flatMap((type) =>
           (cases[type] ?? [{}]).map((payload) => ({ ...payload, type }) as EventFromLogic<Machine>),
         );
   return tried.filter((event) => can.call(snapshot as AnyMachineSnapshot, event));
+}
+
+/** Those that the chart names, and those that are named to it for its wildcards. */
+function typesOf(types: readonly string[], cases: object): string[] {
+  return [...new Set([...types.filter((type) => !isWildcard(type)), ...Object.keys(cases)])];
 }
 
 /** Takes the shortest candidate for each transition, then leaves out what the others cover together. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { assign, setup } from 'xstate';
+import { type AnyStateMachine, assign, createMachine, initialTransition, setup, transition } from 'xstate';
 import { assertCovered, coverageOf, type PathActs, pathsOf, runPath } from '../../src/testing/paths.ts';
 
 type DoorEvent =
@@ -107,6 +107,114 @@ describe('the paths of a chart', () => {
     expect(() => pathsOf(counter, { events: {}, limit: 50 })).toThrow(/chart counter has more than 50 steps to search/);
     const bounded = pathsOf(counter, { events: {}, limit: 50, serialize: ({ value }) => JSON.stringify(value) });
     expect(bounded.map(({ description }) => description)).toEqual(['on → tick → on']);
+  });
+});
+
+describe('a chart of whatever shape', () => {
+  const inA = (a: object, chart: object = {}, id = 'odd'): AnyStateMachine =>
+    createMachine({ id, initial: 'a', ...chart, states: { a, z: { type: 'final' } } } as never);
+  const found = (machine: AnyStateMachine, events: object = {}): string[] => {
+    const paths = pathsOf(machine, { events } as never);
+    assertCovered(machine, paths);
+    return paths.map(({ description }) => description);
+  };
+
+  it('may have dots in its names', () => {
+    const dotted = createMachine({
+      id: 'my.app',
+      initial: 'a.b',
+      on: { stop: '.z' },
+      states: { 'a.b': { id: 'first' }, z: {} },
+    });
+    expect(() => assertCovered(dotted, pathsOf(dotted, { events: {} }))).not.toThrow();
+  });
+
+  it('has its wildcards tried with the types that are named, and no other', () => {
+    const machine = createMachine({
+      id: 'odd',
+      initial: 'a',
+      states: { a: { on: { 'job.*': 'b' } }, b: { on: { '*': 'a' } } },
+    });
+    const events = { 'job.start': [{}], anything: [{}] };
+    const paths = pathsOf(machine, { events } as never);
+    expect(paths.map(({ description }) => description)).toEqual(['a → job.start → b → job.start → a']);
+    const acts = { events: { 'job.start': () => {} }, states: { a: () => {}, b: () => {} } };
+    expect(() => assertCovered(machine, paths, acts)).not.toThrow();
+    expect(() => assertCovered(machine, paths, { ...acts, events: {} })).toThrow(
+      /is not covered:\n {2}no executor for the event: job.start$/,
+    );
+    expect(() => assertCovered(machine, pathsOf(machine, { events: {} }))).toThrow(/event never sent: job\.\*/);
+  });
+
+  it('need not take what a state further in always takes first', () => {
+    expect(found(inA({ on: { 'job.*': 'z' } }, { on: { 'job.start': '.a' } }), { 'job.start': [{}] })).toEqual([
+      'a → job.start → z',
+    ]);
+  });
+
+  it('must take what a state further in leaves to it when its guard says no', () => {
+    const machine = inA({ on: { stop: { guard: () => false } } }, { on: { stop: '.z' } });
+    expect(coverageOf(machine, []).transitions.missing).toContain('a · stop → z');
+  });
+
+  it('may leave its first state without an event, from further out', () => {
+    const machine = inA(
+      {},
+      { context: { n: 1 }, always: { guard: ({ context }: never) => context !== null, target: '.z' } },
+    );
+    expect(found(machine)).toEqual(['z']);
+  });
+
+  it('is told why it does not start', () => {
+    const machine = createMachine({
+      id: 'odd',
+      types: {} as { input: { n: number }; context: { n: number } },
+      context: ({ input }) => ({ n: input.n }),
+      initial: 'a',
+      states: { a: {} },
+    });
+    expect(() => pathsOf(machine, { events: {} })).toThrow(/^chart odd does not start without input: Cannot read/);
+    expect(pathsOf(machine, { events: {}, input: { n: 1 } })).toHaveLength(1);
+  });
+
+  it('may keep maps, sets and great numbers in its context', () => {
+    const machine = createMachine({
+      id: 'odd',
+      types: {} as { context: { seen: Map<number, bigint> } },
+      context: { seen: new Map() },
+      initial: 'a',
+      states: {
+        a: {
+          on: {
+            add: {
+              guard: ({ context }) => context.seen.size < 3,
+              actions: assign({ seen: ({ context: { seen } }) => new Map([...seen, [seen.size, 1n]]) }),
+            },
+            go: { guard: ({ context }) => context.seen.size === 2, target: 'z' },
+          },
+        },
+        z: {},
+      },
+    });
+    expect(found(machine)).toEqual(['a → add → a → add → a → go → z']);
+  });
+
+  it('is predicted by the way that a path takes, not by another to a state that looks the same', () => {
+    const machine = createMachine({
+      id: 'odd',
+      initial: 'a',
+      states: {
+        a: { initial: 'x', on: { out: 'b' }, states: { x: { on: { turn: 'y' } }, y: {}, last: { type: 'history' } } },
+        b: { on: { back: 'a.last' } },
+      },
+    });
+    for (const { steps } of pathsOf(machine, { events: {} })) {
+      let [snapshot] = initialTransition(machine);
+      for (const step of steps) {
+        [snapshot] = transition(machine, snapshot, step.event);
+        expect(step.snapshot.value).toEqual(snapshot.value);
+      }
+    }
   });
 });
 

@@ -17,7 +17,7 @@ import { PincerError } from '../protocol/failure.ts';
 import { defaultLimits, type Limits } from '../protocol/limits.ts';
 import { checkOptions } from '../protocol/options.ts';
 import type { Ids, Log, Random } from '../protocol/ports.ts';
-import type { Dial, Listen } from '../transport/link.ts';
+import type { Dial, Link, Listen } from '../transport/link.ts';
 import { createMemoryNetwork, type Faults, type MemoryNetwork } from '../transport/memory.ts';
 
 /** What `createTestCluster` takes. Everything has a default. */
@@ -89,8 +89,9 @@ export interface TestCluster extends AsyncDisposable {
 
 /** Of who was killed, nothing gets through any more. */
 interface Life {
-  readonly name: string;
   isDead: boolean;
+  /** The link that was dialled last. */
+  link?: Link;
   onKilled?: () => void;
 }
 
@@ -113,8 +114,8 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
   const ids = countingIds();
   const store = options.store ?? createMemoryStore({ clock, ids, limits: { ...defaultLimits, ...limits } });
   const shared = { clock, random, ids, limits, charts, ...(log === undefined ? {} : { log }) };
-  /** Who is in the network under a name, by the id that people know. */
-  const names = new Map<string, Life>();
+  /** The newest of each id. */
+  const lives = new Map<string, Life>();
   const started: { stop(): Promise<void> }[] = [];
   const places = Array.from({ length: options.gateways ?? 1 }, (_, index) =>
     index === 0 ? 'gateway' : `gateway-${index + 1}`,
@@ -165,12 +166,18 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
 
   /** Ways to the gateways that lead nowhere once their owner was killed. */
   function dialsAs(id: string, via: readonly number[] = places.map((_, index) => index + 1)): Dial[] {
-    const life: Life = { name: names.has(id) ? `${id}#${names.size}` : id, isDead: false };
-    names.set(id, life);
+    const life: Life = { isDead: false };
+    lives.set(id, life);
     return via.map((number) => {
-      const dial = network.dial(placeOf(number), { name: life.name });
-      return (signal) =>
-        life.isDead ? Promise.reject(new PincerError('GATEWAY_UNREACHABLE', `${id} was killed`)) : dial(signal);
+      const dial = network.dial(placeOf(number), { name: id });
+      return async (signal) => {
+        const link = life.isDead ? null : await dial(signal);
+        // It may have been killed meanwhile.
+        if (life.isDead) link?.terminate();
+        if (link === null || life.isDead) throw new PincerError('GATEWAY_UNREACHABLE', `${id} was killed`);
+        life.link = link;
+        return link;
+      };
     });
   }
 
@@ -228,7 +235,7 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
     gatewayAt,
     async node(id, { via, outbox, ...nodeOptions } = {}) {
       const join = dialsAs(id, via);
-      const life = names.get(id);
+      const life = lives.get(id);
       const node = await until(
         createNode({
           load: STEADY,
@@ -256,10 +263,10 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
       return client;
     },
     kill(id) {
-      const life = names.get(id);
+      const life = lives.get(id);
       if (life === undefined) throw new PincerError('OPTION_INVALID', `there is no '${id}' in this cluster`);
       life.isDead = true;
-      network.cut(life.name);
+      life.link?.terminate();
       life.onKilled?.();
     },
     killGateway,

@@ -117,3 +117,28 @@ it('ends also when it cannot be closed', async () => {
   await expect(store.close()).rejects.toMatchObject({ message: 'the disk is away' });
   expect(hasEnded).toBe(true);
 });
+
+it('answers who waits when its thread ends, and can be opened again', async () => {
+  let end: () => void = () => {};
+  const store = threadedStore({
+    kind: 'lmdb',
+    clock: createSimulatedClock(),
+    start() {
+      const { port1, port2 } = new MessageChannel();
+      const inner = inMemory();
+      inner.stats = () => new Promise(() => {});
+      serveStore(port2, inner, () => port2.close());
+      end = () => port2.close();
+      return port1;
+    },
+  });
+  await store.open();
+  const waiting = store.stats();
+  end();
+  const lost = { code: 'STORE_UNAVAILABLE', message: 'the thread of the store has ended' };
+  await expect(waiting).rejects.toMatchObject(lost);
+  await expect(store.gateways()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  await store.open();
+  expect(await store.gateways()).toEqual([]);
+  await store.close();
+});

@@ -1,4 +1,5 @@
 /** A store that works in another thread: what it costs to decide, to encode and to write is not its caller’s. */
+import type { EventEmitter } from 'node:events';
 import type { MessagePort, Worker } from 'node:worker_threads';
 import { PincerError } from '../../../protocol/failure.ts';
 import type { Clock } from '../../../protocol/ports.ts';
@@ -61,8 +62,11 @@ class ThreadedStore {
   }
 
   async #open(): Promise<void> {
-    this.#port = this.#start();
-    this.#line = new ThreadPort(this.#port, (said) => this.#hear(said));
+    const port = this.#start();
+    this.#port = port;
+    this.#line = new ThreadPort(port, (said) => this.#hear(said));
+    // A worker exits, a port closes.
+    for (const end of ['exit', 'close']) (port as EventEmitter).once(end, () => this.#lose(port));
     for (const topic of this.#listeners.keys()) this.#line.say(['listen', topic]);
     try {
       await this.#ask('open', []);
@@ -84,6 +88,17 @@ class ThreadedStore {
     const closed = this.#ask('close', []);
     this.#line = null;
     await closed;
+  }
+
+  /** The other end is gone. Whoever waits for an answer is told; a thread that was closed has answered all before. */
+  #lose(port: MessagePort | Worker): void {
+    if (port !== this.#port) return;
+    this.#port = null;
+    this.#line = null;
+    this.#opening = null;
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    for (const { reject } of calls) reject(new PincerError('STORE_UNAVAILABLE', 'the thread of the store has ended'));
   }
 
   note(entries: Parameters<Store['note']>[0]): void {

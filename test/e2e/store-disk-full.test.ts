@@ -1,4 +1,5 @@
 /** A disk that is full, and has room again. */
+import { appendFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkStore, lmdbStore } from '../../src/store.ts';
@@ -33,4 +34,29 @@ describe.skipIf(why !== null)(`a full disk${why === null ? '' : ` (not here: ${w
     await store.close();
     expect((await checkStore(dir)).faults).toEqual([]);
   });
+
+  it.each(['new', 'old'])('does not let a store be opened, a %s one, until it has room', async (age) => {
+    using disk = smallDisk(path.join(scratchDirectory(), 'disk'), 3);
+    const store = lmdbStore(path.join(disk.dir, 'store'));
+    if (age === 'old') {
+      await store.open();
+      await store.close();
+    }
+    fill(path.join(disk.dir, 'other'));
+    const full = { code: 'STORE_UNAVAILABLE', message: expect.stringContaining('cannot be opened: ENOSPC') };
+    await expect(store.open()).rejects.toMatchObject(full);
+    await expect(store.stats()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    disk.grow(4);
+    await store.open();
+    expect((await store.stats()).ready.size).toBe(0);
+    await store.close();
+  });
 });
+
+function fill(file: string): void {
+  try {
+    for (;;) appendFileSync(file, new Uint8Array(4_096));
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ENOSPC' });
+  }
+}

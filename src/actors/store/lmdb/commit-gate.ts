@@ -41,7 +41,12 @@ export class CommitGate {
     this.#lock = lockOf(dir);
     this.#path = join(dir, WRITERS, id);
     this.#file = openSync(this.#path, 'w', 0o600);
-    this.#say('0');
+    try {
+      this.#say('0');
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Before a transaction. Null: it may begin at once. */

@@ -5,7 +5,7 @@
  * Every commit is on the disk before anyone sees it (no `overlappingSync`): what another process reads and tells of can
  * never be lost again.
  */
-import { chmodSync, existsSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database, Key, RootDatabase } from 'lmdb';
 import { PincerError } from '../../../protocol/failure.ts';
@@ -45,6 +45,7 @@ export async function openDatabases(dir: string, options: OpenOptions = {}): Pro
     const path = join(dir, FILE_NAME);
     makeFolderOf(pathOf(dir, 'opening'));
     return await whileNobodyWrites(dir, async () => {
+      if (!readOnly && !existsSync(`${path}-lock`)) findRoom(dir);
       const root = open<unknown, string>({
         path,
         readOnly,
@@ -60,9 +61,27 @@ export async function openDatabases(dir: string, options: OpenOptions = {}): Pro
       return await checked(databasesOf(root), dir, readOnly);
     });
   } catch (error) {
-    if (error instanceof PincerError) throw error;
-    const message = `the store in ${dir} cannot be opened: ${reasonOf(error)}`;
-    throw new PincerError('STORE_UNAVAILABLE', message, { cause: error });
+    throw notOpened(dir, error);
+  }
+}
+
+/** Why a store could not be opened. */
+export function notOpened(dir: string, error: unknown): PincerError {
+  if (error instanceof PincerError) return error;
+  const message = `the store in ${dir} cannot be opened: ${reasonOf(error)}`;
+  return new PincerError('STORE_UNAVAILABLE', message, { cause: error });
+}
+
+/** What LMDB takes of the disk for a new store, files that it maps among them: where they have no room, the process dies. */
+const NEW_STORE_BYTES = 131_072;
+
+/** Throws where the disk has no room for a new store. */
+function findRoom(dir: string): void {
+  const path = join(dir, 'room');
+  try {
+    writeFileSync(path, new Uint8Array(NEW_STORE_BYTES), { mode: 0o600 });
+  } finally {
+    rmSync(path, { force: true });
   }
 }
 

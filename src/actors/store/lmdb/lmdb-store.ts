@@ -15,7 +15,7 @@ import { copyOf } from '../task-row.ts';
 import { VerbStore } from '../verb-store.ts';
 import type { Hints, Verbs } from '../verbs.ts';
 import { CommitGate } from './commit-gate.ts';
-import { type Databases, openDatabases } from './databases.ts';
+import { type Databases, notOpened, openDatabases } from './databases.ts';
 import type { LmdbRow } from './head.ts';
 import type { PeerFrame } from './peer-frames.ts';
 import { Peers } from './peers.ts';
@@ -106,7 +106,7 @@ export class LmdbStore extends VerbStore<LmdbRow> {
     const limits = { ...defaultLimits, ...this.#options.limits };
     const dbs = await openDatabases(this.#dir, { noSync });
     const id = realPorts().ids();
-    const gate = new CommitGate(this.#dir, id);
+    const gate = await this.#gateFor(dbs, id);
     const peers = new Peers(dbs, {
       ...{ dir: this.#dir, clock: this.#clock, id, gate, bytesMax: limits.frameBytesMax },
       receive: (frame) => this.#hear(frame),
@@ -120,7 +120,21 @@ export class LmdbStore extends VerbStore<LmdbRow> {
     });
     this.#opened = { dbs, transactions, peers, gate };
     this.#lookAfter(dbs);
-    await peers.open();
+    try {
+      await peers.open();
+    } catch (error) {
+      await this.close();
+      throw notOpened(this.#dir, error);
+    }
+  }
+
+  async #gateFor(dbs: Databases, id: string): Promise<CommitGate> {
+    try {
+      return new CommitGate(this.#dir, id);
+    } catch (error) {
+      await dbs.root.close();
+      throw notOpened(this.#dir, error);
+    }
   }
 
   /** Lets go of the snapshots of processes that were killed while they read: the file would grow and grow. Opening does so too. */

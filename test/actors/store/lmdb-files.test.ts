@@ -1,5 +1,5 @@
 /** What a directory of the LMDB store goes through beside its verbs: damage, copies, other versions, restarts. */
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -303,3 +303,26 @@ function drop(index: Databases['index'], prefix: string, _task: Databases['task'
   const [first] = index.getKeys({ start: [prefix], limit: 1 });
   index.removeSync(first as never);
 }
+
+describe('a store that is opened', () => {
+  const writers = (dir: string): number => readdirSync(join(dir, 'writers')).length;
+
+  it('twice at once, is open once, and let go of whole', async () => {
+    const dir = aDir();
+    const store = lmdbStore(dir, { clock: createSimulatedClock(), noSync: true });
+    await Promise.all([store.open(), store.open()]);
+    expect(writers(dir)).toBe(1);
+    await store.close();
+    expect(writers(dir)).toBe(0);
+  });
+
+  it('and closed meanwhile, is closed once it is open', async () => {
+    const dir = aDir();
+    const store = lmdbStore(dir, { clock: createSimulatedClock(), noSync: true });
+    const opened = store.open();
+    await store.close();
+    await opened;
+    expect(writers(dir)).toBe(0);
+    await expect(store.stats()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  });
+});

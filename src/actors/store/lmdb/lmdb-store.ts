@@ -89,6 +89,7 @@ export class LmdbStore extends VerbStore<LmdbRow> {
   readonly #dir: string;
   readonly #clock: Clock;
   readonly #options: LmdbStoreOptions;
+  #opening: Promise<void> | null = null;
   #opened: Opened | null = null;
   #stopCare: () => void = () => {};
 
@@ -100,8 +101,15 @@ export class LmdbStore extends VerbStore<LmdbRow> {
     this.#options = options;
   }
 
-  async open(): Promise<void> {
-    if (this.#opened !== null) return;
+  open(): Promise<void> {
+    this.#opening ??= this.#open().catch((error: unknown) => {
+      this.#opening = null;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<void> {
     const { noSync } = this.#options;
     const limits = { ...defaultLimits, ...this.#options.limits };
     const dbs = await openDatabases(this.#dir, { noSync });
@@ -123,7 +131,7 @@ export class LmdbStore extends VerbStore<LmdbRow> {
     try {
       await peers.open();
     } catch (error) {
-      await this.close();
+      await this.#close();
       throw notOpened(this.#dir, error);
     }
   }
@@ -146,6 +154,13 @@ export class LmdbStore extends VerbStore<LmdbRow> {
   }
 
   async close(): Promise<void> {
+    // One that is being opened cannot be closed yet; why it could not be opened is told to who opened it.
+    await this.#opening?.catch(() => {});
+    this.#opening = null;
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
     const opened = this.#opened;
     if (opened === null) return;
     this.#opened = null;

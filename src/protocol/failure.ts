@@ -224,7 +224,12 @@ export const FAILURES = {
     4408,
   ),
   RATE_EXCEEDED: kind(true, 'too much of something at once', 'Slow down; the message names the limit.', 4429),
-  SLOW_CONSUMER: kind(true, 'the peer does not read what it is sent', 'Check the peer’s event loop and network.', 4429),
+  SLOW_CONSUMER: kind(
+    true,
+    'the peer does not read or acknowledge what it is sent',
+    'Check the peer’s event loop and network.',
+    4429,
+  ),
   LINK_CLOSED: kind(true, 'the link closed before the answer came', 'Nothing: the peer dials again.'),
   GATEWAY_UNREACHABLE: kind(true, 'no gateway answers at the address', 'Check the URL and that `pincer gateway` runs.'),
   GATEWAY_DRAINING: kind(true, 'the gateway is about to stop', 'Use another gateway, or come back later.', 4412),

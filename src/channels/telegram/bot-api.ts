@@ -13,8 +13,19 @@ export function errorCodeOf(error: unknown): number | null {
 
 /** What the API says of an error. Never with the token: of what did not get through, only the reason is told. */
 export function describe(error: unknown): string {
-  if (error instanceof Error && 'description' in error) return plainText(String(error.description), 500);
-  return plainText(error instanceof Error ? error.message : String(error), 500);
+  if (!(error instanceof Error)) return plainText(String(error), 500);
+  if ('description' in error) return plainText(String(error.description), 500);
+  const reason = reasonOf(error);
+  return plainText(reason === '' ? error.message : `${error.message} (${reason})`, 500);
+}
+
+/** Why a request did not get through, empty if that cannot be told: most that fetch says names the URL, and so the token. */
+function reasonOf(error: Error): string {
+  const inner = 'error' in error ? error.error : undefined;
+  if (!(inner instanceof Error)) return '';
+  const { code, type, message } = inner as NodeJS.ErrnoException & { readonly type?: unknown };
+  const reason = String(code ?? type ?? message);
+  return reason.includes('/bot') ? '' : reason;
 }
 
 /** How long the API asks to be left alone. */
@@ -30,11 +41,13 @@ export function retryAfterMsOf(error: unknown): number | undefined {
 /** The failure that an error of the API amounts to: what can be mended by waiting is retryable. */
 export function explain(error: unknown): PincerError {
   const code = errorCodeOf(error);
+  // Whoever prints an error prints its cause: that of a request that did not get through has the token in it.
+  const cause = code === null ? undefined : error;
   const why = `Telegram: ${describe(error)}`;
   // A token that is unknown is answered 401, one that is malformed 404.
   if (code === 401 || code === 404) {
-    return new PincerError('UNAUTHENTICATED', why, { cause: error, hint: 'Check the token of the bot.' });
+    return new PincerError('UNAUTHENTICATED', why, { cause, hint: 'Check the token of the bot.' });
   }
-  if (code === 400 || code === 403) return new PincerError('DELIVERY_REFUSED', why, { cause: error });
-  return new PincerError('DELIVERY_FAILED', why, { cause: error, retryAfterMs: retryAfterMsOf(error) });
+  if (code === 400 || code === 403) return new PincerError('DELIVERY_REFUSED', why, { cause });
+  return new PincerError('DELIVERY_FAILED', why, { cause, retryAfterMs: retryAfterMsOf(error) });
 }

@@ -3,6 +3,7 @@
  * that is, and how many parts of a reply have gone out, is known to this process alone: after a restart the reply is a
  * message of its own, and a reply in parts may begin again.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { PincerError } from '../../protocol/failure.ts';
 import { underEither } from '../either-signal.ts';
 import type { OutboundMessage, PlatformWorld, ProgressNote } from '../platform.ts';
@@ -45,7 +46,7 @@ export class Replies {
     if (!address.success) throw new PincerError('PAYLOAD_INVALID', 'a message goes `to` { chat, message?, thread? }');
     const { limits } = this.#world;
     const parts = partsOf(text, limits.telegramPartsMax);
-    const shown = reply === undefined ? undefined : this.#shown.get(reply.taskId);
+    const shown = reply === undefined ? undefined : this.#shownAt(address.data, reply.taskId);
     if (shown !== undefined) shown.isOver = true;
     shown?.cancel?.();
     await shown?.editing;
@@ -61,7 +62,8 @@ export class Replies {
       throw refusalOf(error);
     });
     this.#sentParts.delete(key);
-    if (reply !== undefined) this.#shown.delete(reply.taskId);
+    if (reply !== undefined && this.#shownAt(address.data, reply.taskId) !== undefined)
+      this.#shown.delete(reply.taskId);
   }
 
   progress({ taskId, to, text }: ProgressNote): void {
@@ -83,6 +85,12 @@ export class Replies {
     this.#abort.abort(new PincerError('CHANNEL_STANDBY', 'the channel let go of Telegram'));
     for (const shown of this.#shown.values()) shown.cancel?.();
     this.#shown.clear();
+  }
+
+  /** What shows there how a task gets on. How it ended may be sent elsewhere, too: that is a message of its own. */
+  #shownAt(to: TelegramAddress, taskId: string): Shown | undefined {
+    const shown = this.#shown.get(taskId);
+    return shown !== undefined && isDeepStrictEqual(shown.to, to) ? shown : undefined;
   }
 
   /** Shows the latest text as soon as that may be; an edit that waits or is under way takes it along. */
@@ -156,7 +164,7 @@ export class Replies {
 function refusalOf(error: unknown): PincerError {
   const failure = error instanceof PincerError ? error : explain(error);
   if (failure.code !== 'UNAUTHENTICATED') return failure;
-  return new PincerError('DELIVERY_FAILED', failure.message, { cause: error });
+  return new PincerError('DELIVERY_FAILED', failure.message, { cause: failure });
 }
 
 /** Beyond the bound the oldest goes: a reply that never came must not keep others from being shown. */

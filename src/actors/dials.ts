@@ -1,5 +1,6 @@
 /** The ways to a gateway that an option names: URLs, or dials of an in-memory network. */
 import { PincerError } from '../protocol/failure.ts';
+import { plainUrl } from '../protocol/identifier.ts';
 import type { Dial } from '../transport/link.ts';
 import { dialWebSocket } from '../transport/websocket.ts';
 import type { World } from './world.ts';
@@ -19,7 +20,10 @@ export function dialsOf(target: Target, token: string | undefined, world: World)
     if (typeof one === 'function') return one;
     const url = URL.canParse(one) ? new URL(one) : null;
     if (url === null || (url.protocol !== 'ws:' && url.protocol !== 'wss:')) {
-      throw new PincerError('OPTION_INVALID', `'${one}' is not a gateway URL like ws://127.0.0.1:7443`);
+      throw new PincerError(
+        'OPTION_INVALID',
+        `'${plainUrl(String(one))}' is not a gateway URL like ws://127.0.0.1:7443`,
+      );
     }
     return dialWebSocket(one, { clock, limits, ...(token === undefined ? {} : { token }) });
   });

@@ -34,3 +34,8 @@ export function plainText(text: string, charactersMax = 256): string {
   const safe = text.normalize('NFC').replace(UNPRINTABLE, '\uFFFD');
   return safe.length > charactersMax ? `${safe.slice(0, charactersMax - 1)}…` : safe;
 }
+
+/** A URL, or what was meant as one, made safe like `plainText`, and without the user name and password that it may hold. */
+export function plainUrl(text: string): string {
+  return plainText(text.replace(/^([A-Za-z][A-Za-z0-9+.-]*:)?(\/*).*@/s, '$1$2…@'));
+}

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
 import { PincerError } from '../protocol/failure.ts';
-import { plainText } from '../protocol/identifier.ts';
+import { plainText, plainUrl } from '../protocol/identifier.ts';
 import type { Limits } from '../protocol/limits.ts';
 import { SUBPROTOCOL } from '../protocol/message.ts';
 import type { Clock } from '../protocol/ports.ts';
@@ -88,7 +88,10 @@ export function dialWebSocket(url: string, options: WebSocketDialOptions): Dial 
 function checkUrl(url: string): void {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^wss?:$/.test(parsed.protocol) || parsed.hash !== '') {
-    throw new PincerError('OPTION_INVALID', `the gateway’s URL must be ws://HOST:PORT or wss://…, not '${url}'`);
+    throw new PincerError(
+      'OPTION_INVALID',
+      `the gateway’s URL must be ws://HOST:PORT or wss://…, not '${plainUrl(url)}'`,
+    );
   }
   // Not printed: it may hold a secret.
   if (parsed.username !== '' || parsed.password !== '') {

@@ -3,7 +3,7 @@
  * the package grammy, which is loaded when the platform is opened and not before.
  */
 import { PincerError } from '../../protocol/failure.ts';
-import { plainText } from '../../protocol/identifier.ts';
+import { plainUrl } from '../../protocol/identifier.ts';
 import { checkOptions } from '../../protocol/options.ts';
 import type { OpenPlatform, Platform } from '../platform.ts';
 import { type BotApi, explain } from './bot-api.ts';
@@ -44,7 +44,7 @@ export function telegram(options: TelegramOptions): Platform {
     });
   }
   if (apiRoot !== undefined && !/^https?:$/.test(URL.canParse(apiRoot) ? new URL(apiRoot).protocol : '')) {
-    throw new PincerError('OPTION_INVALID', `apiRoot '${plainText(apiRoot)}' is not an http(s) URL`);
+    throw new PincerError('OPTION_INVALID', `apiRoot '${plainUrl(apiRoot)}' is not an http(s) URL`);
   }
   const allowed = new Set(allow);
   return {

@@ -7,7 +7,7 @@ import { lookup as lookUp } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
 import { Agent, request } from 'undici';
 import { PincerError } from '../../protocol/failure.ts';
-import { plainText } from '../../protocol/identifier.ts';
+import { plainText, plainUrl } from '../../protocol/identifier.ts';
 import type { Clock } from '../../protocol/ports.ts';
 import { type Reach, reachOf } from './address.ts';
 
@@ -104,7 +104,7 @@ export function judgedUrl(
   allowed: Pick<SafeFetchOptions, 'isLoopbackAllowed' | 'isPrivateAllowed'>,
 ): URL {
   const refuse = (why: string): never => {
-    throw new PincerError('ADDRESS_REFUSED', `${plainText(text)}: ${why}`);
+    throw new PincerError('ADDRESS_REFUSED', `${plainUrl(text)}: ${why}`);
   };
   const url = URL.canParse(text) ? new URL(text) : refuse('not a URL');
   if (url.username !== '' || url.password !== '') {

@@ -120,7 +120,7 @@ module.exports = {
         pathNot: [
           '^src/(registry|protocol)/',
           '^src/transport/(discovery/(registry-messages|source)|http-server|token-bucket|upgrade)\\.ts$',
-          '^src/actors/(folder|real-ports|world)\\.ts$',
+          '^src/actors/(directory-lock|folder|real-ports|world)\\.ts$',
         ],
       },
     ),

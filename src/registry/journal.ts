@@ -4,10 +4,11 @@
  * snapshot and journal or the new; what a crash tore off the end of the journal was never acknowledged.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, realpath, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
+import { type DirectoryLock, lockDirectory } from '../actors/directory-lock.ts';
 import { makeFolder } from '../actors/folder.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { applyEntry, JournalEntry, LeaseRecord, type LeaseStore } from './lease.ts';
@@ -37,6 +38,7 @@ class Journal implements LeaseStore {
   readonly #linesMin: number;
   /** What is durable: the snapshot and every line after it. */
   readonly #leases = new Map<string, LeaseRecord>();
+  #lock: DirectoryLock | null = null;
   #file: FileHandle | null = null;
   #generation = 0;
   /** Where the next line goes: the end of the last one that is whole. */
@@ -56,6 +58,8 @@ class Journal implements LeaseStore {
   async open(): Promise<readonly LeaseRecord[]> {
     try {
       makeFolder(this.#folder);
+      // Before anything is read: what another registry is writing just now would be taken for a torn end, and cut off.
+      this.#lock = await lockDirectory(await realpath(this.#folder), lockOf(this.#folder));
       await this.#readSnapshot();
       this.#file = await openOrMake(join(this.#folder, fileOf(this.#generation)));
       await this.#replay(this.#file);
@@ -64,6 +68,7 @@ class Journal implements LeaseStore {
     } catch (error) {
       await this.#file?.close();
       this.#file = null;
+      await this.#letGo();
       throw error instanceof PincerError ? error : unavailable(`${this.#folder} cannot be used`, error);
     }
     return [...this.#leases.values()];
@@ -83,6 +88,13 @@ class Journal implements LeaseStore {
     const file = this.#file;
     this.#file = null;
     await file?.close();
+    await this.#letGo();
+  }
+
+  async #letGo(): Promise<void> {
+    const lock = this.#lock;
+    this.#lock = null;
+    await lock?.release();
   }
 
   /** Writes what waits, a batch at a time: all that came during one sync shares the next. */
@@ -244,4 +256,15 @@ async function syncFolder(path: string): Promise<void> {
 function unavailable(message: string, cause?: unknown): PincerError {
   const why = cause instanceof Error ? `: ${cause.message}` : '';
   return new PincerError('STORE_UNAVAILABLE', `${message}${why}`, cause === undefined ? {} : { cause });
+}
+
+function lockOf(folder: string) {
+  return {
+    what: 'registry',
+    inUse: () =>
+      new PincerError('STORE_UNAVAILABLE', `another registry has the leases in ${folder} open`, {
+        hint: 'Stop that one, or give each registry a folder of its own with `--data FOLDER`.',
+      }),
+    unlockable: unavailable,
+  };
 }

@@ -125,6 +125,24 @@ describe('the journal of leases', () => {
     await expect(store.append(put('a'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
   });
 
+  it('is one registry’s at a time: what that one writes, no other takes for a torn end', async () => {
+    const folder = await aFolder();
+    const { store } = await opened(folder);
+    await store.append(put('a'));
+    await appendFile(join(folder, 'journal-0.log'), 'half a li');
+    await expect(opened(folder)).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: `another registry has the leases in ${folder} open`,
+    });
+    expect(await readFile(join(folder, 'journal-0.log'), 'utf8')).toMatch(/half a li$/);
+    await store.close();
+    // One that cannot be opened is not held.
+    await writeFile(join(folder, 'snapshot.json'), 'nonsense');
+    await expect(opened(folder)).rejects.toThrow(/snapshot\.json is damaged/);
+    await rm(join(folder, 'snapshot.json'));
+    expect(await reopened(folder)).toEqual(['a:lease-a']);
+  });
+
   it('never loses what it acknowledged nor invents what it was not told, wherever it is cut', async () => {
     const step = fc.record({ id: fc.constantFrom('a', 'b', 'c'), isDrop: fc.boolean() });
     await fc.assert(

@@ -7,8 +7,8 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PincerError } from '../../protocol/failure.ts';
+import { type DirectoryLock, lockDirectory } from '../directory-lock.ts';
 import { makeFolder } from '../folder.ts';
-import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { KeptResults, type Outbox, type OutboxOwner, type Result } from './outbox.ts';
 import { goneLine, HEADER, keptLine, readLines } from './outbox-lines.ts';
 
@@ -73,7 +73,7 @@ class DiskOutbox implements Outbox {
     try {
       makeFolder(this.#directory);
       this.#directory = await realpath(this.#directory);
-      this.#lock = await lockDirectory(this.#directory);
+      this.#lock = await lockDirectory(this.#directory, lockOf(this.#directory));
       this.#owner = owner;
       return await this.#load(owner);
     } catch (error) {
@@ -337,4 +337,9 @@ async function syncDirectory(path: string): Promise<void> {
 function unavailable(message: string, cause?: unknown): PincerError {
   const why = cause instanceof Error ? `: ${cause.message}` : '';
   return new PincerError('OUTBOX_UNAVAILABLE', `${message}${why}`, { cause });
+}
+
+function lockOf(directory: string) {
+  const message = `another process has the outbox in ${directory} open`;
+  return { what: 'outbox', inUse: () => new PincerError('OUTBOX_IN_USE', message), unlockable: unavailable };
 }

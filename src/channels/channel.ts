@@ -217,7 +217,8 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
           return await turns.take(message);
         } catch (error) {
           counters.refused += 1;
-          throw error;
+          // Not the message is refused for good: its platform keeps it for the next holder.
+          throw error instanceof PincerError && error.code === 'STOPPED' ? standby() : error;
         }
       },
       follow: (taskId) => turns.follow(taskId),

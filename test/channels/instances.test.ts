@@ -156,6 +156,22 @@ describe('an instance of a channel', () => {
     expect(scene.platform.openNow).toBe(0);
   });
 
+  it('refuses what it was offered and could not take any more only for now: the platform keeps it for the next', async () => {
+    await using scene = await aScene();
+    const { ran } = await anAgent(scene);
+    const one = await scene.channel('one');
+    scene.cluster.network.partition('one');
+    const said = scene.platform.say({ id: 'm1' }).catch((error: unknown) => error);
+    await scene.cluster.until(one.stop());
+    expect(await scene.cluster.until(said)).toMatchObject({ code: 'CHANNEL_STANDBY', retryable: true });
+    scene.cluster.network.heal();
+    const two = await scene.channel('two');
+    await scene.cluster.until(() => two.state === 'open');
+    await scene.say('m1');
+    await scene.cluster.until(() => scene.platform.sent.length > 0);
+    expect(ran).toHaveLength(1);
+  });
+
   it('is never given agent work, whatever happens to be its name', async () => {
     await using scene = await aScene();
     await scene.channel('one', { name: 'agent-turn' });

@@ -59,7 +59,11 @@ export class Inbox {
   /** Takes the messages of one frame. */
   take(session: Session, messages: readonly Message[]): void {
     this.#openTurn();
-    for (const message of messages) this.#take(session, message);
+    for (const message of messages) {
+      this.#take(session, message);
+      // It has said goodbye: whatever it asks for behind that would be kept for nobody.
+      if (session.isClosed) break;
+    }
     this.#taken += messages.length;
     // More together would cost no less, and those behind them wait.
     if (this.#taken >= this.#world.limits.unstoredMax) this.#catchUp();

@@ -35,8 +35,10 @@ export class Reconciliation {
     const { tasks } = this.#options;
     const held = tasks.heldBy(nodeId);
     const others = running.filter((ref) => !includes(held, ref));
+    // What another node has here was given to that one and no other.
+    const unheld = others.filter((ref) => !tasks.holds(ref));
     // Fenced without knowing it yet: what the node runs is nobody’s, and need not be lost.
-    const adopted = (await this.#adopt(nodeId, others)) ?? (await this.#adoptAfterRejoining(nodeId, others));
+    const adopted = (await this.#adopt(nodeId, unheld)) ?? (await this.#adoptAfterRejoining(nodeId, unheld));
     const isRunning = (ref: AttemptRef): boolean => includes(running, ref);
     const missed = held.filter((ref) => !isRunning(ref)).map((ref) => ref.taskId);
     const undelivered = new PincerError('UNDELIVERED', `the assignment never reached node ${nodeId}`).toFailure();

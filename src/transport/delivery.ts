@@ -149,6 +149,11 @@ export class Delivery {
     else this.#post?.wakeLater();
   };
 
+  /** Whether all that follows this number is still kept. If not, the peer would wait for ever for what is gone, or drop what is new. */
+  canResumeFrom(received: number): boolean {
+    return received >= this.#acknowledged && received <= this.#lastId;
+  }
+
   /** Joins a link: replays what the peer has not received, of a session that resumes. */
   attach(post: Post, peerReceived: number): void {
     this.#post = post;

@@ -63,3 +63,25 @@ describe('a node that lists what another one runs', () => {
     expect(client.of('task_settled')).toMatchObject([{ status: 'completed', node: 'node-x', attempts: 1 }]);
   });
 });
+
+describe('a session', () => {
+  it.each([
+    ['less than was acknowledged', 0],
+    ['more than was ever said', 99],
+  ])('is not resumed by a peer that has received %s: it starts anew, and is answered', async (_, received) => {
+    await using cluster = await createTestCluster();
+    const client = await joinClient(cluster, 'client-x');
+    client.say('query', { what: 'stats' });
+    await cluster.settle();
+    const { session } = client.last('welcome');
+    expect(client.of('answer')).toHaveLength(1);
+    client.hangUp();
+    await cluster.settle();
+    const claim = { nodeType: 'client', maxTasks: 0, resume: { session, received } } as const;
+    const again = await MemoryPeer.join(cluster, 'client-x', claim);
+    expect(again.last('welcome')).toMatchObject({ resumed: false, received: 0 });
+    again.say('query', { what: 'stats' });
+    await cluster.settle();
+    expect(again.heard.find(({ type }) => type === 'answer')).toMatchObject({ id: 1, re: 1 });
+  });
+});

@@ -87,7 +87,7 @@ export class Admission {
     if (wanted === undefined || wanted === session || !wanted.isAttached || wanted.isBroken) return null;
     const isSame =
       wanted.peerId === claim.nodeId && wanted.kind === claim.nodeType && wanted.incarnation === claim.incarnation;
-    return isSame ? wanted : null;
+    return isSame && wanted.delivery.canResumeFrom(claim.resume?.received ?? 0) ? wanted : null;
   }
 
   #resume(newer: Session, session: Session, post: Post, claim: Payload<'register'>, protocol: number): Session {

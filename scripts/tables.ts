@@ -67,8 +67,8 @@ function withTables(page: string, { file, source, head, rows }: Page): string {
 /** The names under each group comment of the source (`// Tasks`), in its order: the tables follow the same order. */
 function groupsOf(source: string, rows: ReadonlyMap<string, unknown>): [title: string, names: string[]][] {
   const groups: [string, string[]][] = [];
-  for (const text of readFileSync(source, 'utf8').split('\n')) {
-    const title = /^ {2}\/\/ (.+)$/.exec(text)?.[1];
+  // A comment that begins a paragraph; any other speaks of the entry below it.
+  for (const [, title, text = ''] of readFileSync(source, 'utf8').matchAll(/(?:(?<=\{\n|\n\n) {2}\/\/ (.+)|(.*))\n/g)) {
     if (title !== undefined) groups.push([title, []]);
     const name = /^ {2}(\w+): /.exec(text)?.[1];
     if (name !== undefined && rows.has(name)) groups.at(-1)?.[1].push(name);

@@ -39,6 +39,13 @@ describe('the pages', () => {
     expect(broken).toEqual([]);
   });
 
+  it('have headings that are titles, not sentences', () => {
+    const sentences = pages.flatMap((page) =>
+      [...read(page).matchAll(/^#+ .*\.$/gm)].map(([line]) => `${page}: ${line}`),
+    );
+    expect(sentences).toEqual([]);
+  });
+
   it('that README.md links to are in the package, where it is read, too', () => {
     const { files } = readJson('package.json') as { files: string[] };
     const packed = [...files, 'README.md', 'LICENSE', 'package.json'];

@@ -139,6 +139,7 @@ describe('the numbers in docs/protocol.md', () => {
       `at ${LIMITS.offlineAfterMs.value / 1_000} s (\`offlineAfterMs\`)`,
       `${LIMITS.cancelGraceMs.value / 1_000} s (\`cancelGraceMs\`)`,
       `${LIMITS.timeoutSlackMs.value / 1_000} s (\`timeoutSlackMs\`)`,
+      `1 to ${LIMITS.dependenciesMax.value} tasks that must have settled`,
     ]) {
       expect(page.replace(/\s+/g, ' ')).toContain(phrase);
     }

@@ -25,10 +25,22 @@ type Schema = z.ZodType & {
     readonly items?: readonly Schema[];
     readonly entries?: Readonly<Record<string, string>>;
     readonly values?: readonly string[];
+    readonly checks?: readonly { readonly _zod: { readonly def: Bound } }[];
   };
   readonly shape?: Readonly<Record<string, Schema>>;
   readonly options?: readonly Schema[];
 };
+
+/** A bound, as zod keeps it. */
+interface Bound {
+  readonly check: string;
+  readonly value?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+/** What a text is at most, if nothing else is said. */
+const TEXT_MAX = 2_000;
 
 /** Maps that have a table of their own, by its heading. */
 export const SHAPES = {
@@ -80,11 +92,11 @@ function kindOf(schema: Schema): string {
   const { def } = schema;
   switch (def.type) {
     case 'string':
-      return 'text';
+      return `text${boundsOf(schema, TEXT_MAX)}`;
     case 'boolean':
       return 'boolean';
     case 'number':
-      return def.format === 'safeint' ? 'integer' : 'number';
+      return `${def.format === 'safeint' ? 'integer' : 'number'}${boundsOf(schema)}`;
     case 'literal':
       return (def.values ?? []).map((value) => `\`${value}\``).join(' · ');
     case 'enum':
@@ -92,7 +104,7 @@ function kindOf(schema: Schema): string {
         .map((value) => `\`${value}\``)
         .join(' · ');
     case 'array':
-      return `list of ${kindOf(def.element as Schema)}`;
+      return `list of ${kindOf(def.element as Schema)}${boundsOf(schema)}`;
     case 'record':
       return `map of ${kindOf(def.valueType as Schema)}`;
     case 'tuple':
@@ -102,4 +114,21 @@ function kindOf(schema: Schema): string {
     default:
       throw new Error(`docs/protocol.md has no word for a ${def.type}`);
   }
+}
+
+/** ` (1 to 10)`: what a number lies between, or how much there is of a text or list; nothing where it goes without saying. */
+function boundsOf({ def: { checks = [] } }: Schema, usualMax = Number.MAX_SAFE_INTEGER): string {
+  let [min, max] = [0, usualMax];
+  for (const { _zod: zod } of checks) {
+    const { check, value = 0, minimum = 0, maximum = usualMax } = zod.def;
+    if (check === 'greater_than' || check === 'min_length') min = Math.max(value, minimum);
+    if (check === 'less_than') max = value;
+    if (check === 'max_length') max = maximum;
+  }
+  if (max !== usualMax) return min > 0 ? ` (${spaced(min)} to ${spaced(max)})` : ` (at most ${spaced(max)})`;
+  return min > 0 ? ` (at least ${spaced(min)})` : '';
+}
+
+function spaced(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ' ');
 }

@@ -7,6 +7,7 @@ export type { SubmitOptions } from './actors/client/submit-spec.ts';
 export type { Target } from './actors/dials.ts';
 export { createGateway } from './actors/gateway/gateway.ts';
 export type { Gateway, GatewayOptions } from './actors/gateway/gateway-options.ts';
+export type { Inspection, Inspector } from './actors/inspection.ts';
 export type { MessageHandler, Messaging, PeerMessage, Selection, SendOptions } from './actors/messenger.ts';
 export { diskOutbox } from './actors/node/disk-outbox.ts';
 export { createNode, type Node, type NodeOptions } from './actors/node/node.ts';

@@ -3,6 +3,7 @@ export type { GatewayCalls } from './actors/client/calls.ts';
 export type { TaskHandle } from './actors/client/handle.ts';
 export type { SubmitOptions } from './actors/client/submit-spec.ts';
 export type { Target } from './actors/dials.ts';
+export type { Inspection, Inspector } from './actors/inspection.ts';
 export type { MessageHandler, Messaging, PeerMessage, Selection, SendOptions } from './actors/messenger.ts';
 export { diskOutbox } from './actors/node/disk-outbox.ts';
 export { createNode, type Node, type NodeOptions } from './actors/node/node.ts';

@@ -17,7 +17,7 @@ import {
 } from 'xstate';
 import { type Charts, logicOf } from './charts.ts';
 import { type End, Life, type LifeOwner } from './life.ts';
-import { onlookersOf } from './onlookers.ts';
+import { addCast, onlookersOf } from './onlookers.ts';
 import { TransitMap } from './transit-map.ts';
 
 /** What a host tells its owner. All are called synchronously. */
@@ -78,6 +78,7 @@ export function createHost<Machine extends AnyStateMachine>(
   /** Those of which the owner is told now, and after that. */
   const ends: End[] = [];
   host.start();
+  addCast(host.system, () => [host, ...actors.values()]);
 
   /** As in life.ts, commands go straight to the owner: a listener for each actor would cost as much as all else it does. */
   const life: AnyStateMachine = Object.create(chart, {

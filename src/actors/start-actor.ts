@@ -15,7 +15,7 @@ import {
   type Snapshot,
 } from 'xstate';
 import { type Charts, logicOf } from './charts.ts';
-import { countOnlookers } from './onlookers.ts';
+import { addCast, countOnlookers } from './onlookers.ts';
 
 export function startActor<Machine extends AnyStateMachine>(
   machine: Machine,
@@ -30,12 +30,14 @@ export function startActor<Machine extends AnyStateMachine>(
   },
 ): Actor<Machine> {
   const { charts, id, parent, input, onCommand, onError } = options;
+  const above = parent === undefined ? null : listenerUnder(parent, id);
   const actor = createActor(logicOf(machine, charts), {
     id,
-    ...(parent === undefined ? {} : { parent: listenerUnder(parent, id) }),
+    ...(above === null ? {} : { parent: above }),
     ...(input === undefined ? {} : { input }),
   } as never) as unknown as Actor<Machine>;
-  if (parent === undefined) countOnlookers(actor.system);
+  if (above === null) countOnlookers(actor.system);
+  addCast(actor.system, () => (above === null ? [actor] : [above, actor]));
   const send = actor.send.bind(actor);
   actor.send = (event) => {
     if ((actor.getSnapshot() as Snapshot<unknown>).status === 'active') send(event);

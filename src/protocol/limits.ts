@@ -705,6 +705,14 @@ export const LIMITS = {
   ),
   isolateIdleMs: limit(30_000, 'ms', 'How long an isolate without work is kept ready.', 'It is ended.'),
 
+  // inspection
+  inspectedMax: limit(
+    200,
+    'count',
+    'Actors under one parent (tasks, nodes, sessions, attempts) of which one inspector is told at a time.',
+    'Of those that come then it is told nothing; once one of those it knows has ended, of the next again.',
+  ),
+
   // tool-execution
   toolOutputBytesMax: limit(
     262_144,

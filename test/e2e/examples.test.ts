@@ -50,7 +50,15 @@ describe.each([
       "the chart 'pause' cannot be compiled: after, in 'pause.on'; run it interpreted\n",
     ],
   ],
-  ['docs/in-an-app.md', ['reading\n600 words\n', "has no handler for 'chat'\n", 'true\n']],
+  [
+    'docs/in-an-app.md',
+    [
+      'reading\n600 words\n',
+      "has no handler for 'chat'\n",
+      'xstate.init pending\ntask.placed assigned\nattempt.succeeded settling\noutcome.stored completed\n',
+      'true\n',
+    ],
+  ],
   ['docs/messages.md', ['desk asked for letters\n1\n']],
   ['docs/channels.md', ['200 You said: hello\n', 'to {"room":7}: 5 letters\n']],
 ])('the code in %s', (page, promised) => {

@@ -5,6 +5,7 @@ import type { Answer } from '../../protocol/query.ts';
 import type { ExpectedNode } from '../../transport/discovery/nodes-file.ts';
 import type { Dial, Listen } from '../../transport/link.ts';
 import type { Client } from '../client/client.ts';
+import type { Inspection, Inspector } from '../inspection.ts';
 import type { Store } from '../store/store.ts';
 import type { WorldOptions } from '../world.ts';
 
@@ -61,6 +62,15 @@ export interface Gateway extends AsyncDisposable {
    * @throws PincerError `OPTION_INVALID` for nodes that are none, naming the field; nothing has changed then.
    */
   expect(nodes: readonly ExpectedNode[]): void;
+  /**
+   * Tells an inspector what the charts of this gateway do (itself, its scheduler, its nodes, tasks and sessions), as
+   * xstate’s `inspect` does, until it unsubscribes; first which there are and where they are now. Of those under one parent at
+   * most `inspectedMax` at a time, of the others nothing. Costs what the inspector does,
+   * and about as much again as the charts. One that throws is told no more.
+   * @throws PincerError `OPTION_INVALID` for an inspector that is neither a function nor has a `next`.
+   * @see https://stately.ai/docs/inspection
+   */
+  inspect(inspector: Inspector): Inspection;
   stats(): Promise<Answer<'stats'>>;
   /** Takes no more submits, waits for running attempts (at most `drainMs`), and stops. */
   drain(): Promise<void>;

@@ -14,6 +14,7 @@ import { createPostCounters } from '../../transport/post.ts';
 import { type Client, createClient } from '../client/client.ts';
 import type { Deadline } from '../deadlines.ts';
 import { Gate } from '../gate.ts';
+import { inspect } from '../inspection.ts';
 import { realPorts } from '../real-ports.ts';
 import { startActor } from '../start-actor.ts';
 import { createMemoryStore } from '../store/memory.ts';
@@ -69,13 +70,11 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const releases: (() => void)[] = [];
   let drainDeadline: Deadline | null = null;
   let failure: unknown = null;
-  const serving = new Gate();
-  const ended = new Gate();
+  const [serving, ended] = [new Gate(), new Gate()];
   const stopped = ended.passed;
 
   const root = startActor(gatewayMachine, {
-    charts: world.charts,
-    id: 'gateway',
+    ...{ charts: world.charts, id: 'gateway' },
     // The parts below are made before any command is carried out: commands wait for this turn’s end.
     onCommand: (command) => queueMicrotask(() => run(command)),
     onError: (error) => log.error('gateway.crashed', { error: String(error) }),
@@ -341,6 +340,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       granting.expect(expected);
       for (const session of presence.grantAgain()) sessions.tell(session, { type: 'session.evict' });
     },
+    inspect: (inspector) => inspect(root, inspector, world),
     stats: async () => (await answer({ what: 'stats' }, questions)) as Answer<'stats'>,
     drain: () => end('gateway.drain'),
     stop: () => end('gateway.stop'),

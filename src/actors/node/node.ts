@@ -12,6 +12,7 @@ import { Calls, type GatewayCalls } from '../client/calls.ts';
 import { type Connection, connect } from '../connection.ts';
 import type { Deadline } from '../deadlines.ts';
 import { dialsOf, type Target } from '../dials.ts';
+import { type Inspection, type Inspector, inspect } from '../inspection.ts';
 import { type Messaging, Messenger } from '../messenger.ts';
 import { realPorts } from '../real-ports.ts';
 import { startActor } from '../start-actor.ts';
@@ -71,6 +72,8 @@ export interface Node extends AsyncDisposable {
   readonly gateway: GatewayCalls;
   /** Messages to and from other peers. */
   readonly messages: Messaging;
+  /** Tells an inspector what the charts of this node do (itself, its link, its attempts): as `Gateway.inspect`. */
+  inspect(inspector: Inspector): Inspection;
   /** Takes nothing new, finishes what runs (at most `drainMs`), says goodbye, stops. */
   drain(): Promise<void>;
   /** Stops at once: handlers are told to stop, and what they had is placed elsewhere. Idempotent. */
@@ -318,6 +321,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     unhandle(type) {
       if (handlers.delete(type)) heartbeat();
     },
+    inspect: (inspector) => inspect(life, inspector, world),
     async drain() {
       life.send({ type: 'node.drain' });
       await stopped;
@@ -327,8 +331,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       await stopped;
     },
     async [Symbol.asyncDispose]() {
-      life.send({ type: 'node.stop' });
-      await stopped;
+      await node.stop();
     },
   };
   const abandon = (): void => life.send({ type: 'node.stop' });

@@ -349,23 +349,43 @@ export class PincerError extends Error {
 
 /**
  * The failure that any thrown value amounts to; a PincerError keeps its code, anything else gets `fallback`. So does one
- * whose code cannot be sent: the peer would refuse the message together with the link.
+ * whose code cannot be sent: the peer would refuse the message together with the link. Never throws, whatever it is given.
  */
 export function toFailure(thrown: unknown, fallback: FailureCode): Failure {
-  if (thrown instanceof PincerError && FAILURE_CODE.test(thrown.code)) return thrown.toFailure();
-  const message = messageOf(thrown);
-  const claim = thrown instanceof Error && 'retryable' in thrown ? thrown.retryable : undefined;
   return {
-    code: fallback,
-    message: message.slice(0, MESSAGE_CHARACTERS_MAX),
-    retryable: typeof claim === 'boolean' ? claim : FAILURES[fallback].retryable,
+    code: codeOf(thrown) ?? fallback,
+    message: messageOf(thrown).slice(0, MESSAGE_CHARACTERS_MAX),
+    retryable: retryableOf(thrown) ?? FAILURES[fallback].retryable,
   };
 }
 
-// Anything can be thrown, also what cannot be made a string of.
+/** What a thrown value says of whether it may be tried again; undefined: nothing. */
+export function retryableOf(thrown: unknown): boolean | undefined {
+  // Of anything that can be thrown, any look may throw in turn.
+  try {
+    const claim = thrown instanceof Error && 'retryable' in thrown ? thrown.retryable : undefined;
+    return typeof claim === 'boolean' ? claim : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  try {
+    const code: unknown = thrown instanceof PincerError ? thrown.code : undefined;
+    return typeof code === 'string' && FAILURE_CODE.test(code) ? code : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function messageOf(thrown: unknown): string {
   try {
-    return String(thrown instanceof Error ? thrown.message : thrown);
+    if (!(thrown instanceof Error)) return String(thrown);
+    if (thrown.message !== '') return String(thrown.message);
+    // As Node says it of a host none of whose addresses answers: the reasons are within.
+    if (thrown instanceof AggregateError && thrown.errors.length > 0) return thrown.errors.map(messageOf).join('; ');
+    return String(thrown);
   } catch {
     return `a thrown ${typeof thrown} that cannot be read`;
   }

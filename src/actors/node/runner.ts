@@ -1,5 +1,5 @@
 /** Runs one handler: payload in, result out, every value checked by the task’s schemas. Never throws. */
-import { type Failure, PincerError, toFailure } from '../../protocol/failure.ts';
+import { type Failure, PincerError, retryableOf, toFailure } from '../../protocol/failure.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import { decodePayload, encodePayload } from '../../transport/payload.ts';
 import { type Call, checked, type Handler, type TaskDefinition } from '../task-definition.ts';
@@ -115,8 +115,7 @@ function end({ definition }: InlineRegistration, { limits }: Run, returned: unkn
 }
 
 function failed(error: unknown): Ended {
-  const isFinal = error instanceof Error && 'retryable' in error && error.retryable === false;
-  return { failure: toFailure(error, isFinal ? 'HANDLER_REFUSED' : 'HANDLER_FAILED') };
+  return { failure: toFailure(error, retryableOf(error) === false ? 'HANDLER_REFUSED' : 'HANDLER_FAILED') };
 }
 
 const RUN = Symbol('run');

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createNode } from '../../src/actors/node/node.ts';
-import { memoryOutbox } from '../../src/actors/node/outbox.ts';
+import { memoryOutbox, type Result } from '../../src/actors/node/outbox.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
 import { createSimulatedClock } from '../../src/actors/simulated-clock.ts';
 import { defineTask } from '../../src/actors/task-definition.ts';
@@ -10,7 +10,8 @@ import { defaultLimits } from '../../src/protocol/limits.ts';
 import type { Message, Payload } from '../../src/protocol/message.ts';
 import { createTestCluster } from '../../src/testing/cluster.ts';
 import { decodeFrame, encodeFrame } from '../../src/transport/codec.ts';
-import type { LinkEvents } from '../../src/transport/link.ts';
+import type { Link, LinkEvents } from '../../src/transport/link.ts';
+import { encodePayload } from '../../src/transport/payload.ts';
 import { keepingLog } from '../support/isolates.ts';
 import { Puppets } from '../support/puppets.ts';
 
@@ -108,6 +109,75 @@ describe('a node', () => {
     await expect(cluster.until(client.messages.send('node-1', 'x'.repeat(100_000)))).rejects.toMatchObject({
       code: 'PAYLOAD_TOO_LARGE',
     });
+  });
+
+  it('says nothing that is larger than its gateway takes, also if that comes from an earlier one', async () => {
+    const { log, logged } = keepingLog();
+    const heard: Message[] = [];
+    const gateways: LinkEvents[] = [];
+    const taskOf = (id: number, type: string): Message => ({
+      ...{ type: 'task_assign', id },
+      payload: { taskId: type, attempt: 1, type, payload: encodePayload(null), priority: 5, timeout: 60_000 },
+    });
+    /** The first gateway takes more than the second one. */
+    const join = async (): Promise<Link> => {
+      const number = gateways.length;
+      const welcome: Payload<'welcome'> = {
+        ...{ protocol: 1, gatewayId: 'gw', session: `s${number}`, resumed: false, received: 0 },
+        ...{ capabilities: [], drop: [] },
+        policy: {
+          ...{ heartbeatMs: 60_000, offlineAfterMs: 90_000, resumeWindowMs: 3_000 },
+          ...{ frameBytesMax: 2_000, payloadBytesMax: number === 0 ? 1_000 : 100 },
+        },
+      };
+      const tasks = number === 0 ? [taskOf(1, 'long'), taskOf(2, 'chatty')] : [];
+      return {
+        ...{ remoteAddress: 'test', identity: { name: 'test' }, bufferedBytes: 0, isOpen: true },
+        ...{ pause() {}, resume() {}, terminate() {} },
+        attach: (events) => void gateways.push(events),
+        send(frame) {
+          const messages = decodeFrame(frame, defaultLimits) as Message[];
+          heard.push(...messages);
+          if (messages[0]?.type !== 'register') return;
+          setImmediate(() => gateways.at(-1)?.onFrame(encodeFrame([{ type: 'welcome', payload: welcome }, ...tasks])));
+        },
+        close: (code, reason) => void setImmediate(() => gateways.at(-1)?.onClose(code, reason)),
+      };
+    };
+    const outbox = memoryOutbox();
+    await outbox.open({ clock: createSimulatedClock(), log, limits: defaultLimits, onRefusal() {} });
+    const left: Result = {
+      ...{ taskId: 'left', attempt: 1, status: 'success', duration: 5 },
+      result: Buffer.alloc(200),
+    };
+    outbox.keep('left 1', left, () => {});
+    await outbox.close();
+    let goOn = (): void => {};
+    const told = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const long = defineHandler(defineTask('long'), () => told.then(() => 'x'.repeat(200)));
+    const chatty = defineHandler(defineTask('chatty'), ({ progress }) => told.then(() => progress('x'.repeat(200))));
+    const limits = { reconnectMinMs: 1, reconnectMaxMs: 2 };
+    const node = await createNode({ join, id: 'node-1', outbox, log, limits, handlers: [long, chatty] });
+    await expect.poll(() => heard.filter(({ type }) => type === 'task_started')).toHaveLength(2);
+    gateways[0]?.onClose(1006, '');
+    await expect.poll(() => heard.filter(({ type }) => type === 'register')).toHaveLength(2);
+    await expect.poll(() => node.status).toBe('online');
+    goOn();
+    await expect.poll(() => heard.filter(({ type }) => type === 'task_result')).toHaveLength(4);
+    const results = heard.flatMap(({ type, payload }) => (type === 'task_result' ? [payload] : []));
+    const tooLarge = (bytes: number, what: string) =>
+      expect.stringContaining(`the ${what} has ${bytes} bytes, more than`);
+    expect(results.map(({ taskId, error }) => [taskId, error?.code, error?.message])).toEqual([
+      ['left', undefined, undefined],
+      ['left', 'RESULT_TOO_LARGE', tooLarge(200, 'result')],
+      ['long', 'RESULT_TOO_LARGE', tooLarge(202, 'result')],
+      ['chatty', 'PAYLOAD_TOO_LARGE', tooLarge(202, 'progress')],
+    ]);
+    expect(heard.some(({ type }) => type === 'task_progress')).toBe(false);
+    expect(logged.filter(({ event }) => event === 'link.up')).toHaveLength(2);
+    await node.stop();
   });
 
   it('takes leave also of a gateway that does not drain what it is sent', async () => {

@@ -17,8 +17,8 @@ import type { World } from '../world.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { Isolations } from './isolations.ts';
 import { Leftovers } from './leftovers.ts';
-import { keyOf, type Outbox, type Result } from './outbox.ts';
-import type { Ended, Registration } from './runner.ts';
+import { keyOf, type Outbox, type Result, resultFor } from './outbox.ts';
+import { checkProgress, type Ended, type Registration } from './runner.ts';
 
 export interface AttemptsOptions {
   readonly parent: AnyActorRef;
@@ -42,6 +42,8 @@ export class Attempts implements AttemptOwner, Departing {
   #toBegin: Attempt[] = [];
   #startsUnsaid: Attempt[] = [];
   #slots = 0;
+  /** The limits of a gateway that takes less than this node would send. */
+  #lowered: Limits | null = null;
 
   constructor(world: World, options: AttemptsOptions) {
     this.#world = world;
@@ -102,9 +104,8 @@ export class Attempts implements AttemptOwner, Departing {
       return;
     }
     const { clock, deadlines } = this.#world;
-    const limits = this.#limitsNow(connection);
     const arrivedAt = clock.now();
-    const begun = new Attempt(this, { key, ref, assignment, registration, limits, arrivedAt });
+    const begun = new Attempt(this, { key, ref, assignment, registration, limits: this.#limitsNow(), arrivedAt });
     begun.deadline = deadlines.set(assignment.timeout, () => this.#host.tell(key, { type: 'deadline.passed' }));
     this.#attempts.set(key, begun);
     this.#slots += 1;
@@ -132,7 +133,7 @@ export class Attempts implements AttemptOwner, Departing {
 
   /** Says again what a new session does not know: starts, and reports that were not acknowledged. */
   sayAgain(): void {
-    this.#leftovers.sayAgain();
+    this.#leftovers.sayAgain(this.#limitsNow());
     for (const [key, attempt] of this.#attempts) {
       if (attempt.report !== null) this.#send(key, attempt);
       else if (attempt.isStarted) this.#sayStart(attempt);
@@ -149,11 +150,13 @@ export class Attempts implements AttemptOwner, Departing {
     return this.#isolations.stop();
   }
 
-  /** The limits of an attempt: its gateway may take less than this node would send. */
-  #limitsNow({ welcome }: Connection): Limits {
+  /** The present gateway may take less than this node would send, and less than the one that an attempt came from. */
+  #limitsNow(): Limits {
     const { limits } = this.#world;
-    const payloadBytesMax = welcome?.policy.payloadBytesMax ?? limits.payloadBytesMax;
-    return payloadBytesMax < limits.payloadBytesMax ? { ...limits, payloadBytesMax } : limits;
+    const { payloadBytesMax } = this.#options.connection().welcome?.policy ?? limits;
+    if (payloadBytesMax >= limits.payloadBytesMax) return limits;
+    if (this.#lowered?.payloadBytesMax !== payloadBytesMax) this.#lowered = { ...limits, payloadBytesMax };
+    return this.#lowered;
   }
 
   /** Why nothing new is taken now, or null. */
@@ -184,6 +187,7 @@ export class Attempts implements AttemptOwner, Departing {
   }
 
   async onProgress(attempt: Attempt, payload: Uint8Array): Promise<void> {
+    checkProgress(payload, this.#limitsNow());
     const connection = this.#options.connection();
     if (attempt.isStartUnsaid) this.#sayStart(attempt);
     if (!attempt.stop.isStopped) connection.send('task_progress', { ...attempt.ref, payload });
@@ -301,8 +305,9 @@ export class Attempts implements AttemptOwner, Departing {
       this.#host.tell(key, { type: 'report.acknowledged' });
     };
     const connection = this.#options.connection();
-    if (report.type === 'task_result') connection.send('task_result', report.payload, { onAcknowledged });
-    else connection.send('task_ended', report.payload, { onAcknowledged });
+    if (report.type === 'task_result') {
+      connection.send('task_result', resultFor(report.payload, this.#limitsNow()), { onAcknowledged });
+    } else connection.send('task_ended', report.payload, { onAcknowledged });
   }
 
   #forget(key: string): void {

@@ -4,8 +4,9 @@
  * for it.
  */
 import type { AttemptRef } from '../../protocol/identifier.ts';
+import type { Limits } from '../../protocol/limits.ts';
 import type { Connection } from '../connection.ts';
-import { keyOf, type Outbox, type Result } from './outbox.ts';
+import { keyOf, type Outbox, type Result, resultFor } from './outbox.ts';
 
 export class Leftovers {
   readonly #outbox: Outbox;
@@ -37,9 +38,9 @@ export class Leftovers {
     return [...this.#results.values()].map(({ taskId, attempt }) => ({ taskId, attempt }));
   }
 
-  sayAgain(): void {
+  sayAgain(limits: Limits): void {
     for (const result of this.#results.values()) {
-      this.#connection().send('task_result', result, { onAcknowledged: () => this.forget(result) });
+      this.#connection().send('task_result', resultFor(result, limits), { onAcknowledged: () => this.forget(result) });
     }
   }
 

@@ -38,6 +38,15 @@ export function keyOf({ taskId, attempt }: AttemptRef): string {
   return `${taskId} ${attempt}`;
 }
 
+/** A result for a gateway: one that is larger than it takes fails, since it would hang up on it, however often it is sent. */
+export function resultFor(kept: Result, { payloadBytesMax }: Pick<Limits, 'payloadBytesMax'>): Result {
+  const bytes = kept.result?.byteLength ?? 0;
+  if (bytes <= payloadBytesMax) return kept;
+  const { taskId, attempt, duration } = kept;
+  const error = new PincerError('RESULT_TOO_LARGE', `the result has ${bytes} bytes, more than ${payloadBytesMax}`);
+  return { taskId, attempt, status: 'failed', duration, error: error.toFailure() };
+}
+
 /** What a result takes beside its bytes, roughly. */
 const OVERHEAD_BYTES = 256;
 /** A full outbox takes new work again when it is no fuller than this, so that it does not flutter. */

@@ -3,7 +3,9 @@
  * again, and the others fail, since nobody can tell whether they were carried out.
  */
 import { PincerError } from '../protocol/failure.ts';
+import type { Limits } from '../protocol/limits.ts';
 import { MESSAGES, type Message, type MessageType, type Payload, parseMessage } from '../protocol/message.ts';
+import { Backlog } from './backlog.ts';
 import type { Connection } from './connection.ts';
 import { TransitMap } from './transit-map.ts';
 
@@ -22,17 +24,19 @@ export class Requests {
   readonly #connection: () => Connection;
   /** By the number their message has in the present session. */
   readonly #sent = new TransitMap<number, Request>();
+  /** So many are under way at once: a session that must keep more of them than it may would end, as would each after it. */
+  readonly #sentMax: number;
   /** Made while there was no session. */
   #unsent: Request[] = [];
+  /** Made while as many as may be were under way. */
+  readonly #waiting = new Backlog<Request>();
   /** Why nothing can be asked any more. */
   #end: PincerError | null = null;
 
-  constructor(connection: () => Connection) {
+  constructor(connection: () => Connection, { unacknowledgedMax }: Pick<Limits, 'unacknowledgedMax'>) {
     this.#connection = connection;
-  }
-
-  get size(): number {
-    return this.#sent.size + this.#unsent.length;
+    // The other half is for what is not asked: watches, results, reports.
+    this.#sentMax = Math.max(1, Math.floor(unacknowledgedMax / 2));
   }
 
   /** Asks, unless the gateway would not understand it: it would close the link, and nobody else’s work is to suffer by that. */
@@ -62,15 +66,15 @@ export class Requests {
       if (isAskedElsewhere) this.#unsent.push(request);
       else request.onError(error);
     }
+    this.#sendWaiting();
     return true;
   }
 
   /** A session has begun: what the old one left open is asked again, in order. */
   askAgain(): void {
     const sent = [...this.#sent.values()];
-    const unsent = this.#unsent;
+    const unsent = this.#takeUnsent();
     this.#sent.clear();
-    this.#unsent = [];
     for (const request of sent) {
       if (request.isRepeatable) this.send(request);
       else request.onError(new PincerError('LINK_CLOSED', 'the session ended before the answer came'));
@@ -81,14 +85,31 @@ export class Requests {
   /** Nothing will be answered any more, of what is asked from now on either. */
   end(error: PincerError): void {
     this.#end ??= error;
-    const open = [...this.#sent.values(), ...this.#unsent];
+    const open = [...this.#sent.values(), ...this.#takeUnsent()];
     this.#sent.clear();
-    this.#unsent = [];
     for (const request of open) request.onError(error);
   }
 
   /** As `ask`, for whoever has a request in hand. */
   send(request: Request): void {
+    if (this.#waiting.size > 0 || this.#sent.size >= this.#sentMax) this.#waiting.push(request);
+    else this.#put(request);
+  }
+
+  #sendWaiting(): void {
+    while (this.#waiting.size > 0 && this.#sent.size < this.#sentMax) {
+      const next = this.#waiting.take();
+      if (next !== undefined) this.#put(next);
+    }
+  }
+
+  #takeUnsent(): readonly Request[] {
+    const taken = [...this.#unsent, ...this.#waiting.takeAll()];
+    this.#unsent = [];
+    return taken;
+  }
+
+  #put(request: Request): void {
     const connection = this.#connection();
     const fault = excessOf(request.payload, connection);
     if (fault !== null) {

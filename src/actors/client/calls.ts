@@ -93,7 +93,7 @@ export class Calls {
 
   constructor(world: World, connection: () => Connection) {
     const end = (): PincerError | null => this.#end;
-    this.requests = new Requests(connection);
+    this.requests = new Requests(connection, world.limits);
     this.#log = world.log;
     const asks = asksOf(this.requests);
     this.#submits = new Submits(world, { requests: this.requests, connection, cancel: asks.cancel, end });

@@ -3,6 +3,7 @@ import { PincerError } from '../../protocol/failure.ts';
 import { Identifier } from '../../protocol/identifier.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
 import type { TaskStatus } from '../../protocol/task.ts';
+import { Backlog } from '../backlog.ts';
 import type { Connection } from '../connection.ts';
 import type { Request, Requests } from '../requests.ts';
 import type { TaskDefinition } from '../task-definition.ts';
@@ -54,8 +55,7 @@ export class Submits {
   /** What submissions share: there may be very many. */
   readonly #watched: SubmissionOptions;
   readonly #unwatched: SubmissionOptions;
-  #backlog: SubmitRequest[] = [];
-  #backlogFrom = 0;
+  readonly #backlog = new Backlog<SubmitRequest>();
   #underWay = 0;
 
   /** What is asked to be watched and has not been dealt with, by the number of its message in this session. */
@@ -159,14 +159,12 @@ export class Submits {
 
   fail(error: PincerError): void {
     const followed = [...this.#followed.values()].flatMap((followers) => [...each(followers)]);
-    const unsent = this.#backlog.slice(this.#backlogFrom).map(({ submission }) => submission);
+    const unsent = this.#backlog.takeAll().map(({ submission }) => submission);
     for (const submission of [...this.#preparing, ...unsent, ...followed]) {
       if (!submission.isOver) submission.refuse(error);
     }
     this.#preparing.clear();
     this.#followed.clear();
-    this.#backlog = [];
-    this.#backlogFrom = 0;
   }
 
   #enqueue(submission: Submission, payload: Payload<'task_submit'>, signal: AbortSignal | undefined): void {
@@ -194,13 +192,8 @@ export class Submits {
     if (this.#options.end() !== null) return;
     const { submitsUnderWayMax, watchMax } = this.#world.limits;
     while (this.#underWay < submitsUnderWayMax && this.#followed.size < watchMax) {
-      const next = this.#backlog[this.#backlogFrom];
-      if (next === undefined) {
-        this.#backlog = [];
-        this.#backlogFrom = 0;
-        return;
-      }
-      this.#backlogFrom += 1;
+      const next = this.#backlog.take();
+      if (next === undefined) return;
       this.#underWay += 1;
       this.#send(next);
     }

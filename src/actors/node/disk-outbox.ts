@@ -4,7 +4,7 @@
  * should that be lost, it is reported once more, and a gateway knows that it has it.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, open, realpath, rename } from 'node:fs/promises';
+import { copyFile, type FileHandle, open, realpath, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PincerError } from '../../protocol/failure.ts';
 import { type DirectoryLock, lockDirectory } from '../directory-lock.ts';
@@ -132,7 +132,8 @@ class DiskOutbox implements Outbox {
     [this.#offset, this.#isTorn, this.#isClosed] = [end, true, false];
     if (damaged.length > 0) {
       const aside = `${this.#path}.damaged`;
-      await rename(this.#path, aside);
+      // A copy: until it has been written anew, the old file is all there is, and that may fail, on a full disk for one.
+      await copyFile(this.#path, aside);
       const lines =
         damaged.length === 1 ? `line ${damaged[0]} is` : `${damaged.length} lines, the first ${damaged[0]}, are`;
       const says = `${lines} damaged: what they kept is run again, all else is kept; the file is now ${aside}`;

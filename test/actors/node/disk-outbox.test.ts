@@ -1,10 +1,12 @@
 /** The outbox on disk: the contract, and what only a disk can do: be damaged, full, somebody else’s, or not writable. */
 import {
   closeSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -126,6 +128,20 @@ describe('the file of an outbox', () => {
     expect(readFileSync(`${file}.damaged`, 'utf8')).toBe(lines.join('\n'));
     await outbox.close();
     expect(await reopened(directory)).toEqual([three[0], three[2]]);
+  });
+
+  it('loses nothing more if it is damaged and cannot be written anew just then', async () => {
+    const { directory, file } = await left(three);
+    const damaged = readFileSync(file, 'utf8').replace('+ ', '+ x');
+    writeFileSync(file, damaged);
+    // In the place of what is written first.
+    mkdirSync(`${file}.draft`);
+    await expect(diskOutbox(directory).open(anOwner({ log: aLog() }))).rejects.toMatchObject({
+      code: 'OUTBOX_UNAVAILABLE',
+    });
+    rmdirSync(`${file}.draft`);
+    expect(await reopened(directory)).toEqual([three[1], three[2]]);
+    expect(readFileSync(`${file}.damaged`, 'utf8')).toBe(damaged);
   });
 
   it('that is none of Pincer’s, or of another version, is refused and left as it is', async () => {

@@ -4,7 +4,7 @@
  */
 import type { AnyActorRef, SnapshotFrom } from 'xstate';
 import { type NodeCommand, type NodeEvent, nodeMachine } from '../../machines/node.ts';
-import { type NodeFacts, roomFor } from '../../machines/policies/fit.ts';
+import { type NodeFacts, roomFor, stillTaken } from '../../machines/policies/fit.ts';
 import type { Requirement } from '../../machines/policies/requirement-class.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Payload } from '../../protocol/message.ts';
@@ -241,7 +241,8 @@ export class Nodes {
     node.slots.delete(key);
     node.breaker.free(ref);
     if (slot.resources !== NO_RESOURCES)
-      for (const [name, amount] of Object.entries(slot.resources)) node.taken[name] = (node.taken[name] ?? 0) - amount;
+      for (const [name, amount] of Object.entries(slot.resources))
+        node.taken[name] = stillTaken(node.taken[name] ?? 0, amount);
     this.#countSlots(node);
     return true;
   }

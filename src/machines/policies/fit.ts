@@ -38,6 +38,9 @@ export function misfit(node: NodeFacts, requirement: Requirement): string | null
   return null;
 }
 
+/** Of amounts that may be fractions, what rounding may add or take, as a share. */
+const HAIR = 1e-9;
+
 /** How many more attempts of a class a node’s free slots and free resources have room for. */
 export function roomFor(
   requirement: Requirement,
@@ -52,7 +55,7 @@ export function roomFor(
     if (wanted <= 0) continue;
     const free = (ownValue(resources, resource) ?? 0) - (ownValue(taken, resource) ?? 0);
     // Amounts may be fractions; a hair of rounding must not cost a whole attempt.
-    room = Math.min(room, Math.floor(free / wanted + 1e-9));
+    room = Math.min(room, Math.floor(free / wanted + HAIR));
   }
   return Math.max(0, room);
 }
@@ -65,9 +68,15 @@ export function shortage(
 ): string | null {
   for (const [resource, wanted] of Object.entries(requirement.resources ?? {})) {
     const free = (ownValue(resources, resource) ?? 0) - (ownValue(taken, resource) ?? 0);
-    if (free + 1e-9 * wanted < wanted) return `has ${Math.max(0, free)} ${resource} free, not ${wanted}`;
+    if (free + HAIR * wanted < wanted) return `has ${Math.max(0, free)} ${resource} free, not ${wanted}`;
   }
   return null;
+}
+
+/** What stays taken of a resource when an attempt gives back its part: never a hair more or less than nothing. */
+export function stillTaken(taken: number, amount: number): number {
+  const left = taken - amount;
+  return left > HAIR * amount ? left : 0;
 }
 
 function ownValue<Value>(record: Readonly<Record<string, Value>>, key: string): Value | undefined {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { misfit, type NodeFacts, roomFor, shortage } from '../../../src/machines/policies/fit.ts';
+import { misfit, type NodeFacts, roomFor, shortage, stillTaken } from '../../../src/machines/policies/fit.ts';
 import { classOf, type Requirement, requirementOf } from '../../../src/machines/policies/requirement-class.ts';
 
 function aNode(some: Partial<NodeFacts> = {}): NodeFacts {
@@ -130,6 +130,20 @@ describe('the room of a node', () => {
       }),
     );
     expect(roomFor(aRequirement({ resources: { gpu: 0.1 } }), 99, { gpu: 0.3 }, {})).toBe(3);
+  });
+
+  it('is all there again once everything has been given back, whatever the fractions', () => {
+    const amount = fc.double({ min: 0.001, max: 1_000, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(amount, { minLength: 1, maxLength: 20 }), (amounts) => {
+        const taken = amounts.reduce((sum, each) => sum + each, 0);
+        const left = amounts.reduceRight((rest, each) => stillTaken(rest, each), taken);
+        expect(left).toBeGreaterThanOrEqual(0);
+        expect(left).toBeLessThan(1e-9);
+      }),
+    );
+    expect([0.1, 0.3].reduce(stillTaken, 0.1 + 0.3)).toBe(0);
+    expect([0.7, 0.1].reduce(stillTaken, 0.7 + 0.1)).toBe(0);
   });
 
   it('says what is short', () => {

@@ -264,7 +264,7 @@ export function predict(model: StoreModel, call: Call, nowMs: number, gateways: 
       return claimed?.map(claimOf) ?? null;
     }
     case 'note':
-      for (const note of call.notes) if (note.event === 'started') model.started(note);
+      for (const note of call.notes) model.noted(note);
       return null;
     case 'adopt': {
       const adopted = call.refs.map((ref) => model.adopt(name(call.gateway), ref));

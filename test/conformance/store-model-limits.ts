@@ -23,6 +23,12 @@ export class ModelLimits {
     if (key !== undefined && this.#numbers.get(key)?.perMinute !== undefined) this.#claims.push({ key, atMs: nowMs });
   }
 
+  /** It got no node: the newest claim of its limit does not count. */
+  unclaim({ limit }: ModelTask): void {
+    const at = this.#claims.findLastIndex(({ key }) => key === limit?.key);
+    if (at >= 0) this.#claims.splice(at, 1);
+  }
+
   isOpen({ limit }: ModelTask, nowMs: number): boolean {
     return limit === undefined || this.#opensInMs(limit.key, nowMs) === 0;
   }

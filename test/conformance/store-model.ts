@@ -112,7 +112,13 @@ export class StoreModel {
       const [task] = this.#ranked(heads.filter((head) => this.limits.isOpen(head, nowMs)));
       if (task === undefined) break;
       left.set(task.queue, (left.get(task.queue) ?? 0) - 1);
-      Object.assign(task, { status: 'held', owner: gateway, attempt: task.attempt + 1, hasStarted: false });
+      Object.assign(task, {
+        status: 'held',
+        owner: gateway,
+        attempt: task.attempt + 1,
+        hasStarted: false,
+        isPlaced: false,
+      });
       this.limits.claim(task, nowMs);
       const { taskId, attempt, payload, checkpoint } = task;
       const remainingMs = Number.isFinite(task.deadlineMs) ? Math.ceil(task.sinceMs + task.deadlineMs - nowMs) : null;
@@ -135,15 +141,17 @@ export class StoreModel {
     return this.limits.use(key, nowMs);
   }
 
-  started(ref: AttemptRef): void {
+  noted({ event, ...ref }: AttemptRef & { readonly event: 'assigned' | 'started' }): void {
     const task = this.held(ref);
-    if (task !== undefined) Object.assign(task, { hasStarted: true, hasStartedSince: true });
+    if (task === undefined) return;
+    task.isPlaced = true;
+    if (event === 'started') Object.assign(task, { hasStarted: true, hasStartedSince: true });
   }
 
   adopt(gateway: string, ref: AttemptRef): boolean | null {
     if (!this.isPresent(gateway)) return null;
     const task = this.held(ref);
-    if (task !== undefined) task.owner = gateway;
+    if (task !== undefined) Object.assign(task, { owner: gateway, isPlaced: true });
     return task !== undefined;
   }
 
@@ -284,6 +292,7 @@ export class StoreModel {
     nowMs: number,
   ): 'pending' | 'delayed' | 'cancelled' | 'failed' {
     task.owner = null;
+    if (costs === 'nothing' && !task.isPlaced) this.limits.unclaim(task);
     const isDead = costs === 'crash' && task.crashes >= this.#settings.crashesMax;
     const code = lapseOf(task, nowMs)?.code ?? (isDead ? (error?.code ?? 'NODE_LOST') : null);
     if (!task.cancelRequested && code === null) return this.#wait(task, delayMs, nowMs);

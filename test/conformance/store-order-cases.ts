@@ -186,7 +186,7 @@ export function orderCases(open: OpenStore): void {
       expect(idsOf(await claim())).toEqual(['a']);
       await clock.advance(50_000);
       expect(idsOf(await claim(9))).toEqual(['b']);
-      // Neither the end of an attempt nor a release gives a claim back.
+      // The end of an attempt gives no claim back.
       await store.complete([{ taskId: 'a', attempt: 1, status: 'completed', runMs: 1 }]);
       await clock.advance(9_999);
       await store.sweep(gateway, 9);
@@ -202,6 +202,36 @@ export function orderCases(open: OpenStore): void {
       expect(idsOf(await claim(9))).toEqual([]);
       await clock.advance(1);
       expect(idsOf(await claim(9))).toEqual(['d']);
+    });
+
+    it('does not count a claim that got no node, and counts one that did', async () => {
+      const { store, gateway, claim, claimNew } = await fixtureOf(open);
+      const limit = { key: 'k', perMinute: 1 };
+      const homeless = { ...(await claimNew({ limit })), costs: 'nothing', delayMs: 0 } as const;
+      expect(await claim()).toEqual([]);
+      expect(await store.release(gateway, [homeless])).toEqual(['pending']);
+      expect(await store.limit('k')).toMatchObject({ claimed: 0, claimedInMinute: 0, opensInMs: 0 });
+      expect(idsOf(await claim())).toEqual(['t1']);
+      store.note([{ taskId: 't1', attempt: 2, event: 'assigned', node: 'n1' }]);
+      expect(await store.release(gateway, [{ ...homeless, attempt: 2 }])).toEqual(['pending']);
+      expect(await store.limit('k')).toMatchObject({ claimed: 0, claimedInMinute: 1, opensInMs: 60_000 });
+      expect(await claim()).toEqual([]);
+    });
+
+    it('opens for others of its key when a claim got no node', async () => {
+      const { store, clock, gateway, claim } = await fixtureOf(open);
+      const limit = { key: 'k', perMinute: 1 };
+      await store.submit([aTask({ limit }), aTask({ taskId: 't2', type: 'other', queue: 'other ', limit })]);
+      const [first] = await claim();
+      await clock.runSoon();
+      const told: string[] = [];
+      store.onReady((queues) => told.push(...queues));
+      await store.release(gateway, [
+        { taskId: 't1', attempt: first?.record.attempt ?? 0, costs: 'nothing', delayMs: 30_000 },
+      ]);
+      await clock.runSoon();
+      expect(told).toContain('other ');
+      expect(idsOf(await claim(1, 'other '))).toEqual(['t2']);
     });
 
     it('is remembered for its 60 s though no task with its key is left', async () => {

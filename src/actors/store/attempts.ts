@@ -111,6 +111,7 @@ export class Attempts<Row extends TaskRow> {
   ): Exclude<ReleaseVerdict, 'stale'> {
     if (costs === 'failure') row.failures += 1;
     if (costs === 'crash') row.crashes += 1;
+    if (costs === 'nothing' && row.node === null) this.#tasks.lines.limits.unclaim(row, this.#clock.now());
     if (costs !== 'nothing') row.lastNode = row.node ?? row.lastNode;
     if (row.startedAt !== null) row.runMs = Math.round(this.#clock.now() - row.startedMs);
     const isOver = row.cancelRequested || lapseOf(row, this.#clock.now()) !== null;

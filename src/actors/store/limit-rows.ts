@@ -41,6 +41,8 @@ export interface LimitTable {
   claimAt(row: LimitRow, claim: number): number;
   /** Remembers the next claim, and counts it. */
   addClaim(row: LimitRow, atMs: number): void;
+  /** Forgets the newest claim, which must be there: it does not count. */
+  dropLastClaim(row: LimitRow): void;
   /** Need not remember the claims before this one any longer: it drops them, or some of them. */
   dropClaims(row: LimitRow, before: number): void;
 }
@@ -112,6 +114,18 @@ export class LimitRows {
       this.#limits.dropClaims(limit, this.#firstWithin(limit, nowMs));
     }
     this.#arm(limit, nowMs);
+  }
+
+  /**
+   * What was claimed of the limit got no node, and nothing has begun: it is none of those that begin in a minute. Which of
+   * the claims was its own is not known; it was made just now, as the newest was.
+   */
+  unclaim(row: TaskRow, nowMs: number): void {
+    const limit = this.#limitOf(row);
+    if (limit === undefined || limit.firstClaim === limit.nextClaim) return;
+    const wasClosed = !this.#isOpenNow(limit, nowMs);
+    this.#limits.dropLastClaim(limit);
+    this.#review(limit, wasClosed, nowMs);
   }
 
   /** A claimed task of the limit is over, or waits again. */

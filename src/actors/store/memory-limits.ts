@@ -56,6 +56,11 @@ export class MemoryLimits implements LimitTable {
     row.nextClaim += 1;
   }
 
+  dropLastClaim(row: LimitRow): void {
+    this.#entry(row).claims.pop();
+    row.nextClaim -= 1;
+  }
+
   dropClaims(row: LimitRow, before: number): void {
     const entry = this.#entry(row);
     entry.start += before - row.firstClaim;

@@ -53,6 +53,11 @@ export class LmdbLimits implements LimitTable {
     row.nextClaim += 1;
   }
 
+  dropLastClaim(row: LimitRow): void {
+    row.nextClaim -= 1;
+    this.#dbs.claim.removeSync([row.key, row.nextClaim]);
+  }
+
   dropClaims(row: LimitRow, before: number): void {
     const end = Math.min(before, row.firstClaim + CLAIMS_DROPPED_MAX);
     for (; row.firstClaim < end; row.firstClaim += 1) this.#dbs.claim.removeSync([row.key, row.firstClaim]);

@@ -92,6 +92,24 @@ describe('the order of tasks', () => {
     expect([plain.only.node, rare.only.node]).toEqual(['simple', 'versatile']);
   });
 
+  it('is not asked for beyond the room there is for it: free slots that cannot do it claim nothing', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    await cluster.node('able', { maxTasks: 1, handlers: [puppets.on('able')] });
+    await cluster.node('idle', { maxTasks: 10, handlers: [new Puppets('other').on('idle')] });
+    const client = await cluster.client();
+    // Of classes of their own, each of which may have the one slot.
+    for (let count = 0; count < 6; count += 1) {
+      client.submit(puppets.task, count, { limit: { key: `user-${count}`, perMinute: 1 } });
+    }
+    for (let count = 0; count < 6; count += 1) {
+      await cluster.until(() => puppets.running.length === 1, 1_000);
+      puppets.only.finish();
+      await cluster.settle();
+    }
+    expect(puppets.runs.map(({ attempt }) => attempt)).toEqual([1, 1, 1, 1, 1, 1]);
+  });
+
   it.each(Object.keys(strategies))(
     'does not let generic work eat versatile nodes, by any strategy: %s (#51)',
     async (strategy) => {

@@ -233,20 +233,26 @@ export class Dispatch {
     });
   }
 
-  /** What to ask for: of each class as much as the nodes that can do it have room for. */
+  /**
+   * What to ask for: of each class as much as the nodes that can do it have room for, and in all as much as they have. Slots
+   * that nothing that waits can use do not count: each would have a task claimed and given back.
+   */
   #plan(): { wants: Want[]; room: number } {
     const wants: Want[] = [];
-    let room = 0;
-    for (const node of this.#nodes.vacant) room += this.#nodes.freeSlots(node);
-    if (room === 0) return { wants, room };
+    const usable = new Set<Node>();
+    if (!this.#nodes.haveRoom) return { wants, room: 0 };
     for (const queue of this.#waiting) {
       const kind = this.#classes.of(queue);
       if (this.#paused.has(kind.requirement.type)) continue;
       let limit = 0;
-      for (const node of this.#vacant(kind)) limit += this.#nodes.roomFor(node, kind.requirement);
+      for (const node of this.#vacant(kind)) {
+        const room = this.#nodes.roomFor(node, kind.requirement);
+        if (room > 0) usable.add(node);
+        limit += room;
+      }
       if (limit > 0) wants.push({ queue, limit });
     }
-    return { wants, room };
+    return { wants, room: [...usable].reduce((sum, node) => sum + this.#nodes.freeSlots(node), 0) };
   }
 
   /** Of the nodes that could ever do the work of a class those that may have room: what is full costs nothing. */

@@ -220,6 +220,12 @@ export class Nodes {
     return node.status === 'online' || node.status === 'busy' ? free : 0;
   }
 
+  /** Whether any node can be given an attempt now. */
+  get haveRoom(): boolean {
+    for (const node of this.#vacant) if (this.freeSlots(node) > 0) return true;
+    return false;
+  }
+
   /** How many more attempts of a class a node can be given now. */
   roomFor(node: Node, requirement: Requirement): number {
     return roomFor(requirement, this.freeSlots(node), node.resources, node.taken);

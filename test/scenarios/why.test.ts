@@ -125,6 +125,17 @@ describe('why a task waits: the task itself', () => {
       summary: 'It waits for a slot, with 1 task of its class before it.',
     });
   });
+
+  it('that a slot is free and what else it takes is not', async () => {
+    const { cluster, client, ask, puppets } = await clustered({ maxTasks: 5, resources: { gpu: 1 } });
+    await using _ = cluster;
+    await accepted(cluster, client, 'job', null, { resources: { gpu: 1 } });
+    await cluster.until(() => puppets.running.length === 1);
+    const taskId = await accepted(cluster, client, 'job', null, { resources: { gpu: 1 } });
+    expect(await ask(taskId)).toMatchObject({
+      summary: "It waits for room, with 0 tasks of its class before it: 'n' has 0 gpu free, not 1.",
+    });
+  });
 });
 
 describe('why a task waits: each node', () => {

@@ -95,8 +95,13 @@ function pending(
   const able = nodes.filter(({ facts }) => misfit(facts, requirement) === null);
   if (able.length === 0)
     return `It is starved: none of ${counted(nodes.length, 'node')} can ever do a task ${wanted} like this one.`;
-  const isThere = able.some(({ view }) => view.status === 'online' || view.status === 'busy');
-  if (isThere) return `It waits for a slot, with ${counted(ahead, 'task')} of its class before it.`;
+  const there = able.filter(({ view }) => view.status === 'online' || view.status === 'busy');
+  const line = `with ${counted(ahead, 'task')} of its class before it`;
+  // A free slot is not all that it may need: a resource may be taken, or the node be busy.
+  const roomy = there.find(({ view }) => view.tasks < view.maxTasks);
+  if (roomy !== undefined)
+    return `It waits for room, ${line}: '${roomy.view.nodeId}' ${verdictOn(roomy, requirement).reason}.`;
+  if (there.length > 0) return `It waits for a slot, ${line}.`;
   return `It waits: of ${counted(able.length, 'node')} that could do it none may take work now.`;
 }
 

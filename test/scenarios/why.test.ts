@@ -138,6 +138,30 @@ describe('why a task waits: the task itself', () => {
   });
 });
 
+describe('where a task is whose time is up and whose attempt goes on', () => {
+  it('is the same in every list, count and answer, and why says that it was told to stop', async () => {
+    await using cluster = await createTestCluster({ limits: { timeoutSlackMs: 100 } });
+    const puppets = new Puppets();
+    await cluster.node('n', { handlers: [puppets.on('n', { obeys: false })] });
+    const client = await cluster.client();
+    const taskId = await accepted(cluster, client, 'job', null, { timeoutMs: 1_000, attempts: 1 });
+    await cluster.advance(3_000);
+    const statuses = ['running', 'cancelling'] as const;
+    const lists = await cluster.until(Promise.all(statuses.map((status) => client.tasks({ status: [status] }))));
+    expect(lists.map(({ total, items }) => [total, items.map(({ status }) => status)])).toEqual([
+      [1, ['running']],
+      [0, []],
+    ]);
+    const { tasks } = await cluster.until(client.stats());
+    expect([tasks['running'], tasks['cancelling']]).toEqual([1, 0]);
+    expect((await cluster.until(client.task(taskId))).task.status).toBe('running');
+    expect(await cluster.until(client.why(taskId))).toMatchObject({
+      status: 'running',
+      summary: 'Its attempt on n was told to stop and has not ended.',
+    });
+  });
+});
+
 describe('why a task waits: each node', () => {
   it.each<[what: string, node: Partial<TestNodeOptions>, task: object, reason: string]>([
     ['a capability', {}, { needs: ['llm', 'gpu'] }, "lacks 'gpu', 'llm'"],

@@ -39,7 +39,7 @@ export interface QuestionSources {
  * @throws PincerError `TASK_UNKNOWN` or `NODE_UNKNOWN`.
  */
 export async function answer(query: Query, sources: QuestionSources): Promise<Answer<Query['what']>> {
-  const { store, tasks, limits } = sources;
+  const { store, limits } = sources;
   switch (query.what) {
     case 'tasks': {
       const { status, limit = 100, ...filter } = query.filter;
@@ -48,14 +48,14 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
         ...(status === undefined ? {} : { status }),
         limit: Math.min(limit, limits.listMax),
       });
-      const items = page.items.map((record) => viewOf(record, tasks));
+      const items = page.items.map(viewOf);
       return { items, total: page.total, ...(page.cursor === undefined ? {} : { cursor: page.cursor }) };
     }
     case 'task': {
       const record = await known(query.taskId, store);
       const [result, history] = await Promise.all([store.result(record.taskId), store.history(record.taskId)]);
       const timeouts = timeoutsIn(history);
-      return { task: viewOf(record, tasks), timeouts, history: [...history], ...(result === null ? {} : { result }) };
+      return { task: viewOf(record), timeouts, history: [...history], ...(result === null ? {} : { result }) };
     }
     case 'why':
       return whyOf(await known(query.taskId, store), sources);
@@ -110,14 +110,15 @@ async function known(taskId: string, store: Store): Promise<TaskRecord> {
   return record;
 }
 
-function viewOf(record: TaskRecord, tasks: Tasks): TaskView {
+function viewOf(record: TaskRecord): TaskView {
   const { key, node, startedAt, finishedAt, error } = record;
   const isOver = finishedAt !== null;
   return {
     taskId: record.taskId,
     type: record.type,
     priority: record.priority,
-    status: statusOf(record, tasks),
+    // The store’s, by which tasks are filtered and counted, whichever gateway is asked.
+    status: record.status,
     needs: [...record.needs],
     attempts: record.attemptsStarted,
     failures: record.failures,
@@ -132,8 +133,8 @@ function viewOf(record: TaskRecord, tasks: Tasks): TaskView {
   };
 }
 
-/** The store tells what is durable; the live actor knows what is happening right now. */
-function statusOf(record: TaskRecord, tasks: Tasks): TaskStatus {
+/** What is happening right now, as the live actor knows it: an attempt may have been told to stop because its time was up. */
+function happening(record: TaskRecord, tasks: Tasks): TaskStatus {
   const live = tasks.status(record.taskId);
   if ((record.status === 'assigned' || record.status === 'running') && live === 'cancelling') return 'cancelling';
   return record.status;
@@ -141,7 +142,7 @@ function statusOf(record: TaskRecord, tasks: Tasks): TaskStatus {
 
 async function whyOf(record: TaskRecord, sources: QuestionSources): Promise<Answer<'why'>> {
   const counted = await everywhere(sources);
-  return why(record, statusOf(record, sources.tasks), { ...sources, counted, missing: missing(counted, sources) });
+  return why(record, happening(record, sources.tasks), { ...sources, counted, missing: missing(counted, sources) });
 }
 
 /** Classes with waiting tasks that no node could ever do, and how many; the largest first, if they are many. */

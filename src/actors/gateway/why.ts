@@ -27,7 +27,9 @@ interface Waiting {
   readonly limit: LimitUse | null;
 }
 
-export async function why(record: TaskRecord, status: TaskStatus, sources: WhySources): Promise<Answer<'why'>> {
+/** `happening` is the status, or that its attempt is being stopped, which the store need not know. */
+export async function why(record: TaskRecord, happening: TaskStatus, sources: WhySources): Promise<Answer<'why'>> {
+  const { status } = record;
   const { store, counted, missing } = sources;
   const requirement = requirementOf(record.queue);
   const verdicts: Verdict[] = counted.map((node) => ({ nodeId: node.view.nodeId, ...verdictOn(node, requirement) }));
@@ -36,9 +38,9 @@ export async function why(record: TaskRecord, status: TaskStatus, sources: WhySo
   const ahead = status === 'pending' ? await store.ahead(record.taskId) : null;
   const limit = status === 'pending' && record.limitKey !== null ? await store.limit(record.limitKey) : null;
   const summary =
-    status === 'pending'
+    happening === 'pending'
       ? `${pending({ record, verdicts, ahead: ahead ?? 0, limit }, sources)}${outlook(record)}`
-      : settledOrHeld(record, status);
+      : settledOrHeld(record, happening);
   return {
     ...{ taskId: record.taskId, status, summary, needs: [...record.needs] },
     ...(ahead === null ? {} : { ahead }),

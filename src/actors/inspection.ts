@@ -20,12 +20,48 @@ export interface Inspection {
   unsubscribe(): void;
 }
 
-/** Of whom an inspector is told, by session id. */
-interface Told {
+/** Of whom an inspector is told, by session id: of so many under one parent at a time. */
+class Told {
+  readonly #max: number;
   /** The actors, and their parents. */
-  readonly actors: Map<string, string>;
+  readonly #actors = new Map<string, string>();
   /** How many of them each parent has. */
-  readonly under: Map<string, number>;
+  readonly #under = new Map<string, number>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Whether an event is of one of them; an actor that is new is, unless there are many beside it. */
+  concerns(event: InspectionEvent): boolean {
+    const actor = event.actorRef as AnyActorRef;
+    if (event.type === '@xstate.actor') return this.#add(actor);
+    // Of one that fails there is no snapshot any more: its parent is told.
+    const isFailure = event.type === '@xstate.event' && event.event.type.startsWith('xstate.error.actor.');
+    if (isFailure && event.sourceRef !== undefined) this.#drop(event.sourceRef.sessionId);
+    if (!this.#actors.has(actor.sessionId)) return false;
+    const isEnd = event.type === '@xstate.snapshot' && (event.snapshot as { status: string }).status !== 'active';
+    if (isEnd) this.#drop(actor.sessionId);
+    return true;
+  }
+
+  #add({ sessionId, _parent }: AnyActorRef): boolean {
+    const parent = _parent?.sessionId ?? '';
+    const beside = this.#under.get(parent) ?? 0;
+    if (beside >= this.#max) return false;
+    this.#under.set(parent, beside + 1);
+    this.#actors.set(sessionId, parent);
+    return true;
+  }
+
+  #drop(sessionId: string): void {
+    const parent = this.#actors.get(sessionId);
+    if (parent === undefined) return;
+    this.#actors.delete(sessionId);
+    const beside = (this.#under.get(parent) ?? 1) - 1;
+    if (beside > 0) this.#under.set(parent, beside);
+    else this.#under.delete(parent);
+  }
 }
 
 /**
@@ -37,11 +73,11 @@ export function inspect(
   { limits, log }: { readonly limits: Limits; readonly log: Log },
 ): Inspection {
   const tell = tellerOf(inspector);
-  const told: Told = { actors: new Map(), under: new Map() };
+  const told = new Told(limits.inspectedMax);
   let end: () => void = () => {};
   let isOver = false;
   const next = (event: InspectionEvent): void => {
-    if (isOver || !concerns(event, told, limits.inspectedMax)) return;
+    if (isOver || !told.concerns(event)) return;
     try {
       tell(event);
     } catch (error) {
@@ -69,26 +105,6 @@ function introduce(actor: AnyActorRef, root: AnyActorRef, next: (event: Inspecti
   const about = { rootId: root.sessionId, actorRef: actor };
   next({ type: '@xstate.actor', ...about });
   next({ type: '@xstate.snapshot', ...about, event: { type: 'xstate.init' }, snapshot });
-}
-
-/** Whether an event is of an actor that the inspector is told of; a new one is, unless there are many beside it. */
-function concerns(event: InspectionEvent, { actors, under }: Told, max: number): boolean {
-  const { sessionId, _parent } = event.actorRef as AnyActorRef;
-  if (event.type === '@xstate.actor') {
-    const parent = _parent?.sessionId ?? '';
-    const beside = under.get(parent) ?? 0;
-    if (beside >= max) return false;
-    under.set(parent, beside + 1);
-    actors.set(sessionId, parent);
-    return true;
-  }
-  const parent = actors.get(sessionId);
-  if (parent === undefined) return false;
-  if (event.type === '@xstate.snapshot' && (event.snapshot as { status: string }).status !== 'active') {
-    actors.delete(sessionId);
-    under.set(parent, (under.get(parent) ?? 1) - 1);
-  }
-  return true;
 }
 
 function tellerOf(inspector: Inspector): (event: InspectionEvent) => void {

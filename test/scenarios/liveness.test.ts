@@ -72,6 +72,52 @@ describe('a node', () => {
     expect(peer.of('task_assign')).toHaveLength(1);
   });
 
+  it('that says busy gets no new work, whatever else it runs, until it says otherwise, and is asked why by that word', async () => {
+    await using cluster = await createTestCluster();
+    const peer = await MemoryPeer.join(cluster, 'node-1', { maxTasks: 3 });
+    const client = await cluster.client();
+    void client.submit('job', 1);
+    await cluster.settle();
+    beat(peer, { status: 'busy', tasks: 1 });
+    await cluster.settle();
+    const handle = client.submit('job', 2);
+    await cluster.settle();
+    expect(peer.of('task_assign')).toHaveLength(1);
+    const { nodes } = await cluster.until(client.why(handle.taskId));
+    expect(nodes).toEqual([{ nodeId: 'node-1', fits: false, reason: 'is busy: it says so itself' }]);
+    beat(peer, { tasks: 1 });
+    await cluster.settle();
+    expect(peer.of('task_assign')).toHaveLength(2);
+  });
+
+  it('that says busy with all its slots taken gets work as soon as the gateway knows one to be free', async () => {
+    await using cluster = await createTestCluster();
+    const peer = await MemoryPeer.join(cluster, 'node-1', { maxTasks: 1 });
+    const client = await cluster.client();
+    for (let n = 0; n < 2; n += 1) void client.submit('job', n);
+    await cluster.settle();
+    beat(peer, { status: 'busy', tasks: 1 });
+    await cluster.settle();
+    const { taskId } = peer.last('task_assign');
+    peer.say('task_result', { taskId, attempt: 1, status: 'success', duration: 1 });
+    await cluster.settle();
+    expect(peer.of('task_assign')).toHaveLength(2);
+  });
+
+  it('that is about to leave is shown as such, and one that was drained as drained, whatever it says', async () => {
+    await using cluster = await createTestCluster();
+    const peers = [await MemoryPeer.join(cluster, 'node-1'), await MemoryPeer.join(cluster, 'node-2')];
+    const client = await cluster.client();
+    await cluster.until(client.order({ what: 'node.drain', nodeId: 'node-2', stop: true }));
+    for (const peer of peers) beat(peer, { status: 'offline' });
+    await cluster.settle();
+    const nodes = await cluster.until(client.nodes());
+    expect(nodes.map(({ status, reason }) => [status, reason])).toEqual([
+      ['draining', 'it is about to leave'],
+      ['draining', 'drained by an operator'],
+    ]);
+  });
+
   it('can change its slots and handlers with a heartbeat, and the work follows (#12)', async () => {
     await using cluster = await createTestCluster();
     const peer = await MemoryPeer.join(cluster, 'node-1', { maxTasks: 0, taskTypes: ['other'] });

@@ -49,14 +49,13 @@ export function verdictOn(
   return { fits: true, reason: `has ${maxTasks - tasks} of ${maxTasks} slots free` };
 }
 
-const LAGS = 'is busy: its event loop lags';
-
 function own(node: Node, nodes: Nodes, nowMs: number): Counted {
   const clogged = node.session?.isFull === true ? 'does not drain what it is sent' : null;
+  const view = nodeView(node, nowMs);
   return {
     facts: node,
-    view: nodeView(node, nowMs),
-    hindrance: node.isLagging ? LAGS : clogged,
+    view,
+    hindrance: node.isLagging ? busy(view) : clogged,
     isOnTrial: nodes.freeSlots(node) > 0,
   };
 }
@@ -67,7 +66,11 @@ function remote(view: NodeView): Counted {
   return {
     facts: { nodeId, kind: type, capabilities: new Set(capabilities), taskTypes: types, labels, resources },
     view,
-    hindrance: view.status === 'busy' && view.tasks < view.maxTasks ? LAGS : null,
+    hindrance: view.status === 'busy' && view.tasks < view.maxTasks ? busy(view) : null,
     isOnTrial: view.breaker === 'half-open' && view.tasks === 0,
   };
+}
+
+function busy({ reason }: NodeView): string {
+  return reason === undefined ? 'is busy' : `is busy: ${reason}`;
 }

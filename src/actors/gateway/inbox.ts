@@ -10,6 +10,7 @@ import type { World } from '../world.ts';
 import { answerInOneFrame } from './answer-size.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { Granting } from './granting.ts';
+import { hesitationOf } from './hesitation.ts';
 import type { Intake } from './intake.ts';
 import type { Nodes } from './nodes.ts';
 import { carryOut, type OrderTargets } from './orders.ts';
@@ -287,15 +288,10 @@ export class Inbox {
     }
     const { capabilities, maxTasks } = this.#options.granting.of(session, { maxTasks: node.maxTasks, ...beat });
     nodes.update(node, { ...beat, maxTasks }, capabilities);
-    const lag = beat.load.lagMs ?? 0;
-    const isFull = node.slots.size >= node.maxTasks;
-    // “busy” while its slots are free by our count means busy with something else, or draining of its own accord.
-    const isLagging =
-      lag >= this.#world.limits.lagBusyMs ||
-      beat.status === 'offline' ||
-      (beat.status === 'busy' && !isFull && beat.load.tasks === 0);
+    const hesitation = hesitationOf(beat, { maxTasks, lagBusyMs: this.#world.limits.lagBusyMs });
+    const isLagging = hesitation !== null;
     // Any other reason, such as an operator’s, is not for a heartbeat to take away.
-    if (isLagging || node.isLagging) node.reason = isLagging ? `its event loop lags by ${Math.round(lag)} ms` : null;
+    if ((isLagging || node.isLagging) && node.status !== 'draining') node.reason = hesitation;
     if (beat.status === 'offline') nodes.tell(node, { type: 'node.drain' });
     else nodes.tell(node, { type: 'heartbeat.received', isLagging });
     session.delivery.sendSignOfLife();

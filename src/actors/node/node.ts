@@ -278,7 +278,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       'heartbeat',
       {
         nodeId: id,
-        status: announced,
+        // What the chart was told may be a turn old: a gateway takes one that is busy beside free slots at its word.
+        status: announced === 'busy' && attempts.running < maxTasks ? 'healthy' : announced,
         load: { ...nodeLoad.sample(), tasks: attempts.running },
         capabilities: claim.capabilities,
         maxTasks: slots(),

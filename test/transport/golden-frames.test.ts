@@ -1,5 +1,5 @@
 /**
- * Frames as they stand on the wire, byte by byte, one for each message of the protocol: whoever writes a peer in another
+ * Frames as they stand on the wire, byte by byte, for each message, question, order and answer: whoever writes a peer in another
  * language has them as test vectors, and whoever changes the wire sees it here. A new one is a file with an empty `hex`;
  * `npx vitest run test/transport/golden-frames.test.ts -u` fills it in. Frames of a released version of the protocol are
  * never edited, only added to (test/fixtures/frames/README.md): as long as a version is spoken, its frames are read.
@@ -8,8 +8,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { decode } from '@msgpack/msgpack';
 import { describe, expect, it } from 'vitest';
+import type { z } from 'zod';
 import { defaultLimits } from '../../src/protocol/limits.ts';
 import { MESSAGES, type MessageType, PROTOCOL_VERSIONS, parseMessage } from '../../src/protocol/message.ts';
+import { ANSWERS } from '../../src/protocol/query.ts';
 import { decodeFrame, encodeFrame } from '../../src/transport/codec.ts';
 
 interface GoldenFrame {
@@ -67,24 +69,87 @@ describe('the golden frames', () => {
     expect([...types].sort()).toEqual(Object.keys(MESSAGES).sort());
   });
 
-  it('show every field of every payload', () => {
-    const unseen = (Object.keys(MESSAGES) as MessageType[]).flatMap((type) => {
-      const { payload } = MESSAGES[type];
-      const seen = frames.flatMap(({ messages }) =>
-        messages
-          .filter((message) => message['type'] === type)
-          .flatMap((message) => Object.keys(message['payload'] ?? {})),
-      );
-      const fields = 'shape' in payload ? Object.keys(payload.shape) : [];
-      return fields.filter((field) => !seen.includes(field)).map((field) => `${type}.${field}`);
-    });
+  it('show every field of every payload, at any depth, every question and order, and every value of a list of values', () => {
+    const unseen = (Object.keys(MESSAGES) as MessageType[]).flatMap((type) =>
+      unseenOf(type, MESSAGES[type].payload, payloadsOf(type)),
+    );
     expect(unseen).toEqual(WITHOUT_MEANING);
+  });
+
+  it('show an answer to every question and order, which fits, and every field of it', () => {
+    const asked = new Map([...byNumber('query'), ...byNumber('order')]);
+    const answers = new Map<string, unknown[]>();
+    for (const { re, payload } of frames.flatMap(({ messages }) => messages).filter(({ type }) => type === 'answer')) {
+      const question = asked.get(Number(re));
+      if (question === undefined) continue;
+      const { what, isOrder } = question;
+      const kind = isOrder ? 'order' : what;
+      expect(
+        () => ANSWERS[kind as keyof typeof ANSWERS].parse(withBytes(payload)),
+        `the answer to ${re}`,
+      ).not.toThrow();
+      answers.set(kind, [...(answers.get(kind) ?? []), payload]);
+    }
+    const unseen = Object.entries(ANSWERS).flatMap(([kind, schema]) => unseenOf(kind, schema, answers.get(kind) ?? []));
+    expect(unseen).toEqual([]);
   });
 
   it('show a frame of several messages', () => {
     expect(frames.some(({ messages }) => messages.length > 1)).toBe(true);
   });
 });
+
+function payloadsOf(type: string): unknown[] {
+  return frames
+    .flatMap(({ messages }) => messages.filter((message) => message['type'] === type))
+    .map(({ payload }) => payload);
+}
+
+/** What was asked or ordered, by the number of the message. */
+function byNumber(type: 'query' | 'order'): [id: number, asked: { what: string; isOrder: boolean }][] {
+  const messages = frames.flatMap((frame) => frame.messages).filter((message) => message['type'] === type);
+  return messages.map(({ id, payload }) => {
+    const { what } = payload as { what: string };
+    return [Number(id), { what, isOrder: type === 'order' }];
+  });
+}
+
+type Schema = z.ZodType & {
+  readonly def: {
+    readonly innerType?: Schema;
+    readonly element?: Schema;
+    readonly options?: readonly Schema[];
+    readonly entries?: Readonly<Record<string, string>>;
+    readonly values?: readonly string[];
+  };
+  readonly shape?: Readonly<Record<string, Schema>>;
+};
+
+/** What a schema knows and none of the values has: `order.type.pause`, `task_submit.limit.perMinute`, `heartbeat.status busy`. */
+function unseenOf(path: string, schema: z.ZodType, values: readonly unknown[]): string[] {
+  const { def, shape } = schema as Schema;
+  if (values.length === 0) return [path];
+  if (def.innerType !== undefined) return unseenOf(path, def.innerType, values);
+  if (def.element !== undefined) return unseenOf(path, def.element, values.flat());
+  if (def.entries !== undefined) {
+    const unseen = Object.keys(def.entries).filter((value) => !values.includes(value));
+    return unseen.map((value) => `${path} ${value}`);
+  }
+  if (def.options !== undefined) {
+    return (def.options as readonly Schema[]).flatMap((option) => {
+      const what = option.shape?.['what']?.def.values?.[0] ?? '';
+      const fitting = values.filter((value) => (value as { what?: string }).what === what);
+      return unseenOf(`${path}.${what}`, option, fitting);
+    });
+  }
+  return Object.entries(shape ?? {}).flatMap(([field, inner]) => {
+    const seen = values.flatMap((value) => {
+      const has = Object.hasOwn(value as object, field);
+      return has ? [(value as Record<string, unknown>)[field]] : [];
+    });
+    return unseenOf(`${path}.${field}`, inner, seen);
+  });
+}
 
 function framesOf(version: string): (GoldenFrame & { readonly version: string })[] {
   const files = readdirSync(root + version);

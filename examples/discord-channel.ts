@@ -4,14 +4,24 @@
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Client, DiscordAPIError, Events, GatewayIntentBits, type Message, Partials, Routes } from 'discord.js';
+import {
+  Client,
+  DiscordAPIError,
+  Events,
+  GatewayCloseCodes,
+  GatewayIntentBits,
+  type Message,
+  Partials,
+  Routes,
+} from 'discord.js';
 import { PincerError } from 'pincer';
 import { createChannel, type Inlet, type Platform } from 'pincer/channels';
 import { z } from 'zod';
 
 const { DirectMessages, GuildMessages, Guilds, MessageContent } = GatewayIntentBits;
 const Address = z.object({ channel: z.string(), message: z.string().optional() });
-const CHARACTERS_MAX = 2_000;
+/** As much as Discord takes at once, and no half of a character at the end. */
+const PART = /.{1,2000}(?![\uDC00-\uDFFF])/gs;
 const TYPING_MS = 8_000;
 
 export function discord(options: { token: string; api?: string }): Platform {
@@ -26,8 +36,11 @@ export function discord(options: { token: string; api?: string }): Platform {
         ...(options.api === undefined ? {} : { rest: { api: options.api } }),
       });
       client.on(Events.Error, (error) => log.warn('discord.failed', { error: error.message }));
-      client.on(Events.Invalidated, () =>
-        inlet.failed(new PincerError('UNAUTHENTICATED', 'Discord ended the session')),
+      // For good: the token is another one now, or the bot must not read messages.
+      client.on(Events.ShardDisconnect, ({ code }) =>
+        inlet.failed(
+          new PincerError('UNAUTHENTICATED', `Discord ended the session (${GatewayCloseCodes[code] ?? code})`),
+        ),
       );
       client.on(Events.MessageCreate, (message) => {
         if (isTaking && !message.author.bot && message.content !== '') void take(inlet, message, () => isTaking);
@@ -98,9 +111,8 @@ async function take(inlet: Inlet, message: Message, isTaking: () => boolean): Pr
 }
 
 function partsOf(text: string): string[] {
-  const parts: string[] = [];
-  for (let start = 0; start < text.length; start += CHARACTERS_MAX)
-    parts.push(text.slice(start, start + CHARACTERS_MAX));
+  // Of nothing but white space Discord takes no message, and with it would refuse the whole reply.
+  const parts = (text.match(PART) ?? []).filter((part) => part.trim() !== '');
   return parts.length === 0 ? ['(no text)'] : parts;
 }
 

@@ -64,6 +64,26 @@ describe('the discord example', () => {
     expect(server.posted).toEqual([]);
   });
 
+  it('replies in parts that Discord takes, however the text is made', async () => {
+    await using server = await startDiscord();
+    await using channel = await aChannel('discord-odd', server.api);
+    server.say('6', `${'x'.repeat(1_999)}😀${' '.repeat(1_998)}y`);
+    server.say('7', ' ');
+    await expect.poll(() => channel.counters.delivered, patience).toBe(2);
+    const contents = server.posted.map(({ content }) => content).sort();
+    expect(contents).toEqual(['(no text)', 'x'.repeat(1_999), `😀${' '.repeat(1_998)}`, 'y'].sort());
+  });
+
+  it('ends when Discord ends its session for good', async () => {
+    await using server = await startDiscord();
+    await using channel = await aChannel('discord-ended', server.api);
+    server.endSession(4_004);
+    expect(await channel.stopped).toMatchObject({
+      code: 'UNAUTHENTICATED',
+      message: expect.stringContaining('AuthenticationFailed'),
+    });
+  });
+
   it('is refused with a token that Discord does not know', async () => {
     await using server = await startDiscord();
     await expect(aChannel('discord-wrong', server.api, 'MTIz.wrong.token')).rejects.toMatchObject({

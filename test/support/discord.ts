@@ -27,6 +27,8 @@ export interface TestDiscord extends AsyncDisposable {
   readonly posted: readonly PostedMessage[];
   /** Requests, as `METHOD path`. */
   readonly asked: readonly string[];
+  /** Ends the session of the bot with a close code. */
+  endSession(code: number): void;
   /** The next message is answered with an error; after that was done `isTaken`, where the answer gets lost. */
   failNext(status: number, options?: { isTaken?: boolean }): void;
 }
@@ -102,6 +104,9 @@ export async function startDiscord(): Promise<TestDiscord> {
     posted,
     asked,
     failNext: (status, { isTaken = false } = {}) => void failures.push({ status, isTaken }),
+    endSession(code) {
+      for (const socket of sockets) socket.close(code);
+    },
     say(id, text) {
       for (const socket of sockets) {
         dispatch(socket, 'MESSAGE_CREATE', {

@@ -86,10 +86,11 @@ type Announce = (gateway: Gateway, options: Pick<DiscoverOptions, 'log' | 'limit
  * What announces a gateway once it listens, in each way that is asked for.
  * @throws PincerError `OPTION_INVALID` where nobody could dial what would be announced
  */
-export function announcementsOf(options: AdvertiseOptions, listen: string): Promise<Announce[]> {
+export async function announcementsOf(options: AdvertiseOptions, listen: string): Promise<Announce[]> {
   const { advertise = [], advertiseUrl: url, mdnsInterface } = options;
   const host = listen.slice(0, listen.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
   const isEverywhere = ['', '0.0.0.0', '::'].includes(host);
+  if (url !== undefined) checkAdvertised(url, advertise);
   const ways = advertise.map(async (kind): Promise<Announce> => {
     if (kind === 'mdns' && isEverywhere && mdnsInterface === undefined) {
       throw new PincerError('OPTION_INVALID', `--listen ${listen} is every address: name one in --mdns-interface`);
@@ -111,6 +112,17 @@ export function announcementsOf(options: AdvertiseOptions, listen: string): Prom
     };
   });
   return Promise.all(ways);
+}
+
+/** The URL is not shown: what it must not have may be in it. */
+function checkAdvertised(url: string, advertise: readonly Kind[]): void {
+  if (!advertise.includes('registry')) {
+    throw new PincerError('OPTION_INVALID', '--advertise-url is for --advertise registry');
+  }
+  const { protocol = '', username = '', password = '' } = URL.canParse(url) ? new URL(url) : {};
+  if (/^wss?:$/.test(protocol) && username === '' && password === '') return;
+  const message = '--advertise-url must be ws://HOST:PORT or wss://…, without a user name and password';
+  throw new PincerError('OPTION_INVALID', message);
 }
 
 /**

@@ -417,4 +417,11 @@ describe('the secrets of a webhook channel', () => {
   ])('cannot be %s', (_, secrets) => {
     expect(() => webhook({ secrets })).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }));
   });
+
+  it.each(['nowhere', '127.0.0.1', '127.0.0.1:70000'])(
+    'cannot be made to listen at %j, which is no address',
+    (listen) => {
+      expect(() => webhook({ secrets: SECRET, listen })).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }));
+    },
+  );
 });

@@ -5,7 +5,7 @@
 import { PincerError } from '../../protocol/failure.ts';
 import { checkOptions } from '../../protocol/options.ts';
 import { createSafeFetch } from '../../transport/discovery/safe-fetch.ts';
-import { serveHttp } from '../../transport/http-server.ts';
+import { hostAndPortOf, serveHttp } from '../../transport/http-server.ts';
 import type { OpenPlatform, Platform } from '../platform.ts';
 import { createCallbacks } from './callbacks.ts';
 import { parseSecrets } from './signature.ts';
@@ -28,12 +28,15 @@ export interface WebhookOptions {
 
 /**
  * A platform that is reached, and replies, by signed webhooks.
- * @throws PincerError `OPTION_INVALID` for secrets that are none.
+ * @throws PincerError `OPTION_INVALID` for secrets and an address that are none.
  * @see https://www.standardwebhooks.com
  */
 export function webhook(options: WebhookOptions): Platform {
   checkOptions(options, 'webhook', 'secrets');
   const secrets = parseSecrets(options.secrets);
+  const { listen = '127.0.0.1:0' } = options;
+  // Not only when it is opened: one that stands by would take over, and end.
+  hostAndPortOf(listen);
   const allowed = {
     isLoopbackAllowed: options.allowLoopbackCallbacks ?? false,
     isPrivateAllowed: options.allowPrivateCallbacks ?? false,
@@ -53,7 +56,7 @@ export function webhook(options: WebhookOptions): Platform {
       try {
         const server = await serveHttp({
           fetch: app.fetch,
-          listen: options.listen ?? '127.0.0.1:0',
+          listen,
           clock,
           limits,
           connectionsMax: limits.webhookConnectionsMax,

@@ -10,7 +10,15 @@ import { checkOptions } from '../../protocol/options.ts';
 import { checkToken } from '../upgrade.ts';
 import { Lease, NodePage, Refusal } from './registry-messages.ts';
 import { createSafeFetch, judgedUrl, type SafeAnswer, type SafeFetch, type SafeRequest } from './safe-fetch.ts';
-import type { Candidate, CandidateKind, DiscoverySource, SourceEvents, SourceRun, SourceWorld } from './source.ts';
+import {
+  type Candidate,
+  type CandidateKind,
+  type DiscoverySource,
+  Region,
+  type SourceEvents,
+  type SourceRun,
+  type SourceWorld,
+} from './source.ts';
 
 /** What `registryNodes` takes beside the URL. */
 export interface RegistryOptions {
@@ -31,11 +39,18 @@ const BEATS_PER_LEASE = 3;
 
 /**
  * A registry as a source. The URL is https, or http to a loopback address.
- * @throws PincerError `ADDRESS_REFUSED` for any other URL, `OPTION_INVALID` for a key that no header can carry
+ * @throws PincerError `ADDRESS_REFUSED` for any other URL, `OPTION_INVALID` for a key that no header can carry and a region that is none
  */
 export function registryNodes(url: string, options: RegistryOptions): DiscoverySource {
   checkOptions(options, 'registryNodes', 'apiKey, the key of the registry');
   checkToken(options.apiKey, 'key');
+  const { region } = options;
+  if (region !== undefined && !Region.safeParse(region).success) {
+    throw new PincerError(
+      'OPTION_INVALID',
+      `region '${plainText(String(region), 64)}' must be 1–64 of A-Z a-z 0-9 . _ : -`,
+    );
+  }
   const isPrivateAllowed = options.isPrivateAllowed === true;
   const base = judgedUrl(url, { isLoopbackAllowed: true, isPrivateAllowed });
   if (!base.pathname.endsWith('/')) base.pathname += '/';

@@ -166,6 +166,12 @@ describe('a client of the registry', () => {
       );
     },
   );
+
+  it('refuses a region that is none, which a registry would answer 400 for ever', () => {
+    expect(() => registryNodes('http://127.0.0.1:1', { apiKey: API_KEY, region: 'the attic' })).toThrow(
+      expect.objectContaining({ code: 'OPTION_INVALID', message: expect.stringContaining("'the attic'") }),
+    );
+  });
 });
 
 async function aRegistry(options: Parameters<typeof startRegistry>[0]) {

@@ -1,3 +1,4 @@
+import type { Update } from 'grammy/types';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createGateway } from '../../src/actors/gateway/gateway.ts';
 import type { Gateway } from '../../src/actors/gateway/gateway-options.ts';
@@ -5,7 +6,7 @@ import { createNode, type Node } from '../../src/actors/node/node.ts';
 import { createChannel } from '../../src/channels/channel.ts';
 import type { Channel } from '../../src/channels/channel-options.ts';
 import { type TelegramOptions, telegram } from '../../src/channels/telegram/telegram.ts';
-import { partsOf, tailOf } from '../../src/channels/telegram/telegram-message.ts';
+import { inboundOf, partsOf, tailOf } from '../../src/channels/telegram/telegram-message.ts';
 import type { Limits } from '../../src/protocol/limits.ts';
 import { readJson } from '../house/tree.ts';
 import { BOT_TOKEN, startTelegram, type TestTelegram } from '../support/telegram.ts';
@@ -237,6 +238,29 @@ describe('a telegram channel', () => {
     const { peerDependencies, devDependencies } = readJson('package.json') as Record<string, Record<string, string>>;
     expect(peerDependencies?.['grammy']).toBe('1.46.0');
     expect(devDependencies?.['grammy']).toBe(peerDependencies?.['grammy']);
+  });
+});
+
+describe('a message from Telegram', () => {
+  const inbound = (more: object) =>
+    inboundOf({
+      update_id: 1,
+      message: { message_id: 9, date: 0, chat: { id: -7, type: 'supergroup', title: 't' }, text: 'hi', ...more },
+    } as Update);
+
+  it('of a topic is answered there, and topics are conversations of their own', () => {
+    expect(inbound({ message_thread_id: 5, is_topic_message: true })?.message).toMatchObject({
+      conversation: '-7:5',
+      replyTo: { chat: -7, message: 9, thread: 5 },
+    });
+  });
+
+  it('that answers another in a group without topics is answered in the group: there is no such thread to Telegram', () => {
+    expect(inbound({ message_thread_id: 5 })?.message).toMatchObject({
+      conversation: '-7',
+      replyTo: { chat: -7, message: 9 },
+    });
+    expect(inbound({ message_thread_id: 5 })?.message.replyTo).not.toHaveProperty('thread');
   });
 });
 

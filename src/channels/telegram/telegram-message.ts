@@ -25,7 +25,9 @@ export function inboundOf({
 }: Update): { chat: number; user: number | undefined; message: InboundMessage } | null {
   const text = message?.text ?? message?.caption;
   if (message === undefined || text === undefined || text === '') return null;
-  const { chat, from, message_id: id, message_thread_id: thread } = message;
+  const { chat, from, message_id: id } = message;
+  // In a group without topics every answer to a message has a thread, too, and nothing can be sent to that.
+  const thread = message.is_topic_message === true ? message.message_thread_id : undefined;
   const replyTo: TelegramAddress = { chat: chat.id, message: id, ...(thread === undefined ? {} : { thread }) };
   return {
     chat: chat.id,

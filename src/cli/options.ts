@@ -98,7 +98,7 @@ export async function withGateway(
   }
 }
 
-/** Log lines on stderr: only warnings and errors, unless `--verbose`. */
+/** Log lines on stderr: only errors, unless `--verbose`. */
 export function logOf(options: SharedOptions): Log {
   const write =
     (level: string) =>

@@ -174,6 +174,21 @@ describe('a telegram channel', () => {
     expect(logged).toContain('telegram.recovered');
   });
 
+  it('says as an error, which everybody is shown, that its bot has a webhook and hears nothing', async () => {
+    const errors: unknown[] = [];
+    const message =
+      "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete it first";
+    server.failNext('getUpdates', 409, message);
+    await using _channel = await createChannel({
+      join: gateway.dial,
+      name: 'telegram-webhook',
+      platform: telegram({ token: BOT_TOKEN, apiRoot: server.apiRoot, allowAnyone: true }),
+      limits: QUICK,
+      log: { debug() {}, info() {}, warn() {}, error: (event, fields) => void errors.push({ event, ...fields }) },
+    });
+    await expect.poll(() => errors).toEqual([{ event: 'telegram.conflict', code: 409, message }]);
+  });
+
   it('waits as long as Telegram says when it sends too much', async () => {
     await using channel = await aChannel();
     server.failNext('sendMessage', 429, 'Too Many Requests: retry after 1', { retryAfter: 1 });

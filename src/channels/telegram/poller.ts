@@ -89,7 +89,10 @@ export class Poller {
       this.#failures += 1;
       const isConflict = code === 409;
       if (this.#failures === 1) {
-        log.warn(isConflict ? 'telegram.conflict' : 'telegram.failed', { code, message: describe(error) });
+        const message = describe(error);
+        // Another poller may end. A bot with a webhook hears nothing until a person has taken that away.
+        const level = isConflict && /webhook/i.test(message) ? 'error' : 'warn';
+        log[level](isConflict ? 'telegram.conflict' : 'telegram.failed', { code, message });
       }
       const baseMs = limits.telegramRetryMinMs * (isConflict ? CONFLICT_FACTOR : 1);
       const backoff = backoffMs(this.#failures, { baseMs, maxMs: limits.telegramRetryMaxMs }, random());

@@ -40,6 +40,8 @@ export class Turns {
   readonly #followed = new Map<string, Turn>();
   /** Of what was published: its receivers do not know that they have had it. */
   readonly #published: Recent;
+  /** By key: what is sent again while that is under way, or after its sender gave up waiting, is not published again. */
+  readonly #publishing = new Map<string, Promise<number>>();
   #idleWaiters: (() => void)[] = [];
 
   constructor(world: World, options: TurnsOptions) {
@@ -209,13 +211,24 @@ export class Turns {
       counters.repeated += 1;
       return null;
     }
-    const body = { channel: name, ...message };
-    const count = await this.#within(messages.publish(topic, body, { reliable: true }));
-    if (count === 0) {
+    let publishing = this.#publishing.get(key);
+    if (publishing === undefined) {
+      const body = { channel: name, ...message };
+      publishing = messages
+        .publish(topic, body, { reliable: true })
+        .then((receivers) => {
+          if (receivers > 0) {
+            this.#published.add(key);
+            counters.received += 1;
+          }
+          return receivers;
+        })
+        .finally(() => this.#publishing.delete(key));
+      this.#publishing.set(key, publishing);
+    } else counters.repeated += 1;
+    if ((await this.#within(publishing)) === 0) {
       throw new PincerError('NO_RECEIVER', `nobody has subscribed to '${topic}'`, { retryable: true });
     }
-    this.#published.add(key);
-    counters.received += 1;
     return null;
   }
 

@@ -182,6 +182,27 @@ describe('a message that comes in', () => {
     expect(heard).toMatchObject([{ channel: 'memory', id: 'm1', text: 'news' }]);
   });
 
+  it('is published once though it is sent again before the gateway has answered, and after it was not waited for', async () => {
+    await using scene = await aScene();
+    const channel = await scene.channel('one', { route: { topic: 'inbox' }, leaseMs: 60_000 });
+    const reader = await scene.cluster.node('reader');
+    const heard: unknown[] = [];
+    await scene.cluster.until(reader.messages.subscribe('inbox', ({ body }) => void heard.push(body)));
+    scene.cluster.network.partition('one');
+    const first = scene.platform.say({ id: 'm1' }).catch((error: unknown) => error);
+    const again = scene.platform.say({ id: 'm1' }).catch((error: unknown) => error);
+    for (const one of [first, again]) {
+      expect(await scene.cluster.until(one)).toMatchObject({ code: 'GATEWAY_UNREACHABLE' });
+    }
+    const later = scene.platform.say({ id: 'm1' });
+    scene.cluster.network.heal();
+    scene.cluster.network.cut('one');
+    expect(await scene.cluster.until(later)).toBeNull();
+    await scene.cluster.advance(10_000);
+    expect(heard).toHaveLength(1);
+    expect(channel.counters).toMatchObject({ received: 1, repeated: 2 });
+  });
+
   it('may be made a task of another type, with another input', async () => {
     await using scene = await aScene();
     const node = await scene.cluster.node('n1', { capabilities: ['chat'] });

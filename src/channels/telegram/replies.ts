@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { PincerError } from '../../protocol/failure.ts';
-import { underEither } from '../either-signal.ts';
+import { underEither } from '../../transport/either-signal.ts';
 import type { OutboundMessage, PlatformWorld, ProgressNote } from '../platform.ts';
 import { type BotApi, describe, errorCodeOf, explain, retryAfterMsOf } from './bot-api.ts';
 import { partsOf, TelegramAddress, tailOf } from './telegram-message.ts';

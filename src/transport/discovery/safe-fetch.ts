@@ -9,6 +9,7 @@ import { Agent, request } from 'undici';
 import { PincerError } from '../../protocol/failure.ts';
 import { plainText, plainUrl } from '../../protocol/identifier.ts';
 import type { Clock } from '../../protocol/ports.ts';
+import { underEither } from '../either-signal.ts';
 import { type Reach, reachOf } from './address.ts';
 
 /** What of the world a safe fetch may reach, and for how long and how much. */
@@ -56,34 +57,40 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
     keepAliveTimeout: 10_000,
   });
 
+  async function ask(href: string, wanted: SafeRequest, signal: AbortSignal): Promise<SafeAnswer> {
+    const { method, headers, body } = wanted;
+    const answer = await request(href, {
+      method,
+      headers: { accept: 'application/json', ...headers },
+      body: body ?? null,
+      dispatcher: agent,
+      signal,
+    });
+    // A body that is destroyed before its end emits an error of its own; what went wrong is told below.
+    answer.body.on('error', () => {});
+    if (answer.statusCode >= 300 && answer.statusCode < 400) {
+      answer.body.destroy();
+      throw new PincerError('ADDRESS_REFUSED', `${originOf(href)} leads elsewhere (${answer.statusCode})`);
+    }
+    const text = await read(answer.body, bytesMax, originOf(href));
+    const { 'retry-after': retryAfter } = answer.headers;
+    const isInSeconds = typeof retryAfter === 'string' && /^\d{1,9}$/.test(retryAfter);
+    return {
+      status: answer.statusCode,
+      text,
+      ...(isInSeconds ? { retryAfterMs: Number(retryAfter) * 1_000 } : {}),
+    };
+  }
+
   return {
-    async fetch(url, { method, headers, body, signal }) {
+    async fetch(url, wanted) {
       const { href } = judgedUrl(url, options);
       const abort = new AbortController();
       const late = new PincerError('TIMED_OUT', `no answer from ${originOf(href)} within ${timeoutMs} ms`);
       const cancel = clock.schedule(timeoutMs, () => abort.abort(late));
+      const signals = wanted.signal === undefined ? [abort.signal] : [abort.signal, wanted.signal];
       try {
-        const answer = await request(href, {
-          method,
-          headers: { accept: 'application/json', ...headers },
-          body: body ?? null,
-          dispatcher: agent,
-          signal: signal === undefined ? abort.signal : AbortSignal.any([abort.signal, signal]),
-        });
-        // A body that is destroyed before its end emits an error of its own; what went wrong is told below.
-        answer.body.on('error', () => {});
-        if (answer.statusCode >= 300 && answer.statusCode < 400) {
-          answer.body.destroy();
-          throw new PincerError('ADDRESS_REFUSED', `${originOf(href)} leads elsewhere (${answer.statusCode})`);
-        }
-        const text = await read(answer.body, bytesMax, originOf(href));
-        const { 'retry-after': retryAfter } = answer.headers;
-        const isInSeconds = typeof retryAfter === 'string' && /^\d{1,9}$/.test(retryAfter);
-        return {
-          status: answer.statusCode,
-          text,
-          ...(isInSeconds ? { retryAfterMs: Number(retryAfter) * 1_000 } : {}),
-        };
+        return await underEither(signals, (signal) => ask(href, wanted, signal));
       } catch (error) {
         if (abort.signal.aborted) throw late;
         throw refusalIn(error) ?? failure(href, error);

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -41,6 +42,7 @@ async function aServer(listener: RequestListener): Promise<{ port: number; hits:
   return { port: (server.address() as AddressInfo).port, hits: () => hits };
 }
 
+const EVERYWHERE = { isLoopbackAllowed: true, isPrivateAllowed: true };
 const strict = { isLoopbackAllowed: false };
 
 describe('a safe fetch', () => {
@@ -176,6 +178,18 @@ describe('a safe fetch', () => {
       message: expect.stringMatching(/127\.0\.0\.1:1 does not answer: .*ECONNREFUSED/),
     });
   });
+});
+
+it('leaves nothing behind on a signal that outlives the request, as that of a source does', async () => {
+  const { port } = await aServer((_, response) => response.end('{}'));
+  const { signal } = new AbortController();
+  const web = createSafeFetch({ clock: systemClock(), timeoutMs: 5_000, bytesMax: 1_000, ...EVERYWHERE });
+  endings.push(() => web.close());
+  for (let n = 0; n < 3; n += 1) await web.fetch(`http://127.0.0.1:${port}/`, { method: 'GET', signal });
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+  // What AbortSignal.any has made of a signal is kept by it, in a set, for as long as it lives.
+  const kept = Object.getOwnPropertySymbols(signal).map((symbol) => (signal as never)[symbol] as { size?: number });
+  expect(kept.filter((one) => (one?.size ?? 0) > 0)).toEqual([]);
 });
 
 describe('an address', () => {

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, it } from 'vitest';
-import { underEither } from '../../src/channels/either-signal.ts';
+import { underEither } from '../../src/transport/either-signal.ts';
 import { runAlone } from '../support/lone-process.ts';
 
 it('ends work with the reason of whichever signal aborts first, and lets go of both', async () => {
@@ -26,7 +26,7 @@ it('is under way with an aborted signal where one has aborted before', async () 
 it('leaves nothing behind on a signal that lives long', async () => {
   const { code, stdout, stderr } = await runAlone(
     `
-    import { underEither } from './src/channels/either-signal.ts';
+    import { underEither } from './src/transport/either-signal.ts';
     const { signal } = new AbortController();
     const sizes = [];
     for (let n = 1; n <= 60_000; n += 1) {

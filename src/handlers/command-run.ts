@@ -3,6 +3,7 @@
  * is taken, and over only when nothing of its process tree is left.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { PincerError } from '../protocol/failure.ts';
 import type { Clock } from '../protocol/ports.ts';
@@ -149,7 +150,8 @@ function startFailure(command: Command, error: unknown): PincerError {
   if (code === 'E2BIG') {
     return new PincerError('PAYLOAD_INVALID', 'input.args: together longer than the system allows (E2BIG)');
   }
-  return new PincerError('HANDLER_FAILED', `${command.name} could not be started: ${code}`);
+  const why = code === 'ENOENT' && !existsSync(command.directory) ? 'the directory it runs in is gone' : code;
+  return new PincerError('HANDLER_FAILED', `${command.name} could not be started: ${why}`);
 }
 
 function feed(child: ChildProcess, stdin: string | Uint8Array | undefined): void {

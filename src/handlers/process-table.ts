@@ -19,6 +19,17 @@ export interface ProcessEntry {
 /** The variable by which a run’s processes know it, and we them: it stays when a process leaves its group and parent. */
 export const RUN_VARIABLE = 'PINCER_RUN';
 
+/** What a run is called that this process starts: where that belongs to a run itself, as an isolate does, it is a part of it. */
+export function runNamed(name: string): string {
+  const own = process.env[RUN_VARIABLE] ?? '';
+  return own === '' ? name : `${own}/${name}`;
+}
+
+/** Whether a run is another one, or was started within it. */
+export function isWithin(run: string | null | undefined, other: string): boolean {
+  return run === other || (run?.startsWith(`${other}/`) ?? false);
+}
+
 // Against a machine that starts processes faster than they can be listed.
 const READINGS_MAX = 20;
 

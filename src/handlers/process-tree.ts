@@ -6,7 +6,7 @@
  */
 import { execFile } from 'node:child_process';
 import type { Clock } from '../protocol/ports.ts';
-import { nextProcessTable, type ProcessEntry, ProcessTable, startOf } from './process-table.ts';
+import { isWithin, nextProcessTable, type ProcessEntry, ProcessTable, startOf } from './process-table.ts';
 
 const FIRST_LOOK_MS = 5;
 const LONGEST_LOOK_MS = 250;
@@ -152,7 +152,7 @@ export class ProcessTree {
       this.#blank.set(entry.pid, entry.startedAt);
       this.#hasSeenAll = false;
     }
-    return run === this.#run;
+    return isWithin(run, this.#run);
   }
 
   // One SIGTERM each, because a program may take a second one as an order to hurry; and none for what a program starts

@@ -16,7 +16,7 @@ import { checkOptions, checkPort } from '../protocol/options.ts';
 import type { Clock } from '../protocol/ports.ts';
 import { type AllowedCommands, CommandList } from './command-list.ts';
 import { runCommand } from './command-run.ts';
-import { RUN_VARIABLE } from './process-table.ts';
+import { RUN_VARIABLE, runNamed } from './process-table.ts';
 import type { toolExecution } from './tool-execution.ts';
 
 /** What a node permits to the tools it runs. */
@@ -99,7 +99,7 @@ export function toolHandler(options: ToolHandlerOptions): Handler<typeof toolExe
     const directory = input.cwd === undefined ? root : await directoryInside(root, input.cwd);
     runs += 1;
     // Unique on this machine: the process and its count, beside what people look for.
-    const run = `${taskId}:${attempt}:${process.pid}.${runs}`;
+    const run = runNamed(`${taskId}:${attempt}:${process.pid}.${runs}`);
     return await runCommand(
       {
         name: input.command,

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { Readable } from 'node:stream';
-import { RUN_VARIABLE } from '../handlers/process-table.ts';
+import { RUN_VARIABLE, runNamed } from '../handlers/process-table.ts';
 import { ProcessTree } from '../handlers/process-tree.ts';
 import { type Failure, PincerError } from '../protocol/failure.ts';
 import { ENTRY, flagsOf } from './built.ts';
@@ -24,7 +24,7 @@ export function startProcess(options: IsolateOptions): Isolate {
   const { memoryBytesMax, killGraceMs, clock, onMessage } = options;
   const memoryMb = mebibytesOf(memoryBytesMax);
   isolates += 1;
-  const run = `isolate:${process.pid}.${isolates}`;
+  const run = runNamed(`isolate:${process.pid}.${isolates}`);
   let child: ChildProcess;
   try {
     child = fork(ENTRY, [String(memoryBytesMax + NODE_BYTES)], {
@@ -76,6 +76,7 @@ export function startProcess(options: IsolateOptions): Isolate {
       });
       await Promise.race([closed, tired]);
       cancel();
+      for (const pipe of child.stdio) pipe?.destroy();
       resolve(failureOf(code, signal));
     });
   });

@@ -1,7 +1,7 @@
 /** What goes wrong in an isolated handler, in real threads and processes: it costs its attempt, with its reason, and no more. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { PincerError } from '../../src/node.ts';
 import { isRunning, pidsIn, scratchDirectory } from '../handlers/tool-runner.ts';
 import { fixture, isolated } from '../support/isolates.ts';
@@ -158,6 +158,26 @@ describe('a handler isolated in a process', () => {
     await ended;
     expect(pidsIn(file).filter(isRunning)).toEqual([]);
   });
+
+  it.runIf(process.platform === 'linux')(
+    'leaves no pipe behind, though somebody who has escaped it holds them',
+    async () => {
+      const file = path.join(scratchDirectory(), 'pids');
+      onTestFinished(() => {
+        for (const pid of pidsIn(file)) process.kill(pid, 'SIGKILL');
+      });
+      const files = (): number => readdirSync('/proc/self/fd').length;
+      await using handlers = isolated({ isolate: 'process', killGraceMs: 100 });
+      await handlers.run({ how: 'exit' });
+      await expect
+        .poll(async () => {
+          const before = files();
+          const { failure } = await handlers.run({ how: 'stray', file });
+          return [failure?.code, files() - before];
+        })
+        .toEqual(['HANDLER_EXITED', 0]);
+    },
+  );
 });
 
 describe('an isolate that is reused', () => {

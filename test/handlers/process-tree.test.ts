@@ -2,8 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { getEventListeners, once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { ProcessTable } from '../../src/handlers/process-table.ts';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { systemClock } from '../../src/actors/system-clock.ts';
+import { isWithin, ProcessTable, runNamed } from '../../src/handlers/process-table.ts';
+import { ProcessTree } from '../../src/handlers/process-tree.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
 import { runAlone } from '../support/lone-process.ts';
 import { isRunning, pidsIn, scratchDirectory, tool } from './tool-runner.ts';
@@ -37,6 +39,17 @@ function shell(options: { killGraceMs?: number; timeoutMs?: number } = {}) {
   };
 }
 
+it('is a part of the run that its process belongs to', () => {
+  vi.stubEnv('PINCER_RUN', '');
+  expect(runNamed('a')).toBe('a');
+  vi.stubEnv('PINCER_RUN', 'isolate:1.1');
+  expect(runNamed('a')).toBe('isolate:1.1/a');
+  vi.unstubAllEnvs();
+  expect(['x', 'x/y', 'x/y/z', 'xy', 'y/x', null, undefined].filter((run) => isWithin(run, 'x'))).toEqual([
+    ...['x', 'x/y', 'x/y/z'],
+  ]);
+});
+
 /** The parent of a process, zombies included. */
 function parentOf(pid: string): number | null {
   try {
@@ -50,6 +63,27 @@ function parentOf(pid: string): number | null {
 const cancelled = new PincerError('TASK_CANCELLED', 'the task was cancelled');
 
 describe('a command that is told to stop', () => {
+  it.runIf(isLinux)(
+    'ends with what was started within it as a run of its own, also when the process between has gone',
+    async () => {
+      const directory = scratchDirectory();
+      const pids = join(directory, 'pids');
+      const script = "PINCER_RUN=outer/inner setsid sh -c 'echo $$ >> pids; exec sleep 600' & exit 0";
+      const child = spawn('sh', ['-c', script], {
+        cwd: directory,
+        env: { ...process.env, PINCER_RUN: 'outer' },
+        detached: true,
+        stdio: 'ignore',
+      });
+      const tree = new ProcessTree(child.pid ?? 0, 'outer', 1_000, systemClock());
+      await once(child, 'exit');
+      tree.leaderExited();
+      await expect.poll(() => pidsIn(pids).length, { timeout: 10_000 }).toBe(1);
+      await tree.end(0);
+      expect(pidsIn(pids).filter(isRunning)).toEqual([]);
+    },
+  );
+
   it('ends with all its children and grandchildren, and only then does the attempt', async () => {
     const { start, noted, running, abort } = shell();
     const attempt = start(`

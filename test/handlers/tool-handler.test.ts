@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { PincerError } from '../../src/protocol/failure.ts';
@@ -95,6 +95,16 @@ describe('a tool', () => {
     await expect(run({ command: 'true', args: ['x'.repeat(200_000)] })).rejects.toMatchObject({
       code: 'PAYLOAD_INVALID',
       message: expect.stringContaining('input.args'),
+    });
+  });
+
+  it('fails, retryably, when the directory it runs in has gone since, and says so', async () => {
+    const directory = scratchDirectory();
+    const run = tool({ allow: ['wc'], directory });
+    rmSync(directory, { recursive: true });
+    await expect(run({ command: 'wc' })).rejects.toMatchObject({
+      code: 'HANDLER_FAILED',
+      message: 'wc could not be started: the directory it runs in is gone',
     });
   });
 

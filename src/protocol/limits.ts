@@ -365,6 +365,12 @@ export const LIMITS = {
     'Progress reports that wait for a reader of `handle.progress`, also before there is one.',
     'The oldest is dropped.',
   ),
+  progressWaitingBytesMax: limit(
+    8_388_608,
+    'bytes',
+    'As progressWaitingMax, for their bytes.',
+    'As progressWaitingMax.',
+  ),
 
   // Nodes
   maxTasks: limit(5, 'count', 'Slots of a node that does not say.', '–'),

@@ -3,6 +3,7 @@ import { PincerError } from '../../protocol/failure.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Outcome, TaskStatus } from '../../protocol/task.ts';
 import { decodePayload } from '../../transport/payload.ts';
+import { type WaitingLimits, WaitingReports } from './waiting-reports.ts';
 
 /** How a task ended, with its result decoded. */
 export interface SettledTask<Result = unknown> {
@@ -34,8 +35,8 @@ export interface TaskHandle<Result = unknown, Progress = unknown> extends Promis
   readonly taskId: string;
   /**
    * Progress reports; ends with the task. The first reader gets all that came before it began, any other what comes from
-   * then on. At most `progressWaitingMax` wait for a slow reader, or for the first one to begin, then the oldest go. A report
-   * that is not msgpack is left out.
+   * then on. At most `progressWaitingMax` wait for a slow reader, or for the first one to begin, and at most
+   * `progressWaitingBytesMax` of their bytes, then the oldest go. A report that is not msgpack is left out.
    */
   readonly progress: AsyncIterable<Progress>;
   /**
@@ -73,7 +74,7 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
   #whenAccepted: ((acceptance: Acceptance) => void)[] | null = null;
   #readers: Set<ProgressReader<Progress>> | null = null;
   /** Reports that came before anybody read, as they came: a short task may be over when its acceptance has been waited for. */
-  #unread: Uint8Array[] | null = null;
+  #unread: WaitingReports<Uint8Array> | null = null;
 
   constructor(taskId: string, options: SubmissionOptions) {
     this.taskId = taskId;
@@ -92,9 +93,7 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
     return {
       [Symbol.asyncIterator]: () => {
         if (!this.#options.isWatched && !this.isOver) throw unwatched(this.taskId);
-        const reader = new ProgressReader<Progress>(this.#options.limits.progressWaitingMax, () =>
-          this.#readers?.delete(reader),
-        );
+        const reader = new ProgressReader<Progress>(this.#options.limits, () => this.#readers?.delete(reader));
         const isFirst = this.#readers === null;
         this.#readers ??= new Set();
         if (isFirst) this.#catchUp(reader);
@@ -216,14 +215,13 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
   }
 
   #keepUnread(payload: Uint8Array): void {
-    this.#unread ??= [];
-    if (this.#unread.length >= this.#options.limits.progressWaitingMax) this.#unread.shift();
+    this.#unread ??= new WaitingReports(this.#options.limits);
     // A copy: what came is a part of its frame, and would keep all of it.
-    this.#unread.push(new Uint8Array(payload));
+    this.#unread.push(new Uint8Array(payload), payload.byteLength);
   }
 
   #catchUp(reader: ProgressReader<Progress>): void {
-    for (const payload of this.#unread ?? NOBODY) this.#tell([reader], payload);
+    for (let next = this.#unread?.shift(); next !== undefined; next = this.#unread?.shift()) this.#tell([reader], next);
     this.#unread = null;
   }
 
@@ -234,7 +232,7 @@ export class Submission<Result = unknown, Progress = unknown> implements TaskHan
     } catch {
       return;
     }
-    for (const reader of readers) reader.push(report);
+    for (const reader of readers) reader.push(report, payload.byteLength);
   }
 }
 
@@ -248,26 +246,24 @@ function unwatched(taskId: string): PincerError {
 }
 
 class ProgressReader<Progress> implements AsyncIterator<Progress> {
-  readonly #waitingMax: number;
   readonly #onReturn: () => void;
-  readonly #waiting: Progress[] = [];
+  readonly #waiting: WaitingReports<Progress>;
   /** Who has asked and was not answered yet: reports go to them in the order in which they asked. */
   #asking: ((result: IteratorResult<Progress>) => void)[] = [];
   #isOver = false;
 
-  constructor(waitingMax: number, onReturn: () => void) {
-    this.#waitingMax = waitingMax;
+  constructor(limits: WaitingLimits, onReturn: () => void) {
+    this.#waiting = new WaitingReports(limits);
     this.#onReturn = onReturn;
   }
 
-  push(report: Progress): void {
+  push(report: Progress, bytes: number): void {
     const answer = this.#asking.shift();
     if (answer !== undefined) {
       answer({ value: report, done: false });
       return;
     }
-    if (this.#waiting.length >= this.#waitingMax) this.#waiting.shift();
-    this.#waiting.push(report);
+    this.#waiting.push(report, bytes);
   }
 
   end(): void {

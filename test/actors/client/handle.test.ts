@@ -26,6 +26,33 @@ describe('the progress of a task', () => {
   });
 });
 
+describe('progress that waits for a reader', () => {
+  const readAll = async (reports: AsyncIterator<unknown>): Promise<unknown[]> => {
+    const read: unknown[] = [];
+    for (let next = await reports.next(); next.done !== true; next = await reports.next()) read.push(next.value);
+    return read;
+  };
+
+  it.each([
+    [100, [3, 4, 5, 6]],
+    // Each has one byte.
+    [3, [4, 5, 6]],
+    // The newest is kept, however large it is.
+    [0, [6]],
+  ])('is the newest, in number and within %i bytes, of the first reader and of a slow one', async (bytes, expected) => {
+    const limits = { ...defaultLimits, progressWaitingMax: 4, progressWaitingBytesMax: bytes };
+    const handle = new Submission('task-1', { limits, isWatched: true, cancel: async () => 'cancelled' });
+    for (const report of [1, 2, 3, 4, 5, 6]) handle.report(encodePayload(report));
+    const first = handle.progress[Symbol.asyncIterator]();
+    const slow = handle.progress[Symbol.asyncIterator]();
+    expect((await first.next()).value).toBe(expected[0]);
+    for (const report of [1, 2, 3, 4, 5, 6]) handle.report(encodePayload(report));
+    handle.settle(COMPLETED);
+    expect(await readAll(slow)).toEqual(expected);
+    expect(await readAll(first)).toEqual(expected);
+  });
+});
+
 describe('the handle of a task that is not followed', () => {
   const useFollow = { code: 'OPTION_INVALID', message: expect.stringMatching(/watch: false.*follow\('task-1'\)/) };
 

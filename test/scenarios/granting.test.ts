@@ -56,6 +56,7 @@ describe('a cluster that nodes.json describes', () => {
     const client = await cluster.client();
     const listed = async () => (await cluster.until(client.nodes())).map(({ nodeId, status }) => `${nodeId} ${status}`);
     expect(await listed()).toEqual(['agent-01 offline', 'agent-02 online', 'channel-discord offline']);
+    expect((await cluster.until(client.stats())).nodes).toEqual({ offline: 2, online: 1 });
     expect(await cluster.until(client.node('agent-01'))).toMatchObject({
       reason: 'it is expected, and has not joined',
       address: '192.168.1.10:3000',

@@ -61,8 +61,7 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
       return whyOf(await known(query.taskId, store), sources);
     case 'nodes': {
       const { status } = query;
-      const counted = await everywhere(sources);
-      const views = [...counted.map(({ view }) => view), ...missing(counted, sources)];
+      const views = viewsOf(await everywhere(sources), sources);
       const items = views.filter((view) => status === undefined || status.includes(view.status));
       items.sort((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
       return { items };
@@ -79,9 +78,7 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
       const { byStatus, ready } = await store.stats();
       const counted = await everywhere(sources);
       const byNodeStatus: Record<string, number> = {};
-      for (const { view } of counted) {
-        byNodeStatus[view.status] = (byNodeStatus[view.status] ?? 0) + 1;
-      }
+      for (const { status } of viewsOf(counted, sources)) byNodeStatus[status] = (byNodeStatus[status] ?? 0) + 1;
       return { ...sources.stats(), tasks: { ...byStatus }, nodes: byNodeStatus, starved: starved(ready, counted) };
     }
     case 'schedules':
@@ -96,6 +93,11 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
 /** The nodes of all gateways. */
 async function everywhere({ nodes, others, clock }: QuestionSources): Promise<Counted[]> {
   return census(nodes, await others(), clock.now());
+}
+
+/** The nodes of all gateways, and those that are expected: what is listed is what is counted. */
+function viewsOf(counted: readonly Counted[], sources: QuestionSources): NodeView[] {
+  return [...counted.map(({ view }) => view), ...missing(counted, sources)];
 }
 
 /** Nodes that are expected and at no gateway. */

@@ -92,6 +92,23 @@ describe('the order of tasks', () => {
     expect([plain.only.node, rare.only.node]).toEqual(['simple', 'versatile']);
   });
 
+  it('is that of their priorities where they share a resource, whatever node some would rather have', async () => {
+    await using cluster = await createTestCluster();
+    const [render, train] = [new Puppets('render'), new Puppets('train')];
+    await cluster.node('n', { maxTasks: 5, resources: { gpu: 1 }, handlers: [render.on('n'), train.on('n')] });
+    await cluster.node('m', { maxTasks: 5, handlers: [render.on('m')] });
+    const client = await cluster.client();
+    const resources = { gpu: 1 };
+    for (let count = 0; count < 5; count += 1) {
+      client.submit(render.task, `render-${count}`, { resources, prefer: 'n', priority: 10 });
+    }
+    await cluster.until(() => render.running.length === 1);
+    await cluster.until(client.submit(train.task, 'train', { resources, priority: 1 }).accepted());
+    render.only.finish();
+    await cluster.until(() => render.running.length + train.running.length === 1);
+    expect([...render.running, ...train.running].map(({ input }) => input)).toEqual(['train']);
+  });
+
   it('is not asked for beyond the room there is for it: free slots that cannot do it claim nothing', async () => {
     await using cluster = await createTestCluster();
     const puppets = new Puppets();

@@ -2,6 +2,7 @@
 import type { Candidate } from '../../machines/policies/placement/placement.ts';
 import type { Claimed, Want } from '../store/store.ts';
 import type { Node } from './nodes.ts';
+import type { WorkClasses } from './work-classes.ts';
 
 /** Another node than the one that failed the task, where there is one. */
 export function othersThan(lastNode: string | null, candidates: readonly Candidate[]): readonly Candidate[] {
@@ -10,8 +11,24 @@ export function othersThan(lastNode: string | null, candidates: readonly Candida
   return others.length > 0 ? others : candidates;
 }
 
+/**
+ * The most constrained tasks first, so that what can go anywhere does not take the only place of what cannot; of equals those
+ * that have a node in mind, or its room would go to what could go anywhere. Where resources are taken, more may have been
+ * claimed than there is room for: the last in line go without, and not those that are less choosy. Loops and not `map` and
+ * `some`: V8 compiles those for arrays that are never empty, and anew each time one is.
+ */
+export function inOrder(claimed: readonly Claimed[], classes: Pick<WorkClasses, 'of'>): readonly Claimed[] {
+  const queue = claimed[0]?.record.queue;
+  let isMixed = false;
+  for (const task of claimed) if (task.record.queue !== queue || wish(task) === 0) isMixed = true;
+  if (!isMixed) return claimed;
+  for (const { record } of claimed) if (classes.of(record.queue).requirement.resources !== undefined) return claimed;
+  const fits = ({ record }: Claimed): number => classes.of(record.queue).fitting.length;
+  return [...claimed].sort((one, other) => fits(one) - fits(other) || wish(one) - wish(other));
+}
+
 /** 0 for a task that prefers a node, 1 for one that does not: a part of an order. */
-export function wish({ record }: Claimed): number {
+function wish({ record }: Claimed): number {
   return record.prefer === null ? 1 : 0;
 }
 

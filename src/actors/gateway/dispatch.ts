@@ -12,7 +12,7 @@ import type { Deadline } from '../deadlines.ts';
 import { startActor } from '../start-actor.ts';
 import type { Claimed, Store, Want } from '../store/store.ts';
 import type { World } from '../world.ts';
-import { candidateOf, dryOf, othersThan, placeOf, wish } from './candidates.ts';
+import { candidateOf, dryOf, inOrder, othersThan, placeOf } from './candidates.ts';
 import type { Node, Nodes } from './nodes.ts';
 import { type WorkClass, WorkClasses } from './work-classes.ts';
 
@@ -281,7 +281,7 @@ export class Dispatch {
     // Kept for as long as tasks of one class follow one another: only the node that was chosen has changed since.
     let candidates: Candidate[] = [];
     let candidatesFor: WorkClass | null = null;
-    for (const task of this.#inOrder(claimed)) {
+    for (const task of inOrder(claimed, this.#classes)) {
       const kind = this.#classes.of(task.record.queue);
       if (kind !== candidatesFor) {
         candidates = this.#candidates(kind);
@@ -299,20 +299,6 @@ export class Dispatch {
     }
     this.#owner.onPlaced();
     if (homeless.length > 0) this.#giveBack(homeless);
-  }
-
-  /**
-   * The most constrained tasks first, so that what can go anywhere does not take the only place of what cannot. Loops and
-   * not `map` and `some`: V8 compiles those for arrays that are never empty, and anew each time one is.
-   */
-  #inOrder(claimed: readonly Claimed[]): readonly Claimed[] {
-    const queue = claimed[0]?.record.queue;
-    let isMixed = false;
-    for (const task of claimed) if (task.record.queue !== queue || wish(task) === 0) isMixed = true;
-    if (!isMixed) return claimed;
-    const fits = ({ record }: Claimed): number => this.#classes.of(record.queue).fitting.length;
-    // Of equals those first that have a node in mind, or its room would go to what could go anywhere.
-    return [...claimed].sort((one, other) => fits(one) - fits(other) || wish(one) - wish(other));
   }
 
   #candidates(kind: WorkClass): Candidate[] {

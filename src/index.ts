@@ -10,7 +10,8 @@ export type { Gateway, GatewayOptions } from './actors/gateway/gateway-options.t
 export type { Inspection, Inspector } from './actors/inspection.ts';
 export type { MessageHandler, Messaging, PeerMessage, Selection, SendOptions } from './actors/messenger.ts';
 export { diskOutbox } from './actors/node/disk-outbox.ts';
-export { createNode, type Node, type NodeOptions } from './actors/node/node.ts';
+export { createNode } from './actors/node/node.ts';
+export type { Node, NodeOptions } from './actors/node/node-options.ts';
 export type { Outbox } from './actors/node/outbox.ts';
 export { defineHandler, type Registration } from './actors/node/runner.ts';
 export { systemClock } from './actors/system-clock.ts';

@@ -14,7 +14,11 @@ export type Target = string | Dial | readonly (string | Dial)[];
 export function dialsOf(target: Target, token: string | undefined, world: World): readonly Dial[] {
   const targets: unknown = typeof target === 'string' || typeof target === 'function' ? [target] : target;
   // What is not typed may name none at all.
-  if (!Array.isArray(targets) || targets.length === 0) throw new PincerError('OPTION_INVALID', 'no gateway is named');
+  if (!Array.isArray(targets) || targets.length === 0) {
+    throw new PincerError('OPTION_INVALID', 'no gateway is named', {
+      hint: 'Give a URL such as ws://127.0.0.1:7443, several of one store, or the `dial` of a gateway in this process.',
+    });
+  }
   const { clock, limits } = world;
   return targets.map((one: string | Dial) => {
     if (typeof one === 'function') return one;

@@ -1,9 +1,9 @@
 /** Watches a discovery source on its own, without a gateway or a node. */
-import { checkPort } from '../protocol/options.ts';
+import { checkOptions, checkPort, type Names } from '../protocol/options.ts';
 import type { DiscoverySource, Self } from '../transport/discovery/source.ts';
 import { createDiscovery, type Discovery, type DiscoveryNews } from './discovery.ts';
 import { realPorts } from './real-ports.ts';
-import { createWorld, type WorldOptions } from './world.ts';
+import { createWorld, WORLD_OPTIONS, type WorldOptions } from './world.ts';
 
 /** What `discover` takes beside the source. */
 export interface DiscoverOptions extends WorldOptions {
@@ -13,9 +13,12 @@ export interface DiscoverOptions extends WorldOptions {
   readonly onNews?: ((news: DiscoveryNews) => void) | undefined;
 }
 
+const DISCOVER_OPTIONS: Names<DiscoverOptions> = { self: true, onNews: true, ...WORLD_OPTIONS };
+
 /** Starts to watch a source. Candidates are hints: nothing they say has been proved. */
 export function discover(source: DiscoverySource, options: DiscoverOptions = {}): Discovery {
   checkPort(source, 'discover: source', ['start']);
+  checkOptions(options, 'discover', 'options, or nothing', DISCOVER_OPTIONS);
   const { self, onNews = () => {} } = options;
   const world = createWorld(options, realPorts());
   const discovery = createDiscovery(world, { source, self: () => self ?? null, onNews });

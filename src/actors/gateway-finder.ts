@@ -4,14 +4,14 @@
  */
 import { backoffMs } from '../machines/policies/retry.ts';
 import { PincerError } from '../protocol/failure.ts';
-import { checkOptions } from '../protocol/options.ts';
+import { checkOptions, type Names } from '../protocol/options.ts';
 import { type Trust, trustOf } from '../transport/discovery/gateway-trust.ts';
 import type { DiscoverySource } from '../transport/discovery/source.ts';
 import type { Dial, Link } from '../transport/link.ts';
 import { dialWebSocket } from '../transport/websocket.ts';
 import { createDiscovery, type Discovery } from './discovery.ts';
 import { realPorts } from './real-ports.ts';
-import { createWorld, type World, type WorldOptions } from './world.ts';
+import { createWorld, WORLD_OPTIONS, type World, type WorldOptions } from './world.ts';
 
 /** What `findGateways` takes. Only `sources` has no default. */
 export interface FinderOptions extends WorldOptions {
@@ -26,6 +26,8 @@ export interface FinderOptions extends WorldOptions {
    */
   readonly trust?: readonly string[];
 }
+
+const FINDER_OPTIONS: Names<FinderOptions> = { sources: true, token: true, trust: true, ...WORLD_OPTIONS };
 
 /** A gateway that was heard of. */
 export interface GatewayCandidate {
@@ -61,7 +63,7 @@ interface Record {
  * @throws PincerError `OPTION_INVALID` for no sources, or for a token or a trusted name that cannot be one
  */
 export function findGateways(options: FinderOptions): GatewayFinder {
-  checkOptions(options, 'findGateways', 'sources, where gateways are heard of');
+  checkOptions(options, 'findGateways', 'sources, where gateways are heard of', FINDER_OPTIONS);
   return new Finder(createWorld(options, realPorts()), options);
 }
 

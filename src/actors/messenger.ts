@@ -2,7 +2,7 @@
 import { PincerError, toFailure } from '../protocol/failure.ts';
 import type { Message, Payload } from '../protocol/message.ts';
 import { faultOf } from '../protocol/node.ts';
-import { checkOptions } from '../protocol/options.ts';
+import { checkOptions, type Names } from '../protocol/options.ts';
 import { decodePayload, encodePayload } from '../transport/payload.ts';
 import { type Deadline, expectWait } from './deadlines.ts';
 import type { Requests } from './requests.ts';
@@ -52,6 +52,9 @@ export interface Messaging {
   onMessage(handler: MessageHandler): void;
 }
 
+const SEND_OPTIONS: Names<SendOptions> = { reliable: true };
+const SELECTION: Names<Selection> = { nodeType: true, capability: true, labels: true };
+
 interface Topic {
   readonly handlers: Set<MessageHandler>;
   /** The gateway has it; rejects if it will not. */
@@ -90,14 +93,14 @@ export class Messenger implements Messaging {
   }
 
   async send(to: string, body: unknown, options: SendOptions = {}): Promise<void> {
-    checkOptions(options, 'send', 'options, or nothing');
+    checkOptions(options, 'send', 'options, or nothing', SEND_OPTIONS);
     await this.#ask('direct', this.#note(body, options), to);
   }
 
   request(to: string, body: unknown, options: { readonly timeoutMs?: number } = {}): Promise<unknown> {
     const { limits, deadlines } = this.#world;
     return new Promise((resolve, reject) => {
-      checkOptions(options, 'request', 'options, or nothing');
+      checkOptions(options, 'request', 'options, or nothing', { timeoutMs: true });
       const timeoutMs = options.timeoutMs ?? limits.requestMs;
       expectWait('request: timeoutMs', timeoutMs);
       if (this.#questions.size >= limits.requestsMax) {
@@ -123,10 +126,10 @@ export class Messenger implements Messaging {
   }
 
   async broadcast(body: unknown, options: SendOptions & { readonly select?: Selection } = {}): Promise<number> {
-    checkOptions(options, 'broadcast', 'options, or nothing');
+    checkOptions(options, 'broadcast', 'options, or nothing', { ...SEND_OPTIONS, select: true });
     const { select } = options;
     // A number or a text would select by nothing, and that is every node.
-    if (select !== undefined) checkOptions(select, 'broadcast: select', 'nodeType, capability or labels');
+    if (select !== undefined) checkOptions(select, 'broadcast: select', 'nodeType, capability or labels', SELECTION);
     // Of names, the schema does not see all.
     const fault = faultOf({ labels: select?.labels });
     if (fault !== null) throw new PincerError('OPTION_INVALID', `broadcast: select.${fault}`);
@@ -139,11 +142,12 @@ export class Messenger implements Messaging {
   }
 
   async publish(topic: string, body: unknown, options: SendOptions = {}): Promise<number> {
-    checkOptions(options, 'publish', 'options, or nothing');
+    checkOptions(options, 'publish', 'options, or nothing', SEND_OPTIONS);
     return this.#ask('broadcast', { ...this.#note(body, options), topic });
   }
 
   async subscribe(topic: string, handler: MessageHandler): Promise<() => Promise<void>> {
+    checkMessageHandler(handler, 'subscribe');
     let own = this.#topics.get(topic);
     if (own === undefined) {
       own = { handlers: new Set(), subscribed: this.#ask('subscribe', { topics: [topic] }) };
@@ -165,6 +169,7 @@ export class Messenger implements Messaging {
   }
 
   onMessage(handler: MessageHandler): void {
+    checkMessageHandler(handler, 'onMessage');
     this.#handler = handler;
   }
 
@@ -298,4 +303,10 @@ export class Messenger implements Messaging {
       );
     });
   }
+}
+
+/** Without it, only who sends something would hear of it. */
+function checkMessageHandler(handler: unknown, call: string): void {
+  if (typeof handler === 'function') return;
+  throw new PincerError('OPTION_INVALID', `${call}: the handler is a ${typeof handler}, must be a function`);
 }

@@ -3,7 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { PincerError } from '../protocol/failure.ts';
 import { Capabilities, plainText, TaskType } from '../protocol/identifier.ts';
 import { defaultLimits } from '../protocol/limits.ts';
-import { checkOptions } from '../protocol/options.ts';
+import { checkOptions, type Names } from '../protocol/options.ts';
 
 const ISSUE_CHARACTERS_MAX = 500;
 
@@ -29,6 +29,18 @@ export interface TaskOptions<
   /** How many failures the task may have before it is failed, 1–100. Default 3. */
   readonly retry?: { readonly attempts: number };
 }
+
+const SCHEMAS = ['input', 'output', 'progress'] as const;
+/** A definition is taken as well, to make another one like it; its type is that which is named. */
+const TASK_OPTIONS: Names<TaskOptions & Pick<TaskDefinition, 'type'>> = {
+  input: true,
+  output: true,
+  progress: true,
+  needs: true,
+  timeoutMs: true,
+  retry: true,
+  type: true,
+};
 
 /** A task type with its schemas: what `submit` and `handle` take. Make one with `defineTask`. */
 export interface TaskDefinition<
@@ -109,18 +121,25 @@ export function defineTask<
     if (!holds) throw new PincerError('OPTION_INVALID', `defineTask('${type}'): ${what}`);
   };
   check(TaskType.safeParse(type).success, 'the type must be 1–128 of A-Z a-z 0-9 . _ : / -');
-  checkOptions(options, `defineTask('${type}')`, 'options, or nothing');
+  checkOptions(options, `defineTask('${type}')`, 'options, or nothing', TASK_OPTIONS);
+  for (const name of SCHEMAS) {
+    check(
+      options[name] === undefined || typeof options[name]?.['~standard']?.validate === 'function',
+      `${name} must be a schema of a Standard Schema library, such as zod or valibot`,
+    );
+  }
   check(Capabilities.safeParse(options.needs ?? []).success, 'needs must be at most 64 capability names');
   const { timeoutMs = 1, retry = { attempts: 1 } } = options;
   check(
     Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= defaultLimits.taskTimeoutMsMax,
     `timeoutMs is ${timeoutMs}, must be a whole number from 1 to ${defaultLimits.taskTimeoutMsMax}`,
   );
+  checkOptions(retry, `defineTask('${type}'): retry`, 'attempts', { attempts: true });
   check(
     Number.isInteger(retry.attempts) && retry.attempts >= 1 && retry.attempts <= defaultLimits.attemptsMax,
     `retry.attempts is ${retry.attempts}, must be a whole number from 1 to ${defaultLimits.attemptsMax}`,
   );
-  return Object.freeze({ type, ...options });
+  return Object.freeze({ ...options, type });
 }
 
 /**

@@ -1,8 +1,7 @@
 /** What every gateway, node and client is given: the ports, its limits, its deadlines. Nothing here is global. */
-import { PincerError } from '../protocol/failure.ts';
-import { checkRelations } from '../protocol/limit-relations.ts';
-import { defaultLimits, type LimitName, type Limits } from '../protocol/limits.ts';
-import { checkPort } from '../protocol/options.ts';
+import { limitsOf } from '../protocol/limit-relations.ts';
+import type { Limits } from '../protocol/limits.ts';
+import { checkPort, type Names } from '../protocol/options.ts';
 import type { Clock, Ids, Log, Random } from '../protocol/ports.ts';
 import { Departures } from '../transport/departures.ts';
 import { type Charts, chartsOf } from './charts.ts';
@@ -35,6 +34,20 @@ export interface WorldOptions {
   readonly limits?: Partial<Limits>;
 }
 
+export const WORLD_OPTIONS: Names<WorldOptions> = {
+  clock: true,
+  random: true,
+  ids: true,
+  log: true,
+  charts: true,
+  limits: true,
+};
+
+/** Of what a gateway or a channel was given, what it hands on to a client or node of its own. */
+export function worldOptionsOf(options: WorldOptions): WorldOptions {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(WORLD_OPTIONS, name)));
+}
+
 /**
  * @throws PincerError `OPTION_INVALID` for an unknown limit, one that is not a number ≥ 0 or that contradicts another, for an
  *   unknown `charts`, and for a clock or log that lacks a function.
@@ -53,23 +66,10 @@ export function createWorld(
     ids: options.ids ?? defaults.ids,
     log,
     charts: chartsOf(options.charts),
-    limits: withDefaults(options.limits ?? {}),
+    limits: limitsOf(options.limits),
     deadlines: createDeadlines(clock),
     departures: new Departures(clock),
   };
 }
 
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
-
-function withDefaults(given: Partial<Limits>): Limits {
-  for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(defaultLimits, name)) throw new PincerError('OPTION_INVALID', `limits.${name} is not a limit`);
-    if (value !== undefined && !(typeof value === 'number' && value >= 0)) {
-      throw new PincerError('OPTION_INVALID', `limits.${name} is ${String(value)}, must be a number of at least 0`);
-    }
-  }
-  const set = Object.entries(given).filter(([, value]) => value !== undefined) as [LimitName, number][];
-  const limits = Object.freeze({ ...defaultLimits, ...Object.fromEntries(set) });
-  checkRelations(limits);
-  return limits;
-}

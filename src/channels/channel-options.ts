@@ -1,9 +1,10 @@
 /** What a channel may be told, and what can be asked of one that runs. */
 import type { SettledTask } from '../actors/client/handle.ts';
-import type { SubmitOptions } from '../actors/client/submit-spec.ts';
+import { RUN_OPTIONS, type SubmitOptions } from '../actors/client/submit-spec.ts';
 import type { Target } from '../actors/dials.ts';
-import type { WorldOptions } from '../actors/world.ts';
+import { WORLD_OPTIONS, type WorldOptions } from '../actors/world.ts';
 import type { PincerError } from '../protocol/failure.ts';
+import type { Names } from '../protocol/options.ts';
 import type { ChannelCounters } from './counters.ts';
 import type { InboundMessage, Platform } from './platform.ts';
 
@@ -44,6 +45,22 @@ export interface ChannelOptions extends WorldOptions {
   /** Gives up joining, and opening the platform for the first time. */
   readonly signal?: AbortSignal;
 }
+
+export const CHANNEL_OPTIONS: Names<ChannelOptions> = {
+  join: true,
+  platform: true,
+  token: true,
+  name: true,
+  id: true,
+  route: true,
+  replyText: true,
+  leaseMs: true,
+  onState: true,
+  signal: true,
+  ...WORLD_OPTIONS,
+};
+
+export const TASK_ROUTE: Names<TaskRoute> = { type: true, input: true, ...RUN_OPTIONS };
 
 /** A running instance of a channel. Dispose it (`await using`) or `stop()` it. */
 export interface Channel extends AsyncDisposable {

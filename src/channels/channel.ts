@@ -3,10 +3,11 @@
  * and delivers what goes out. Runs the channel chart.
  */
 import type { Deadline } from '../actors/deadlines.ts';
-import { createNode, type Node } from '../actors/node/node.ts';
+import { createNode } from '../actors/node/node.ts';
+import type { Node } from '../actors/node/node-options.ts';
 import { realPorts } from '../actors/real-ports.ts';
 import { startActor } from '../actors/start-actor.ts';
-import { createWorld } from '../actors/world.ts';
+import { createWorld, worldOptionsOf } from '../actors/world.ts';
 import { type ChannelCommand, channelMachine } from '../machines/channel.ts';
 import { backoffMs } from '../machines/policies/retry.ts';
 import { PincerError } from '../protocol/failure.ts';
@@ -14,7 +15,7 @@ import { Identifier } from '../protocol/identifier.ts';
 import { checkOptions, checkPort } from '../protocol/options.ts';
 import { unexpected } from '../protocol/unexpected.ts';
 import { underEither } from '../transport/either-signal.ts';
-import type { Channel, ChannelOptions } from './channel-options.ts';
+import { CHANNEL_OPTIONS, type Channel, type ChannelOptions, TASK_ROUTE } from './channel-options.ts';
 import { createCounters } from './counters.ts';
 import { Deliveries } from './deliveries.ts';
 import { Hold } from './hold.ts';
@@ -33,11 +34,13 @@ interface Run {
  * @throws PincerError `OPTION_INVALID`, what the gateway refuses it with, or what the platform does for good.
  */
 export async function createChannel(options: ChannelOptions): Promise<Channel> {
-  checkOptions(options, 'createChannel', 'join and platform');
+  checkOptions(options, 'createChannel', 'join and platform', CHANNEL_OPTIONS);
   const world = createWorld(options, realPorts());
   const { clock, ids, limits, log, random, deadlines } = world;
   const { platform, join, token, signal, route = {}, replyText = replyTextOf } = options;
   checkPort(platform, 'createChannel: platform', ['open']);
+  if ('topic' in route) checkOptions(route, 'createChannel: route to a topic', 'topic', { topic: true });
+  else checkOptions(route, 'createChannel: route', 'what its tasks are, or topic', TASK_ROUTE);
   const { name = platform.name ?? platform.kind, leaseMs = limits.channelLeaseMs } = options;
   check(Identifier.safeParse(name).success, `name '${name}' must be 1–64 of A-Z a-z 0-9 . _ : -`);
   check(
@@ -61,7 +64,7 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
   });
 
   const node: Node = await createNode({
-    ...options,
+    ...worldOptionsOf(options),
     join,
     id: options.id ?? `${name.slice(0, 50)}-${ids().slice(0, 8)}`,
     type: 'channel',

@@ -12,7 +12,7 @@ import type { Handler } from '../actors/task-definition.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { plainText } from '../protocol/identifier.ts';
 import { defaultLimits } from '../protocol/limits.ts';
-import { checkOptions, checkPort } from '../protocol/options.ts';
+import { checkOptions, checkPort, type Names } from '../protocol/options.ts';
 import type { Clock } from '../protocol/ports.ts';
 import { type AllowedCommands, CommandList } from './command-list.ts';
 import { runCommand } from './command-run.ts';
@@ -47,6 +47,17 @@ export interface ToolHandlerOptions {
   readonly clock: Clock;
 }
 
+const TOOL_HANDLER_OPTIONS: Names<ToolHandlerOptions> = {
+  allow: true,
+  clock: true,
+  environment: true,
+  inherit: true,
+  directory: true,
+  timeoutMs: true,
+  outputBytesMax: true,
+  killGraceMs: true,
+};
+
 const ENVIRONMENT = ['LANG', 'LC_ALL', 'TZ'];
 const INHERIT = ['PATH', 'HOME', 'TMPDIR', ...ENVIRONMENT];
 const INHERIT_ON_WINDOWS = ['SystemRoot', 'SystemDrive', 'PATHEXT', 'TEMP', 'TMP', 'USERPROFILE'];
@@ -70,7 +81,7 @@ let runs = 0;
  * @throws PincerError `OPTION_INVALID` when nothing is allowed, a command is not found, or an option is out of range.
  */
 export function toolHandler(options: ToolHandlerOptions): Handler<typeof toolExecution> {
-  checkOptions(options, 'toolHandler', 'allow and clock');
+  checkOptions(options, 'toolHandler', 'allow and clock', TOOL_HANDLER_OPTIONS);
   checkPort(options.clock, 'toolHandler: clock', ['now', 'schedule']);
   const { clock, timeoutMs } = options;
   const commands = new CommandList(options.allow, process.env['PATH'] ?? '');

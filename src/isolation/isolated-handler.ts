@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { IsolatedRegistration } from '../actors/node/runner.ts';
 import type { TaskDefinition } from '../actors/task-definition.ts';
 import { PincerError } from '../protocol/failure.ts';
-import { checkOptions } from '../protocol/options.ts';
+import { checkOptions, type Names } from '../protocol/options.ts';
 import type { IsolateKind } from './isolate.ts';
 import { IsolatePool } from './isolate-pool.ts';
 import { startProcess } from './process.ts';
@@ -35,6 +35,14 @@ export interface IsolationOptions {
   readonly reuse?: boolean;
 }
 
+const ISOLATION_OPTIONS: Names<IsolationOptions> = {
+  module: true,
+  isolate: true,
+  memoryMbMax: true,
+  killGraceMs: true,
+  reuse: true,
+};
+
 const MEBIBYTE = 1_048_576;
 
 /**
@@ -45,7 +53,7 @@ const MEBIBYTE = 1_048_576;
  */
 export function isolatedHandler(definition: TaskDefinition, options: IsolationOptions): IsolatedRegistration {
   if (typeof definition?.type !== 'string') check(false, 'there is no task definition; make one with defineTask');
-  checkOptions(options, 'isolatedHandler', 'module and isolate');
+  checkOptions(options, 'isolatedHandler', 'module and isolate', ISOLATION_OPTIONS);
   const { isolate, memoryMbMax, killGraceMs, reuse: isReused = false } = options;
   const module = moduleUrl(options.module);
   check(isolate === 'thread' || isolate === 'process', `isolate is '${String(isolate)}', must be thread or process`);

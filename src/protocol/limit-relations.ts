@@ -3,8 +3,10 @@
  * that is trusted after it has run out, a node that is suspect between two of its heartbeats.
  */
 import { PincerError } from './failure.ts';
+import { plainText } from './identifier.ts';
 import { defaultLimits, type LimitName, type Limits } from './limits.ts';
 import { Policy } from './message.ts';
+import { nearestOf } from './nearest-name.ts';
 
 interface Relation {
   readonly less: LimitName;
@@ -37,6 +39,44 @@ export const WIRE_LIMITS: readonly LimitName[] = [
   ...(['payloadBytesMax', 'taskTimeoutMsMax', 'attemptsMax', 'dependenciesMax'] as const),
   ...(['listMax', 'maxTasksMax', 'capabilitiesMax', 'channelLeaseMsMax', 'registryPageMax'] as const),
 ];
+
+/**
+ * The limits as they are given, and the defaults of those that are not.
+ * @throws PincerError `OPTION_INVALID` for an unknown limit, and one that is not a number ≥ 0 or that contradicts another
+ */
+export function limitsOf(given: Partial<Limits> | undefined): Limits {
+  const limits = Object.freeze({ ...defaultLimits, ...givenLimits(given) });
+  checkRelations(limits);
+  return limits;
+}
+
+/** Those that are given, each by itself a limit. @throws PincerError `OPTION_INVALID` */
+export function givenLimits(given: Partial<Limits> | undefined): Partial<Limits> {
+  if (given === undefined) return {};
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new PincerError(
+      'OPTION_INVALID',
+      'limits must be an object of limits by their names, such as { drainMs: 5_000 }',
+    );
+  }
+  const set: Partial<Record<string, number>> = {};
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(defaultLimits, name)) throw unknownLimit(name);
+    if (value === undefined) continue;
+    if (!(typeof value === 'number' && value >= 0)) {
+      throw new PincerError('OPTION_INVALID', `limits.${name} is ${String(value)}, must be a number of at least 0`);
+    }
+    set[name] = value;
+  }
+  return set;
+}
+
+function unknownLimit(name: string): PincerError {
+  const nearest = nearestOf(name, Object.keys(defaultLimits));
+  const meant = nearest === null ? '' : `; did you mean ${nearest}?`;
+  const hint = 'docs/limits.md names them all.';
+  return new PincerError('OPTION_INVALID', `limits.${plainText(name, 100)} is not a limit${meant}`, { hint });
+}
 
 /** @throws PincerError `OPTION_INVALID`, naming the limit or both limits, and what they are */
 export function checkRelations(limits: Limits): void {

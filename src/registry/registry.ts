@@ -1,8 +1,8 @@
 /** The registry as a server: where nodes and gateways that are not on one network find each other. One process, one folder. */
 import { realPorts } from '../actors/real-ports.ts';
-import { createWorld, type WorldOptions } from '../actors/world.ts';
+import { createWorld, WORLD_OPTIONS, type WorldOptions } from '../actors/world.ts';
 import { PincerError } from '../protocol/failure.ts';
-import { checkOptions } from '../protocol/options.ts';
+import { checkOptions, type Names } from '../protocol/options.ts';
 import { addressOf, type HttpServer, hostAndPortOf, serveHttp } from '../transport/http-server.ts';
 import { checkOpenToken, tokenVerifier } from '../transport/upgrade.ts';
 import { createApp } from './app.ts';
@@ -23,6 +23,15 @@ export interface RegistryServerOptions extends WorldOptions {
   /** Said in the OpenAPI document. Default `0`. */
   readonly version?: string;
 }
+
+const REGISTRY_OPTIONS: Names<RegistryServerOptions> = {
+  listen: true,
+  apiKey: true,
+  folder: true,
+  ttlMs: true,
+  version: true,
+  ...WORLD_OPTIONS,
+};
 
 /** A registry that runs. */
 export interface Registry {
@@ -48,7 +57,7 @@ const SWEEPS_PER_LEASE = 4;
  * `STORE_UNAVAILABLE` for a folder that cannot be used or whose journal is damaged.
  */
 export async function createRegistry(options: RegistryServerOptions): Promise<Registry> {
-  checkOptions(options, 'createRegistry', 'apiKey, what clients must send');
+  checkOptions(options, 'createRegistry', 'apiKey, what clients must send', REGISTRY_OPTIONS);
   const world = createWorld(options, realPorts());
   const { clock, ids, log, limits, deadlines } = world;
   const { listen = '127.0.0.1:0', apiKey, folder, ttlMs = limits.registryLeaseMs, version = '0' } = options;

@@ -7,7 +7,8 @@ import { chartsOf } from '../actors/charts.ts';
 import { type Client, type ClientOptions, createClient } from '../actors/client/client.ts';
 import { createGateway } from '../actors/gateway/gateway.ts';
 import type { Gateway, GatewayOptions } from '../actors/gateway/gateway-options.ts';
-import { createNode, type Node, type NodeOptions } from '../actors/node/node.ts';
+import { createNode } from '../actors/node/node.ts';
+import type { Node, NodeOptions } from '../actors/node/node-options.ts';
 import type { Outbox } from '../actors/node/outbox.ts';
 import { seededRandom } from '../actors/seeded-random.ts';
 import { createSimulatedClock, type SimulatedClock } from '../actors/simulated-clock.ts';
@@ -15,7 +16,7 @@ import { createMemoryStore } from '../actors/store/memory.ts';
 import type { Store } from '../actors/store/store.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { defaultLimits, type Limits } from '../protocol/limits.ts';
-import { checkOptions } from '../protocol/options.ts';
+import { checkOptions, type Names } from '../protocol/options.ts';
 import type { Ids, Log, Random } from '../protocol/ports.ts';
 import type { Dial, Link, Listen } from '../transport/link.ts';
 import { createMemoryNetwork, type Faults, type MemoryNetwork } from '../transport/memory.ts';
@@ -42,6 +43,17 @@ export interface TestClusterOptions {
     'listen' | 'listeners' | 'store' | 'clock' | 'random' | 'ids' | 'limits' | 'charts'
   >;
 }
+
+const TEST_CLUSTER_OPTIONS: Names<TestClusterOptions> = {
+  seed: true,
+  limits: true,
+  faults: true,
+  store: true,
+  log: true,
+  charts: true,
+  gateways: true,
+  gateway: true,
+};
 
 /** Options of a node in a test cluster: those of `createNode`, but for what the cluster provides. */
 export type TestNodeOptions = Omit<NodeOptions, 'join' | 'id' | 'clock' | 'random' | 'ids' | 'charts'> & Reach;
@@ -100,7 +112,7 @@ const WITHIN_MS = 600_000;
 
 /** Starts a cluster with a gateway and nothing else. Dispose it (`await using`): that stops everything in it. */
 export async function createTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
-  checkOptions(options, 'createTestCluster', 'options, or nothing');
+  checkOptions(options, 'createTestCluster', 'options, or nothing', TEST_CLUSTER_OPTIONS);
   const {
     seed = 1,
     limits = {},

@@ -6,7 +6,7 @@
 import { getShortestPaths } from '@xstate/graph';
 import type { AnyMachineSnapshot, AnyStateMachine, EventFromLogic, InputFrom, SnapshotFrom } from 'xstate';
 import { PincerError } from '../protocol/failure.ts';
-import { checkOptions } from '../protocol/options.ts';
+import { checkOptions, type Names } from '../protocol/options.ts';
 import { type Coverage, isLeaf, Walk } from './coverage.ts';
 import { isWildcard, leavesOf, outlineOf } from './outline.ts';
 
@@ -51,6 +51,8 @@ export interface PathOptions<Machine extends AnyStateMachine> {
   readonly serialize?: (snapshot: SnapshotFrom<Machine>) => string;
 }
 
+const PATH_OPTIONS: Names<PathOptions<AnyStateMachine>> = { events: true, input: true, limit: true, serialize: true };
+
 /** What a real system does for each event of a path, and how it is compared with each state reached. */
 export interface PathActs<Machine extends AnyStateMachine> {
   readonly events: { readonly [Type in TypeOf<Machine>]?: (event: EventOf<Machine, Type>) => unknown };
@@ -76,7 +78,7 @@ export function pathsOf<Machine extends AnyStateMachine>(
   // What is not typed may be any actor logic, which has no chart.
   if (machine?.config === undefined || machine.root === undefined)
     throw new PincerError('OPTION_INVALID', 'pathsOf: takes a machine, as createMachine makes one');
-  checkOptions(options, 'pathsOf', 'events, the payloads of each type of event');
+  checkOptions(options, 'pathsOf', 'events, the payloads of each type of event', PATH_OPTIONS);
   const walk = new Walk(machine);
   const { input } = options;
   const start = walk.start(input).snapshot as SnapshotFrom<Machine>;

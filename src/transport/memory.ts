@@ -5,6 +5,7 @@
  */
 import { PincerError } from '../protocol/failure.ts';
 import { defaultLimits } from '../protocol/limits.ts';
+import { checkOptions, type Names } from '../protocol/options.ts';
 import type { Clock, Random } from '../protocol/ports.ts';
 import type { Dial, Identity, Link, Listen } from './link.ts';
 import { openLine } from './memory-line.ts';
@@ -33,13 +34,26 @@ interface OpenLine {
   terminate(): void;
 }
 
-/** Makes a network of its own; nothing of it is shared with another one. */
-export function createMemoryNetwork(options: { clock: Clock; random: Random; faults?: Faults }): MemoryNetwork {
+interface NetworkOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly faults?: Faults;
+}
+
+const NETWORK_OPTIONS: Names<NetworkOptions> = { clock: true, random: true, faults: true };
+const FAULTS: Names<Faults> = { drop: true, duplicate: true, reorder: true, cut: true, delay: true };
+
+/**
+ * Makes a network of its own; nothing of it is shared with another one.
+ * @throws PincerError `OPTION_INVALID` for faults that there are not: what was to fail would work
+ */
+export function createMemoryNetwork(options: NetworkOptions): MemoryNetwork {
+  checkOptions(options, 'createMemoryNetwork', 'clock and random', NETWORK_OPTIONS);
   const { clock, random } = options;
   const listeners = new Map<string, (link: Link) => void>();
   const lines = new Set<OpenLine>();
   const partitions: ReadonlySet<string>[] = [];
-  let faults = options.faults ?? {};
+  let faults = checked(options.faults ?? {});
   let dials = 0;
 
   const weather: Weather = {
@@ -82,7 +96,7 @@ export function createMemoryNetwork(options: { clock: Clock; random: Random; fau
       (signal) =>
         dialThrough(weather, [identity.name, name], signal, () => connect(name, identity)),
     setFaults(next) {
-      faults = next;
+      faults = checked(next);
     },
     partition(...names) {
       partitions.push(new Set(names));
@@ -96,6 +110,11 @@ export function createMemoryNetwork(options: { clock: Clock; random: Random; fau
       }
     },
   };
+}
+
+function checked(faults: Faults): Faults {
+  checkOptions(faults, 'faults', 'drop, duplicate, reorder, cut or delay', FAULTS);
+  return faults;
 }
 
 /** A dial takes one delay; across a partition it is not answered at all. */

@@ -5,7 +5,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createGateway } from '../../src/actors/gateway/gateway.ts';
 import type { Gateway } from '../../src/actors/gateway/gateway-options.ts';
-import { createNode, type Node } from '../../src/actors/node/node.ts';
+import { createNode } from '../../src/actors/node/node.ts';
+import type { Node } from '../../src/actors/node/node-options.ts';
 import { createChannel } from '../../src/channels/channel.ts';
 import type { Channel, ChannelOptions } from '../../src/channels/channel-options.ts';
 import type { Platform } from '../../src/channels/platform.ts';

@@ -7,7 +7,7 @@ import { PincerError } from '../../protocol/failure.ts';
 import { parseLeniently } from '../../protocol/lenient.ts';
 import type { Message } from '../../protocol/message.ts';
 import type { NodeStatus, NodeView } from '../../protocol/node.ts';
-import { checkOptions } from '../../protocol/options.ts';
+import { checkOptions, type Names } from '../../protocol/options.ts';
 import { ANSWERS, type Answer, type Order, type Query, type TaskFilter } from '../../protocol/query.ts';
 import type { HistoryEntry, TaskStatus, TaskView } from '../../protocol/task.ts';
 import { decodePayload } from '../../transport/payload.ts';
@@ -133,6 +133,9 @@ export class Calls {
   }
 }
 
+const PAGE = { limit: true, cursor: true } as const;
+const TASK_FILTER: Names<TaskFilter> = { status: true, type: true, node: true, ...PAGE };
+
 type Asks = ReturnType<typeof asksOf>;
 
 function apiOf({ limits }: World, { ask, order, cancel }: Asks, submits: Submits): GatewayCalls {
@@ -141,7 +144,10 @@ function apiOf({ limits }: World, { ask, order, cancel }: Asks, submits: Submits
       submits.submit(task, input, how)) as GatewayCalls['submit'],
     follow: (taskId) => submits.follow(taskId),
     cancel,
-    tasks: (filter = {}) => ask({ what: 'tasks', filter }),
+    tasks: async (filter = {}) => {
+      checkOptions(filter, 'tasks', 'a filter, or nothing', TASK_FILTER);
+      return ask({ what: 'tasks', filter });
+    },
     async task(taskId) {
       const { task, timeouts, result, history } = await ask({ what: 'task', taskId });
       return { task, timeouts, history, ...(result === undefined ? {} : { result: decodePayload(result, limits) }) };
@@ -154,19 +160,26 @@ function apiOf({ limits }: World, { ask, order, cancel }: Asks, submits: Submits
       options: ScheduleOptions = {},
     ) => {
       const definition = definitionOf(task, 'schedule');
-      checkOptions(when, 'schedule', 'cron or everyMs, when it runs');
-      checkOptions(options, 'schedule', 'options, or nothing');
       await order(await scheduleOrder({ scheduleId, when, definition, input, options, limits }));
     }) as GatewayCalls['schedule'],
-    schedules: (page = {}) => ask({ what: 'schedules', ...page }),
+    schedules: async (page = {}) => {
+      checkOptions(page, 'schedules', 'limit and cursor, or nothing', PAGE);
+      return ask({ what: 'schedules', ...page });
+    },
     async unschedule(scheduleId) {
       await order({ what: 'schedule.drop', scheduleId });
     },
     why: (taskId) => ask({ what: 'why', taskId }),
-    nodes: async (filter = {}) => (await ask({ what: 'nodes', ...filter })).items,
+    nodes: async (filter = {}) => {
+      checkOptions(filter, 'nodes', 'a filter, or nothing', { status: true });
+      return (await ask({ what: 'nodes', ...filter })).items;
+    },
     node: async (nodeId) => (await ask({ what: 'node', nodeId })).node,
     stats: () => ask({ what: 'stats' }),
-    doctor: (page = {}) => ask({ what: 'doctor', ...page }),
+    doctor: async (page = {}) => {
+      checkOptions(page, 'doctor', 'limit and cursor, or nothing', PAGE);
+      return ask({ what: 'doctor', ...page });
+    },
     order: async (wanted) => (await order(wanted)).status,
     async takeLease(key, ttlMs) {
       const { token } = await order({ what: 'lease.take', key, ttlMs });

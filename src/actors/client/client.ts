@@ -1,13 +1,13 @@
 /** A client: the calls of a peer that is nothing else, with a connection of its own. */
 import { PincerError } from '../../protocol/failure.ts';
 import { Identifier } from '../../protocol/identifier.ts';
-import { checkOptions } from '../../protocol/options.ts';
+import { checkOptions, type Names } from '../../protocol/options.ts';
 import { type Connection, connect } from '../connection.ts';
 import { expectWait } from '../deadlines.ts';
 import { dialsOf, type Target } from '../dials.ts';
 import { type Messaging, Messenger } from '../messenger.ts';
 import { realPorts } from '../real-ports.ts';
-import { createWorld, type WorldOptions } from '../world.ts';
+import { createWorld, WORLD_OPTIONS, type WorldOptions } from '../world.ts';
 import { Calls, type GatewayCalls } from './calls.ts';
 
 /** What `createClient` takes: the gateway, by `url` or by `dial`, and what has a default. */
@@ -32,6 +32,8 @@ interface ClientSettings extends WorldOptions {
   readonly id?: string;
 }
 
+const CLIENT_OPTIONS: Names<ClientOptions> = { url: true, dial: true, token: true, id: true, ...WORLD_OPTIONS };
+
 /** A connected client. Dispose it (`await using`) or `stop()` it. */
 export interface Client extends AsyncDisposable, GatewayCalls {
   readonly isConnected: boolean;
@@ -48,7 +50,7 @@ export interface Client extends AsyncDisposable, GatewayCalls {
  * @throws PincerError `OPTION_INVALID`.
  */
 export function createClient(options: ClientOptions): Client {
-  checkOptions(options, 'createClient', 'url or dial, the gateway to dial');
+  checkOptions(options, 'createClient', 'url or dial, the gateway to dial', CLIENT_OPTIONS);
   const world = createWorld(options, realPorts());
   const { ids, deadlines, log } = world;
   const target = options.url ?? options.dial;

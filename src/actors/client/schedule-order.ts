@@ -1,7 +1,8 @@
 /** What a client asks for when it schedules a task. */
 import { PincerError } from '../../protocol/failure.ts';
+import { checkOptions, type Names } from '../../protocol/options.ts';
 import { Order } from '../../protocol/query.ts';
-import { type SubmitOptions, submitSpec, type Wanted } from './submit-spec.ts';
+import { RUN_OPTIONS, type SubmitOptions, submitSpec, type Wanted } from './submit-spec.ts';
 
 /** When a schedule runs: one of `cron` and `everyMs`. */
 export interface ScheduleTimes {
@@ -19,6 +20,9 @@ export type ScheduleOptions = Omit<
   'taskId' | 'key' | 'after' | 'onDependencyFailure' | 'watch' | 'signal'
 >;
 
+const TIMES: Names<ScheduleTimes> = { cron: true, everyMs: true, timezone: true };
+const SCHEDULE_OPTIONS: Names<ScheduleOptions> = { ...RUN_OPTIONS, delayMs: true };
+
 /**
  * @throws PincerError `PAYLOAD_INVALID`, `PAYLOAD_TOO_LARGE` or `OPTION_INVALID`.
  */
@@ -27,6 +31,8 @@ export async function scheduleOrder({
   when,
   ...words
 }: Omit<Wanted, 'taskId'> & { scheduleId: string; when: ScheduleTimes }): Promise<Order> {
+  checkOptions(when, 'schedule', 'cron or everyMs, when it runs', TIMES);
+  checkOptions(words.options, 'schedule', 'options, or nothing', SCHEDULE_OPTIONS);
   // Any id will do: each run gets its own.
   const { taskId: _, key: __, after: ___, watch: ____, ...task } = await submitSpec({ ...words, taskId: 'scheduled' });
   const parsed = Order.safeParse({ what: 'schedule.put', scheduleId, ...when, task });

@@ -3,6 +3,7 @@ import { PincerError } from '../../protocol/failure.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Payload } from '../../protocol/message.ts';
 import { faultOf } from '../../protocol/node.ts';
+import type { Names } from '../../protocol/options.ts';
 import { isSurelySpec } from '../../protocol/quick-check.ts';
 import { TaskSpec } from '../../protocol/task.ts';
 import { encodePayload } from '../../transport/payload.ts';
@@ -57,6 +58,34 @@ export interface SubmitOptions {
   /** Aborting cancels the task; with `watch: false`, until it is accepted. */
   readonly signal?: AbortSignal;
 }
+
+/** The names of what may be said of any task, however it comes to be submitted. */
+export const RUN_OPTIONS = {
+  priority: true,
+  timeoutMs: true,
+  needs: true,
+  labels: true,
+  resources: true,
+  node: true,
+  prefer: true,
+  affinityKey: true,
+  ttlMs: true,
+  deadlineMs: true,
+  fairKey: true,
+  limit: true,
+  attempts: true,
+} as const;
+
+export const SUBMIT_OPTIONS: Names<SubmitOptions> = {
+  ...RUN_OPTIONS,
+  key: true,
+  delayMs: true,
+  after: true,
+  onDependencyFailure: true,
+  taskId: true,
+  watch: true,
+  signal: true,
+};
 
 type Spec = { -readonly [Name in keyof Payload<'task_submit'>]: Payload<'task_submit'>[Name] };
 

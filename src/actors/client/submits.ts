@@ -2,6 +2,7 @@
 import { PincerError } from '../../protocol/failure.ts';
 import { Identifier } from '../../protocol/identifier.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
+import { checkOptions } from '../../protocol/options.ts';
 import type { TaskStatus } from '../../protocol/task.ts';
 import { Backlog } from '../backlog.ts';
 import type { Connection } from '../connection.ts';
@@ -11,7 +12,7 @@ import { newTaskId } from '../task-id.ts';
 import { TransitMap } from '../transit-map.ts';
 import type { World } from '../world.ts';
 import { Submission, type SubmissionOptions, type TaskHandle } from './handle.ts';
-import { definitionOf, type SubmitOptions, submitSpec } from './submit-spec.ts';
+import { definitionOf, SUBMIT_OPTIONS, type SubmitOptions, submitSpec } from './submit-spec.ts';
 
 export interface SubmitsOptions {
   readonly requests: Requests;
@@ -79,6 +80,7 @@ export class Submits {
     try {
       const end = this.#options.end();
       if (end !== null) throw end;
+      if (options !== NOTHING_SAID) checkOptions(options, 'submit', 'options, or nothing', SUBMIT_OPTIONS);
       if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
         throw new PincerError('OPTION_INVALID', 'submit: signal must be an AbortSignal');
       }

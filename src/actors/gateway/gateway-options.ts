@@ -1,13 +1,14 @@
 /** What a gateway may be told, and what can be asked of one that runs. */
 import type { StrategyName } from '../../machines/policies/placement/index.ts';
 import type { Strategy } from '../../machines/policies/placement/placement.ts';
+import type { Names } from '../../protocol/options.ts';
 import type { Answer } from '../../protocol/query.ts';
 import type { ExpectedNode } from '../../transport/discovery/nodes-file.ts';
 import type { Dial, Listen } from '../../transport/link.ts';
 import type { Client } from '../client/client.ts';
 import type { Inspection, Inspector } from '../inspection.ts';
 import type { Store } from '../store/store.ts';
-import type { WorldOptions } from '../world.ts';
+import { WORLD_OPTIONS, type WorldOptions } from '../world.ts';
 
 /** What `createGateway` takes. Everything has a default. */
 export interface GatewayOptions extends WorldOptions {
@@ -42,6 +43,20 @@ export interface GatewayOptions extends WorldOptions {
   /** Further ways in, such as an in-memory network in tests. */
   readonly listeners?: readonly Listen[];
 }
+
+export const GATEWAY_OPTIONS: Names<GatewayOptions> = {
+  listen: true,
+  token: true,
+  id: true,
+  store: true,
+  strategy: true,
+  strategyByType: true,
+  strategies: true,
+  nodes: true,
+  strictNodes: true,
+  listeners: true,
+  ...WORLD_OPTIONS,
+};
 
 /** A running gateway. Dispose it (`await using`) or `stop()` it. */
 export interface Gateway extends AsyncDisposable {

@@ -19,11 +19,11 @@ import { realPorts } from '../real-ports.ts';
 import { startActor } from '../start-actor.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { turnClock } from '../turn-clock.ts';
-import { createWorld } from '../world.ts';
+import { createWorld, worldOptionsOf } from '../world.ts';
 import { Cluster } from './cluster.ts';
 import { Dispatch } from './dispatch.ts';
 import { forgetSettled } from './forgetting.ts';
-import type { Gateway, GatewayOptions } from './gateway-options.ts';
+import { GATEWAY_OPTIONS, type Gateway, type GatewayOptions } from './gateway-options.ts';
 import { Granting } from './granting.ts';
 import { Handover } from './handover.ts';
 import { Holdings } from './holdings.ts';
@@ -50,7 +50,7 @@ import { Watchers } from './watchers.ts';
  * @throws PincerError `BIND_REFUSED` for an open bind without a token of 16 characters, `OPTION_INVALID`, `STORE_UNAVAILABLE`.
  */
 export async function createGateway(options: GatewayOptions = {}): Promise<Gateway> {
-  checkOptions(options, 'createGateway', 'options, or nothing');
+  checkOptions(options, 'createGateway', 'options, or nothing', GATEWAY_OPTIONS);
   if (options.store !== undefined)
     checkPort(options.store, 'createGateway: store', ['open', 'submit', 'claim', 'close']);
   const real = realPorts();
@@ -332,7 +332,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     stopped,
     dial,
     client() {
-      const client = createClient({ charts: world.charts, ...options, dial });
+      const client = createClient({ charts: world.charts, ...worldOptionsOf(options), dial });
       clients.add(client);
       return client;
     },

@@ -5,87 +5,30 @@
 import { type NodeLifeCommand, nodeLifeMachine } from '../../machines/node-life.ts';
 import { spreadMs } from '../../machines/policies/retry.ts';
 import { PincerError } from '../../protocol/failure.ts';
-import type { NodeKind } from '../../protocol/node.ts';
 import { checkOptions } from '../../protocol/options.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
-import { Calls, type GatewayCalls } from '../client/calls.ts';
+import { Calls } from '../client/calls.ts';
 import { type Connection, connect } from '../connection.ts';
 import type { Deadline } from '../deadlines.ts';
-import { dialsOf, type Target } from '../dials.ts';
-import { type Inspection, type Inspector, inspect } from '../inspection.ts';
-import { type Messaging, Messenger } from '../messenger.ts';
+import { dialsOf } from '../dials.ts';
+import { inspect } from '../inspection.ts';
+import { Messenger } from '../messenger.ts';
 import { realPorts } from '../real-ports.ts';
 import { startActor } from '../start-actor.ts';
-import type { Handler, TaskDefinition } from '../task-definition.ts';
-import { createWorld, type WorldOptions } from '../world.ts';
+import { createWorld } from '../world.ts';
 import { Attempts } from './attempts.ts';
-import { createLoadMeter, type LoadMeter, NodeLoad } from './load.ts';
+import { createLoadMeter, NodeLoad } from './load.ts';
 import { checkHandler, claimOf, handlersOf } from './node-claim.ts';
-import { memoryOutbox, type Outbox } from './outbox.ts';
-import type { InlineRegistration, Registration } from './runner.ts';
-
-/** What `createNode` takes. Only `join` has no default. */
-export interface NodeOptions extends WorldOptions {
-  /** The gateway to join: `ws://host:port`, several of one store, or `gateway.dial` of one in this process. */
-  readonly join: Target;
-  /** The gateway’s token, if it asks for one. */
-  readonly token?: string;
-  /** The node’s name; the newest process with a name supersedes the older. Default: a fresh one. */
-  readonly id?: string;
-  /** `agent` runs tasks; `channel` connects a platform and is never given agent work. Default `agent`. */
-  readonly type?: NodeKind;
-  /** What it can do, such as `llm` or `tools`. A claim: the gateway grants. Default: none. */
-  readonly capabilities?: readonly string[];
-  /** Slots: how many attempts run at once, 0–10 000. Default 5. */
-  readonly maxTasks?: number;
-  /** Labels that tasks may ask for, such as `{ zone: 'attic' }`. */
-  readonly labels?: Readonly<Record<string, string>>;
-  /** What it has beside slots, such as `{ gpu: 1, memoryMb: 16384 }`; attempts take of it what their tasks say. */
-  readonly resources?: Readonly<Record<string, number>>;
-  /** Handlers that are there from the start; more can be added with `handle`. */
-  readonly handlers?: readonly Registration[];
-  /**
-   * Where results are kept until a gateway has acknowledged them. Default: in memory; `diskOutbox(directory)` keeps them
-   * for the next process with this `id`, which then must be given.
-   */
-  readonly outbox?: Outbox;
-  /** How the load is measured. Default: this machine. One whose first sample is out of range is refused. */
-  readonly load?: LoadMeter;
-  /** Gives up joining. */
-  readonly signal?: AbortSignal;
-}
-
-/** A running node. Dispose it (`await using`) or `stop()` it. */
-export interface Node extends AsyncDisposable {
-  readonly id: string;
-  /** joining, online, busy, draining or stopped. */
-  readonly status: string;
-  /** Slots taken. */
-  readonly running: number;
-  /** Resolves when the node has stopped, whoever stopped it; with the reason if the gateway refused it. */
-  readonly stopped: Promise<PincerError | null>;
-  /** Adds a handler. The gateway is told at once. Throws `OPTION_INVALID` for a type that is no task type. */
-  handle<Definition extends TaskDefinition>(definition: Definition, handler: Handler<Definition>): void;
-  /** Takes a handler away again: no more tasks of its type come. What runs goes on. */
-  unhandle(type: string): void;
-  /** What a node may ask of its gateway, as clients may: submit tasks, follow them, ask questions. */
-  readonly gateway: GatewayCalls;
-  /** Messages to and from other peers. */
-  readonly messages: Messaging;
-  /** Tells an inspector what the charts of this node do (itself, its link, its attempts): as `Gateway.inspect`. */
-  inspect(inspector: Inspector): Inspection;
-  /** Takes nothing new, finishes what runs (at most `drainMs`), says goodbye, stops. */
-  drain(): Promise<void>;
-  /** Stops at once: handlers are told to stop, and what they had is placed elsewhere. Idempotent. */
-  stop(): Promise<void>;
-}
+import { NODE_OPTIONS, type Node, type NodeOptions } from './node-options.ts';
+import { memoryOutbox } from './outbox.ts';
+import type { InlineRegistration } from './runner.ts';
 
 /**
  * Starts a node and resolves with its first welcome; it keeps trying until then, and after every loss of its gateway.
  * @throws PincerError `OPTION_INVALID`, or what the gateway refuses it with: `UNAUTHENTICATED`, `PROTOCOL_VERSION` …
  */
 export async function createNode(options: NodeOptions): Promise<Node> {
-  checkOptions(options, 'createNode', 'join, the gateway to join');
+  checkOptions(options, 'createNode', 'join, the gateway to join', NODE_OPTIONS);
   const world = createWorld(options, realPorts());
   const { ids, limits, deadlines, departures, random, clock, log } = world;
   const { type = 'agent', capabilities = [], maxTasks = limits.maxTasks, labels, resources } = options;
@@ -320,6 +263,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       heartbeat();
     },
     unhandle(type) {
+      if (typeof type !== 'string') {
+        throw new PincerError('OPTION_INVALID', 'node.unhandle: the task type must be text, such as definition.type');
+      }
       if (handlers.delete(type)) heartbeat();
     },
     inspect: (inspector) => inspect(life, inspector, world),

@@ -5,7 +5,9 @@
  * Each verb does its work before it returns its promise, so calls take effect in the order in which they were made.
  */
 import { PincerError } from '../../protocol/failure.ts';
+import { givenLimits } from '../../protocol/limit-relations.ts';
 import { defaultLimits, type Limits } from '../../protocol/limits.ts';
+import { checkOptions, checkPort } from '../../protocol/options.ts';
 import type { Clock, Ids } from '../../protocol/ports.ts';
 import type { MemoryRow } from './memory-row.ts';
 import { MemoryTables } from './memory-tables.ts';
@@ -23,6 +25,12 @@ export interface MemoryStoreOptions {
 
 /** A store whose tasks live as long as the process. Bounded by waitingTasksMax, waitingBytesMax, classesMax and settledTasksMax. */
 export function createMemoryStore(options: MemoryStoreOptions): contract.Store {
+  checkOptions<MemoryStoreOptions>(options, 'createMemoryStore', 'clock and ids', {
+    clock: true,
+    ids: true,
+    limits: true,
+  });
+  checkPort(options.clock, 'createMemoryStore: clock', ['now', 'wallTime']);
   return new MemoryStore(options);
 }
 
@@ -33,7 +41,7 @@ class MemoryStore extends VerbStore<MemoryRow> {
 
   constructor({ clock, ids, limits }: MemoryStoreOptions) {
     super(clock, ids);
-    const all = { ...defaultLimits, ...limits };
+    const all = { ...defaultLimits, ...givenLimits(limits) };
     this.#verbs = new Verbs(clock, all, new MemoryTables(clock.now()));
   }
 

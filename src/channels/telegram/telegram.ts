@@ -4,7 +4,7 @@
  */
 import { PincerError } from '../../protocol/failure.ts';
 import { plainUrl } from '../../protocol/identifier.ts';
-import { checkOptions } from '../../protocol/options.ts';
+import { checkOptions, type Names } from '../../protocol/options.ts';
 import type { OpenPlatform, Platform } from '../platform.ts';
 import { type BotApi, explain } from './bot-api.ts';
 import { Poller } from './poller.ts';
@@ -22,6 +22,8 @@ export interface TelegramOptions {
   readonly apiRoot?: string;
 }
 
+const TELEGRAM_OPTIONS: Names<TelegramOptions> = { token: true, allow: true, allowAnyone: true, apiRoot: true };
+
 const MISSING = 'npm install grammy@1.46.0';
 
 /**
@@ -30,7 +32,7 @@ const MISSING = 'npm install grammy@1.46.0';
  * @throws PincerError `OPTION_INVALID`.
  */
 export function telegram(options: TelegramOptions): Platform {
-  checkOptions(options, 'telegram', 'token, that of the bot, and allow');
+  checkOptions(options, 'telegram', 'token, that of the bot, and allow', TELEGRAM_OPTIONS);
   const { token, allow = [], allowAnyone = false, apiRoot } = options;
   const botId = /^(\d{1,20}):[A-Za-z0-9_-]{1,128}$/.exec(token)?.[1];
   if (botId === undefined) {

@@ -3,7 +3,7 @@
  * the lease, so that several instances may be told the same address.
  */
 import { PincerError } from '../../protocol/failure.ts';
-import { checkOptions } from '../../protocol/options.ts';
+import { checkOptions, type Names } from '../../protocol/options.ts';
 import { createSafeFetch } from '../../transport/discovery/safe-fetch.ts';
 import { hostAndPortOf, serveHttp } from '../../transport/http-server.ts';
 import type { OpenPlatform, Platform } from '../platform.ts';
@@ -26,13 +26,21 @@ export interface WebhookOptions {
   readonly allowPrivateCallbacks?: boolean;
 }
 
+const WEBHOOK_OPTIONS: Names<WebhookOptions> = {
+  listen: true,
+  secrets: true,
+  message: true,
+  allowLoopbackCallbacks: true,
+  allowPrivateCallbacks: true,
+};
+
 /**
  * A platform that is reached, and replies, by signed webhooks.
  * @throws PincerError `OPTION_INVALID` for secrets and an address that are none.
  * @see https://www.standardwebhooks.com
  */
 export function webhook(options: WebhookOptions): Platform {
-  checkOptions(options, 'webhook', 'secrets');
+  checkOptions(options, 'webhook', 'secrets', WEBHOOK_OPTIONS);
   const secrets = parseSecrets(options.secrets);
   const { listen = '127.0.0.1:0' } = options;
   // Not only when it is opened: one that stands by would take over, and end.

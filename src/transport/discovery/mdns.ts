@@ -4,6 +4,7 @@
  */
 import { networkInterfaces } from 'node:os';
 import { PincerError } from '../../protocol/failure.ts';
+import { checkOptions, type Names } from '../../protocol/options.ts';
 import { TokenBucket } from '../token-bucket.ts';
 import { isNearby, splitAddress } from './address.ts';
 import { type Advert, type DnsRecord, type DnsResponse, readAdverts, recordsOf, SERVICE_NAME } from './mdns-adverts.ts';
@@ -20,6 +21,8 @@ export interface MdnsOptions {
   readonly port?: number | undefined;
 }
 
+const MDNS_OPTIONS: Names<MdnsOptions> = { interface: true, isForeignHeard: true, port: true };
+
 /** Intervals between the first questions and announcements; after them, `discoveryRefreshMs`. */
 const FIRST_REPEATS_MS = [1_000, 2_000, 4_000, 8_000];
 /** How long what was heard may lie before it is told: packets come in bursts. */
@@ -27,6 +30,7 @@ const SETTLE_MS = 100;
 
 /** The local network as a source, by multicast DNS: service type `openclaw`. Off unless it is asked for. */
 export function mdnsNodes(options: MdnsOptions = {}): DiscoverySource {
+  checkOptions(options, 'mdnsNodes', 'options, or nothing', MDNS_OPTIONS);
   return { kind: 'mdns', start: (events, world) => new MdnsRun(options, events, world) };
 }
 

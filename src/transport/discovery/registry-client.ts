@@ -6,7 +6,7 @@
 import type { z } from 'zod';
 import { PincerError } from '../../protocol/failure.ts';
 import { plainText } from '../../protocol/identifier.ts';
-import { checkOptions } from '../../protocol/options.ts';
+import { checkOptions, type Names } from '../../protocol/options.ts';
 import { checkToken } from '../upgrade.ts';
 import { Lease, NodePage, Refusal } from './registry-messages.ts';
 import { createSafeFetch, judgedUrl, type SafeAnswer, type SafeFetch, type SafeRequest } from './safe-fetch.ts';
@@ -34,6 +34,14 @@ export interface RegistryOptions {
   readonly resolve?: ((host: string) => Promise<readonly string[]>) | undefined;
 }
 
+const REGISTRY_OPTIONS: Names<RegistryOptions> = {
+  apiKey: true,
+  region: true,
+  type: true,
+  isPrivateAllowed: true,
+  resolve: true,
+};
+
 /** A heartbeat is sent this many times in the life of a lease. */
 const BEATS_PER_LEASE = 3;
 
@@ -42,7 +50,7 @@ const BEATS_PER_LEASE = 3;
  * @throws PincerError `ADDRESS_REFUSED` for any other URL, `OPTION_INVALID` for a key that no header can carry and a region that is none
  */
 export function registryNodes(url: string, options: RegistryOptions): DiscoverySource {
-  checkOptions(options, 'registryNodes', 'apiKey, the key of the registry');
+  checkOptions(options, 'registryNodes', 'apiKey, the key of the registry', REGISTRY_OPTIONS);
   checkToken(options.apiKey, 'key');
   const { region } = options;
   if (region !== undefined && !Region.safeParse(region).success) {

@@ -7,6 +7,7 @@ import { open, readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { PincerError } from '../../protocol/failure.ts';
 import { defaultLimits } from '../../protocol/limits.ts';
+import { checkOptions } from '../../protocol/options.ts';
 import { type ExpectedNode, parseNodesFile } from './nodes-file.ts';
 import type { Candidate, DiscoverySource, SourceEvents, SourceRun, SourceWorld } from './source.ts';
 
@@ -18,6 +19,7 @@ export interface StaticOptions {
 
 /** A nodes.json as a source: its nodes are candidates as long as it names them. Reloaded on change. */
 export function staticNodes(file: string, options: StaticOptions = {}): DiscoverySource {
+  checkOptions<StaticOptions>(options, 'staticNodes', 'options, or nothing', { onNodes: true });
   return { kind: 'static', start: (events, world) => new FileRun(resolve(file), options, events, world) };
 }
 

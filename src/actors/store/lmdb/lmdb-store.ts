@@ -6,7 +6,9 @@ import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { PincerError } from '../../../protocol/failure.ts';
 import type { AttemptRef } from '../../../protocol/identifier.ts';
+import { givenLimits } from '../../../protocol/limit-relations.ts';
 import { defaultLimits, type Limits } from '../../../protocol/limits.ts';
+import { checkOptions, type Names } from '../../../protocol/options.ts';
 import type { Clock, Ids } from '../../../protocol/ports.ts';
 import { realPorts } from '../../real-ports.ts';
 import type { Note } from '../attempts.ts';
@@ -45,6 +47,14 @@ export interface LmdbStoreOptions {
   readonly thread?: boolean | undefined;
 }
 
+const LMDB_STORE_OPTIONS: Names<LmdbStoreOptions> = {
+  limits: true,
+  clock: true,
+  ids: true,
+  noSync: true,
+  thread: true,
+};
+
 /**
  * A store in a directory of this machine, for `createGateway({ store })`; several processes may have the same directory.
  * It is made, with access for its owner alone, when the gateway opens the store. Not on a network drive: LMDB needs the
@@ -53,12 +63,14 @@ export interface LmdbStoreOptions {
  * Opening rejects with `STORE_UNSUPPORTED` where there is no build of the `lmdb` package, `STORE_INCOMPATIBLE` if another
  * version of Pincer wrote the directory, and `STORE_UNAVAILABLE` if it cannot be used; so does each call later on, while
  * the disk is full or gone, and nothing of what was acknowledged is lost by that.
- * @throws PincerError `OPTION_INVALID` for a directory without a name
+ * @throws PincerError `OPTION_INVALID` for a directory without a name, and for options or limits that there are not
  */
 export function lmdbStore(dir: string, options: LmdbStoreOptions = {}): contract.Store {
   if (typeof dir !== 'string')
     throw new PincerError('OPTION_INVALID', `lmdbStore: the directory is ${dir}, must be text`);
   if (dir.trim() === '') throw new PincerError('OPTION_INVALID', 'lmdbStore: the directory is empty, must be named');
+  checkOptions(options, 'lmdbStore', 'options, or nothing', LMDB_STORE_OPTIONS);
+  givenLimits(options.limits);
   const { clock, ids, limits, noSync, thread = false } = options;
   if (!thread || !existsSync(ENTRY) || clock !== undefined || ids !== undefined) return new LmdbStore(dir, options);
   return threadedStore({

@@ -2,6 +2,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PincerError } from '../../../protocol/failure.ts';
+import { checkOptions } from '../../../protocol/options.ts';
 import type { HistoryEntry } from '../../../protocol/task.ts';
 import type { TaskRecord } from '../store.ts';
 import type { BodyKind } from '../tables.ts';
@@ -37,7 +38,9 @@ const PAGE = 200;
  *
  * @throws PincerError `STORE_UNAVAILABLE` if a gateway has it open, or the disk has no room for the copy.
  */
-export async function compactStore(dir: string, { to }: { to?: string | undefined } = {}): Promise<Compaction> {
+export async function compactStore(dir: string, options: { to?: string | undefined } = {}): Promise<Compaction> {
+  checkOptions(options, 'compactStore', 'options, or nothing', { to: true });
+  const { to } = options;
   const dbs = await openDatabases(dir, { isThere: true });
   const file = join(dir, FILE_NAME);
   const bytesBefore = statSync(file).size;

@@ -140,7 +140,7 @@ function wrap(text: string): string[] {
 function table(): string {
   const rows = (Object.keys(charts) as ChartName[]).map((name) => {
     const { states, transitions } = outlineOf(charts[name]);
-    const links = `[mmd](${name}.mmd) · [svg](${name}.svg) · [source](../src/machines/${name}.ts)`;
+    const links = `[mmd](${name}.mmd) · [svg](${name}.svg) · \`src/machines/${name}.ts\``;
     return `| ${name} | ${RUNS[name]} | ${states.length} | ${transitions.length} | ${links} |`;
   });
   return `# The charts

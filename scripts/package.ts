@@ -11,7 +11,7 @@ import { formatMessage } from 'publint/utils';
 
 const PACKAGE_BYTES_MAX = 1_500_000;
 const EXPECTED = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'dist/index.js', 'dist/cli/main.js'];
-const ALLOWED = /^(dist|diagrams|docs|examples)\/|^(package\.json|LICENSE|[A-Z]+\.md)$/;
+const ALLOWED = /^(dist|diagrams|docs|examples|test\/fixtures\/frames)\/|^(package\.json|LICENSE|[A-Z]+\.md)$/;
 const FORBIDDEN = /\.(test|tmp|tsbuildinfo)\b|(^|\/)\.|\.env$/;
 
 interface Packed {

@@ -53,9 +53,8 @@ process.stderr.on('error', () => {});
 // A reader that goes away (`| head`) is no fault. A disk without room is: what was asked for has not been said.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.ok);
-  const hint = 'Send it to a place with room that can be written to.';
   createOutput({ json: isJson }).fail(
-    new PincerError('INTERNAL', `the output could not be written: ${error.message}`, { cause: error, hint }),
+    new PincerError('OUTPUT_UNWRITABLE', `the output could not be written: ${error.message}`, { cause: error }),
   );
   process.exit(EXIT.unexpected);
 });

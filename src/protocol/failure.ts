@@ -172,6 +172,11 @@ export const FAILURES = {
     'the platform will never take this message',
     'Read the message; it is the platform’s own.',
   ),
+  OUTPUT_UNWRITABLE: kind(
+    false,
+    'what a command has to say cannot be written',
+    'Send it to a place with room that can be written to.',
+  ),
   PACKAGE_MISSING: kind(false, 'an optional package is not installed', 'Install it: the message has the command.'),
 
   // Links and sessions

@@ -55,7 +55,7 @@ describe('the exit code', () => {
     try {
       for (const args of [['--version'], ['run', 'tool-execution', sh('echo hi'), '--url', url, '--quiet']]) {
         const { code, stderr } = await processes.start(args, { stdout: full }).ended;
-        expect(stderr).toMatch(/^error the output could not be written: ENOSPC.*\n→ .*\n$/);
+        expect(stderr).toMatch(/^error the output could not be written: ENOSPC.* \(OUTPUT_UNWRITABLE\)\n→ .*\n$/);
         expect(code).toBe(1);
       }
     } finally {

@@ -46,12 +46,17 @@ describe('the pages', () => {
     expect(sentences).toEqual([]);
   });
 
-  it('that README.md links to are in the package, where it is read, too', () => {
+  it('that are in the package link to what is in it, too', () => {
     const { files } = readJson('package.json') as { files: string[] };
     const packed = [...files, 'README.md', 'LICENSE', 'package.json'];
-    const paths = linksOf(read('README.md')).map((link) => normalize(decodeURI(link.split('#', 1)[0] ?? '')));
     const isPacked = (path: string): boolean => packed.some((one) => path === one || path.startsWith(`${one}/`));
-    expect(paths.filter((path) => path !== '.' && !isPacked(path))).toEqual([]);
+    const broken = pages.filter(isPacked).flatMap((page) =>
+      linksOf(read(page)).flatMap((link) => {
+        const path = normalize(join(dirname(page), decodeURI(link.split('#', 1)[0] ?? '')));
+        return path === '.' || link.startsWith('#') || isPacked(path) ? [] : [`${page}: ${link}`];
+      }),
+    );
+    expect(broken).toEqual([]);
   });
 
   it('name only scripts that package.json has', () => {

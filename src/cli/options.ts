@@ -52,14 +52,17 @@ export function withClient(command: Command): Command {
 export function tokenOf({ tokenFile }: SharedOptions): { token?: string } {
   if (tokenFile !== undefined) return { token: secretIn(tokenFile, '--token-file') };
   const token = process.env['PINCER_TOKEN'];
-  return token === undefined || token === '' ? {} : { token };
+  if (token === undefined || token === '') return {};
+  if (/^[\x21-\x7e]{1,4096}$/.test(token)) return { token };
+  throw unfit('PINCER_TOKEN', 'must be 1–4096 printable ASCII characters without spaces');
 }
 
 /** How charts are run: PINCER_CHARTS, else compiled. A variable that is empty is not set. */
 export function chartsOf(environment = process.env): { charts?: 'compiled' | 'interpreted' } {
   const charts = environment['PINCER_CHARTS'] ?? '';
-  // Whoever is given it says what is wrong with any other word.
-  return charts === '' ? {} : { charts: charts as 'interpreted' };
+  if (charts === '') return {};
+  if (charts === 'compiled' || charts === 'interpreted') return { charts };
+  throw unfit('PINCER_CHARTS', `is '${plainText(charts)}', must be compiled or interpreted`);
 }
 
 /**
@@ -69,7 +72,17 @@ export function chartsOf(environment = process.env): { charts?: 'compiled' | 'in
 export function gatewayUrlsOf(urls: readonly string[] | undefined, environment = process.env): string[] {
   const ofEnvironment = environment['PINCER_URL'] ?? '';
   const said = urls ?? [ofEnvironment === '' ? `ws://${DEFAULT_ADDRESS}` : ofEnvironment];
-  return said.flatMap((text) => text.split(',')).flatMap((text) => (text.trim() === '' ? [] : [text.trim()]));
+  const named = said.flatMap((text) => text.split(',')).flatMap((text) => (text.trim() === '' ? [] : [text.trim()]));
+  const wrong = urls === undefined ? named.find((url) => !/^wss?:\/\/./i.test(url)) : undefined;
+  if (wrong === undefined) return named;
+  throw unfit('PINCER_URL', `names '${plainText(wrong)}', which is no gateway URL like ws://${DEFAULT_ADDRESS}`);
+}
+
+/** Who has not typed it would look for it in the command. */
+function unfit(variable: string, what: string): PincerError {
+  return new PincerError('OPTION_INVALID', `the variable ${variable} ${what}`, {
+    hint: `Set ${variable} anew, or unset it.`,
+  });
 }
 
 /** Runs a client command: connects, does the work, hangs up. */

@@ -98,12 +98,17 @@ describe('the gateway of a command', () => {
     expect(gatewayUrlsOf(['ws://a:1,ws://b:2', 'ws://c:3'])).toEqual(['ws://a:1', 'ws://b:2', 'ws://c:3']);
     expect(gatewayUrlsOf(undefined, { PINCER_URL: 'ws://a:1, ws://b:2,' })).toEqual(['ws://a:1', 'ws://b:2']);
   });
+
+  it('is refused by the name of the variable, where it is none', () => {
+    expect(() => gatewayUrlsOf(undefined, { PINCER_URL: 'localhost:7443' })).toThrow('the variable PINCER_URL names ');
+  });
 });
 
 describe('the charts of a command', () => {
   it('are run as PINCER_CHARTS says, else as usual', () => {
     expect(chartsOf({ PINCER_CHARTS: 'interpreted' })).toEqual({ charts: 'interpreted' });
     for (const environment of [{ PINCER_CHARTS: '' }, {}]) expect(chartsOf(environment)).toEqual({});
+    expect(() => chartsOf({ PINCER_CHARTS: 'x' })).toThrow('the variable PINCER_CHARTS is ');
   });
 });
 
@@ -116,6 +121,8 @@ describe('the token of a command', () => {
     expect(tokenOf({})).toEqual({ token: 'from-the-environment' });
     vi.stubEnv('PINCER_TOKEN', '');
     expect(tokenOf({})).toEqual({});
+    vi.stubEnv('PINCER_TOKEN', 'two words');
+    expect(() => tokenOf({})).toThrow('the variable PINCER_TOKEN must be');
   });
 
   it('is never silently left out', () => {

@@ -1,11 +1,16 @@
 /** What isolates start with. It is run by Node itself, so it is always the built files, also under test. */
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import process from 'node:process';
 
-const ROOT = path.dirname(createRequire(import.meta.url).resolve('pincer/package.json'));
-
-/** What a thread or process of ours runs first. */
-export const ENTRY = path.join(ROOT, 'dist/isolation/entry.js');
+/**
+ * What a thread or process of ours runs first. Looked for when one starts: a bundle may be far from the package, one of
+ * CommonJS does not even know where it is, and neither is to keep from starting what isolates nothing.
+ */
+export function entryFile(): string {
+  const { url = path.join(process.cwd(), 'app.js') } = import.meta as Partial<ImportMeta>;
+  return path.join(path.dirname(createRequire(url).resolve('pincer/package.json')), 'dist/isolation/entry.js');
+}
 
 /** Flags that say what a process runs, where that is no file. */
 const PROGRAM = ['-e', '--eval', '-p', '--print', '-pe', '--input-type'];

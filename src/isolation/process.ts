@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { RUN_VARIABLE, runNamed } from '../handlers/process-table.ts';
 import { ProcessTree } from '../handlers/process-tree.ts';
 import { type Failure, PincerError } from '../protocol/failure.ts';
-import { ENTRY, flagsOf } from './built.ts';
+import { entryFile, flagsOf } from './built.ts';
 import { type Isolate, type IsolateOptions, mebibytesOf, notStarted } from './isolate.ts';
 import { parseFromIsolate } from './messages.ts';
 import { MEMORY_EXCEEDED, WATCH_DESCRIPTOR } from './watch-words.ts';
@@ -27,7 +27,7 @@ export function startProcess(options: IsolateOptions): Isolate {
   const run = runNamed(`isolate:${process.pid}.${isolates}`);
   let child: ChildProcess;
   try {
-    child = fork(ENTRY, [String(memoryBytesMax + NODE_BYTES)], {
+    child = fork(entryFile(), [String(memoryBytesMax + NODE_BYTES)], {
       execArgv: [
         ...flagsOf(process.execArgv).filter((flag) => !flag.startsWith('--inspect')),
         `--max-old-space-size=${memoryMb}`,

@@ -2,7 +2,7 @@
 import process from 'node:process';
 import { Worker } from 'node:worker_threads';
 import { type Failure, PincerError, toFailure } from '../protocol/failure.ts';
-import { ENTRY, flagsOf } from './built.ts';
+import { entryFile, flagsOf } from './built.ts';
 import { type Isolate, type IsolateOptions, mebibytesOf, notStarted } from './isolate.ts';
 import { parseFromIsolate } from './messages.ts';
 
@@ -11,7 +11,7 @@ export function startThread({ memoryBytesMax, onMessage }: IsolateOptions): Isol
   let worker: Worker;
   const flags = flagsOf(process.execArgv);
   try {
-    worker = new Worker(ENTRY, {
+    worker = new Worker(entryFile(), {
       stdin: false,
       stdout: true,
       stderr: true,

@@ -137,6 +137,13 @@ describe('a file of src', () => {
     expect(lengths.filter(({ lines }) => lines > LINES_MAX)).toEqual([]);
   });
 
+  it('does not ask where it is while it is loaded, as a bundle may not know, but in the command', () => {
+    const asking = sources('src')
+      .filter((file) => !file.startsWith('src/cli/'))
+      .filter((file) => /^(export )?const .*import\.meta/m.test(read(file)));
+    expect(asking).toEqual([]);
+  });
+
   it('says at its top what lives in it', () => {
     const silent = sources('src').filter((file) => {
       const first = parse(file).statements.find((statement) => !ts.isImportDeclaration(statement));

@@ -26,8 +26,13 @@ import { threadedStore } from './threaded-store.ts';
 import { Transactions } from './transactions.ts';
 
 const KIND = 'lmdb';
-/** What Node can start as a thread. It is not there where Pincer runs from its sources, or was made part of another file. */
-const ENTRY = new URL('./thread-entry.js', import.meta.url);
+/** What Node can start as a thread. There is none where Pincer runs from its sources, or was made part of another file. */
+function threadEntry(): URL | null {
+  // A bundle of CommonJS does not know where it is.
+  const { url } = import.meta as Partial<ImportMeta>;
+  const entry = url === undefined ? null : new URL('./thread-entry.js', url);
+  return entry !== null && existsSync(entry) ? entry : null;
+}
 
 /** How an LMDB store is made. Everything has a default. */
 export interface LmdbStoreOptions {
@@ -72,12 +77,13 @@ export function lmdbStore(dir: string, options: LmdbStoreOptions = {}): contract
   checkOptions(options, 'lmdbStore', 'options, or nothing', LMDB_STORE_OPTIONS);
   givenLimits(options.limits);
   const { clock, ids, limits, noSync, thread = false } = options;
-  if (!thread || !existsSync(ENTRY) || clock !== undefined || ids !== undefined) return new LmdbStore(dir, options);
+  const entry = thread && clock === undefined && ids === undefined ? threadEntry() : null;
+  if (entry === null) return new LmdbStore(dir, options);
   return threadedStore({
     kind: KIND,
     clock: realPorts().clock,
     start: () => {
-      const worker = new Worker(ENTRY, { workerData: { dir, options: { limits, noSync } } });
+      const worker = new Worker(entry, { workerData: { dir, options: { limits, noSync } } });
       // Whoever has the store in the same thread dies of its faults, too.
       worker.on('error', (error) => {
         throw error;

@@ -277,9 +277,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       life.send({ type: 'node.stop' });
       await stopped;
     },
-    async [Symbol.asyncDispose]() {
-      await node.stop();
-    },
+    [Symbol.asyncDispose]: () => node.stop(),
   };
   const abandon = (): void => life.send({ type: 'node.stop' });
   options.signal?.addEventListener('abort', abandon, { once: true });

@@ -56,7 +56,7 @@ export const LIMITS = {
     1_048_576,
     'bytes',
     'Unsent bytes of one link above which new work is held back.',
-    'No assignment goes to that node; reliable messages wait in their session, progress is conflated and telemetry dropped, until sendBytesLow.',
+    'No assignment goes to that node; reliable messages wait in their session, progress is conflated, until sendBytesLow.',
   ),
   sendBytesLow: limit(262_144, 'bytes', 'Unsent bytes below which a held link takes work again.', 'Work flows again.'),
   sendBytesMax: limit(

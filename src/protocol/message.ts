@@ -18,10 +18,10 @@ export const SUBPROTOCOL = 'pincer.v1.msgpack';
 export const PROTOCOL_VERSIONS = [1, 1] as const;
 
 /**
- * The lanes of an outbound queue, most urgent first. Control is never dropped; work is held back while its link is
- * full; of progress the latest per task is kept; telemetry is dropped and counted.
+ * What becomes of a message while its link is full: control is always sent; no new work is given; of progress the latest
+ * of each attempt is kept.
  */
-export type Lane = 'control' | 'work' | 'progress' | 'telemetry';
+export type Lane = 'control' | 'work' | 'progress';
 
 interface MessageKind {
   readonly from: readonly ('gateway' | PeerKind)[];

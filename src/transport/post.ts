@@ -1,11 +1,11 @@
 /**
  * Messages over one link. Outward: gathered during a turn of the event loop and flushed as few frames; progress is
- * conflated and telemetry dropped while the peer does not drain. Inward: rate → preflight → decode → schema, a frame at
- * a time. Knows nothing of sessions: numbers and acknowledgements are delivery.ts.
+ * conflated while the peer does not drain. Inward: rate → preflight → decode → schema, a frame at a time. Knows
+ * nothing of sessions: numbers and acknowledgements are delivery.ts.
  */
 import { closeCodeOf, PincerError } from '../protocol/failure.ts';
 import type { Limits } from '../protocol/limits.ts';
-import { type Lane, MESSAGES, type Message, parseMessage } from '../protocol/message.ts';
+import { type Message, parseMessage } from '../protocol/message.ts';
 import type { Clock } from '../protocol/ports.ts';
 import { decodeFrame } from './codec.ts';
 import type { Departing, Departures } from './departures.ts';
@@ -35,7 +35,6 @@ export interface PostCounters {
   bytesOut: number;
   messagesIn: number;
   messagesOut: number;
-  telemetryDropped: number;
   progressConflated: number;
 }
 
@@ -99,7 +98,6 @@ export class Post implements Departing {
         this.#cancelResume?.();
         this.#lateAcks.stop();
         this.#lateAnswers.stop();
-        this.#progress.clear();
         events.onClose(code, reason);
       },
       onDrain: () => this.#watchFlow(),
@@ -131,11 +129,6 @@ export class Post implements Departing {
   /** Takes a message for the next flush. Dropped once the link is closed. */
   send(message: Message): void {
     if (!this.#link.isOpen) return;
-    const lane = MESSAGES[message.type].lane as Lane;
-    if (this.#isFull && lane === 'telemetry') {
-      this.#counters.telemetryDropped += 1;
-      return;
-    }
     if (this.#isFull && message.type === 'task_progress') {
       const { taskId, attempt } = message.payload;
       const key = `${taskId} ${attempt}`;
@@ -258,9 +251,8 @@ export class Post implements Departing {
   }
 
   #watchStall(before: number, stallMs: number): void {
-    this.#cancelStall?.();
     this.#cancelStall = this.#clock.schedule(stallMs, () => {
-      if (!this.#link.isOpen || !this.#isFull) return;
+      if (!this.#link.isOpen) return;
       const waiting = this.#link.bufferedBytes;
       if (waiting >= before) {
         this.#fault(
@@ -322,7 +314,6 @@ export function createPostCounters(): PostCounters {
     bytesOut: 0,
     messagesIn: 0,
     messagesOut: 0,
-    telemetryDropped: 0,
     progressConflated: 0,
   };
 }

@@ -133,15 +133,18 @@ describe('a node that is killed with a result that no gateway has', () => {
   });
 
   it('and whose name is taken by a client, or by a process that is not let in, loses it', async () => {
-    for (const claim of [{ nodeType: 'client', maxTasks: 0 }, { capabilities: ['root'] }] as const) {
-      const nodes = [
-        { nodeId: 'node-1', type: 'agent', capabilities: [], maxTasks: 1, address: '127.0.0.1:1' },
-      ] as never;
+    for (const [nodeType, answer] of [
+      ['client', 'welcome'],
+      ['channel', 'reject'],
+    ] as const) {
       const { cluster, puppets, ended, runsOf } = await killed();
       await using _ = cluster;
       await cluster.node('node-2', { handlers: [puppets.on('node-2')] });
-      if (claim.nodeType === undefined) cluster.gateway.expect(nodes);
-      await MemoryPeer.join(cluster, 'node-1', { incarnation: 'other', ...claim, capabilities: [] });
+      cluster.gateway.expect([
+        { nodeId: 'node-1', type: 'agent', capabilities: [], maxTasks: 1, address: '127.0.0.1:1' },
+      ] as never);
+      const peer = await MemoryPeer.join(cluster, 'node-1', { incarnation: 'other', nodeType, maxTasks: 0 });
+      expect(peer.of(answer)).toHaveLength(1);
       await cluster.until(() => runsOf(ended.taskId).length === 2, 5_000);
     }
   });

@@ -91,6 +91,9 @@ describe('a post', () => {
     const { post, link } = posted();
     post.close(new PincerError('MESSAGE_INVALID', 'the gateway’s id must be 1–64 letters, not é'));
     expect(link.ended).toMatch(/ MESSAGE_INVALID: the gateway's id must be 1-64 letters, not \?$/);
+    const { post: other, link: its } = posted();
+    other.close(new PincerError('MESSAGE_INVALID', 'x'.repeat(200)));
+    expect(its.ended).toBe(`4400 MESSAGE_INVALID: ${'x'.repeat(103)}...`);
   });
 
   it('sends what was gathered during a turn as one frame', async () => {
@@ -186,6 +189,7 @@ describe('a post', () => {
     for (const isTurnOver of [false, true]) {
       const gone = posted();
       gone.post.wakeLater();
+      gone.post.sendLater(ack(1));
       if (isTurnOver) await gone.clock.runSoon();
       gone.link.isOpen = false;
       gone.closeLink();
@@ -233,10 +237,12 @@ describe('a post', () => {
     flooded.link.bufferedBytes = defaultLimits.sendBytesMax + 1;
     flooded.post.send(ack(0));
     await flooded.clock.runSoon();
+    // What the socket still says of it after that is no second fault.
+    flooded.drainTo(defaultLimits.sendBytesMax + 1);
     expect([flooded.heard.faults, flooded.link.ended]).toEqual([['SLOW_CONSUMER'], 'cut']);
   });
 
-  it('does not cut a slow peer that gets on', async () => {
+  it('does not cut a slow peer that gets on, until it does not', async () => {
     const { post, clock, link, heard } = posted();
     link.bufferedBytes = defaultLimits.sendBytesHigh * 4;
     post.send(ack(0));
@@ -245,6 +251,86 @@ describe('a post', () => {
       link.bufferedBytes -= 1_000;
     }
     expect(heard.faults).toEqual([]);
+    await clock.advance(2 * defaultLimits.sendStallMs);
+    expect(heard.faults).toEqual(['SLOW_CONSUMER']);
+  });
+
+  it('has nothing against a peer that has drained, and says what was held back once', async () => {
+    const { post, clock, frames, link, heard, drainTo } = posted();
+    for (const body of [1, 2]) {
+      link.bufferedBytes = defaultLimits.sendBytesHigh + 1;
+      post.send(ack(body));
+      await clock.runSoon();
+      post.send(progress('a', body));
+      drainTo(0);
+      await clock.advance(3 * defaultLimits.sendStallMs);
+    }
+    expect(frames).toEqual([[ack(1)], [progress('a', 1)], [ack(2)], [progress('a', 2)]]);
+    expect([heard.faults, heard.flow, clock.pending]).toEqual([[], [true, false, true, false], 0]);
+  });
+
+  it('is full still if what was held back fills the link again', async () => {
+    const { post, clock, link, heard, drainTo } = posted({ sendBytesLow: 1_000, sendBytesHigh: 2_000 });
+    link.bufferedBytes = 2_001;
+    post.send(ack(0));
+    await clock.runSoon();
+    const payload = new Uint8Array(1_500);
+    for (const taskId of ['a', 'b']) post.send({ type: 'task_progress', payload: { taskId, attempt: 1, payload } });
+    const send = link.send;
+    link.send = (frame) => {
+      link.bufferedBytes += frame.byteLength * 2;
+      send(frame);
+    };
+    drainTo(0);
+    expect([post.isFull, heard.flow]).toEqual([true, [true, true]]);
+  });
+
+  it('does not let much wait for the end of the turn, and sends nothing over a link that has gone', async () => {
+    const { post, clock, frames, link } = posted({ sendBytesLow: 1_000 });
+    const much: Message = {
+      type: 'task_progress',
+      payload: { taskId: 'a', attempt: 1, payload: new Uint8Array(1_000) },
+    };
+    post.send(much);
+    expect(frames).toEqual([[much]]);
+    post.send(ack(1));
+    link.isOpen = false;
+    post.send(ack(2));
+    await clock.runSoon();
+    expect(frames).toHaveLength(1);
+  });
+
+  it('says nothing more of a peer that it has said goodbye to while that did not drain', async () => {
+    const { post, clock, frames, link, heard } = posted();
+    link.bufferedBytes = defaultLimits.sendBytesHigh + 1;
+    post.send(ack(0));
+    await clock.runSoon();
+    post.send(ack(1));
+    post.end();
+    await clock.advance(defaultLimits.sendStallMs + 1);
+    expect([frames, heard.faults, link.ended]).toEqual([[[ack(0)], [ack(1)]], [], '1000 ']);
+  });
+
+  it('hands up the messages of each frame in order, and counts what came and what went', async () => {
+    const { post, clock, heard, counters, arrive } = posted();
+    await clock.advance(5);
+    arrive([ack(1), ack(2)]);
+    arrive([ack(3)]);
+    await clock.advance(5);
+    post.send(ack(4));
+    await clock.runSoon();
+    expect([post.lastHeardAt, post.lastSentAt]).toEqual([clock.now() - 5, clock.now()]);
+    expect(heard.messages).toEqual([ack(1), ack(2), ack(3)]);
+    const [one, other] = [encodeFrame([ack(1), ack(2)]), encodeFrame([ack(3)])];
+    expect(counters).toEqual({
+      framesIn: 2,
+      messagesIn: 3,
+      bytesIn: one.byteLength + other.byteLength,
+      framesOut: 1,
+      messagesOut: 1,
+      bytesOut: encodeFrame([ack(4)]).byteLength,
+      progressConflated: 0,
+    });
   });
 
   it('closes with a code and a reason on what it cannot read, and hears no more', () => {
@@ -257,20 +343,22 @@ describe('a post', () => {
 
   it('stops reading from a peer that sends too much, for as long as that takes', async () => {
     const { clock, link, arrive } = posted({ framesPerSecondMax: 10 });
-    for (let n = 0; n < 12; n += 1) arrive([ack(n)]);
+    for (let n = 0; n < 10; n += 1) arrive([ack(n)]);
+    expect(link.isPaused).toBe(false);
+    for (let n = 0; n < 2; n += 1) arrive([ack(n)]);
     expect(link.isPaused).toBe(true);
     await clock.advance(1_000);
     expect(link.isPaused).toBe(false);
   });
 
   it('leaves no timer behind when its link is closed (#62)', async () => {
-    const { post, clock, link, arrive, closeLink } = posted({ framesPerSecondMax: 1 });
+    const { post, clock, link, heard, arrive, closeLink } = posted({ framesPerSecondMax: 1 });
     link.bufferedBytes = defaultLimits.sendBytesHigh + 1;
     post.send(ack(0));
     for (let n = 0; n < 5; n += 1) arrive([ack(n)]);
     await clock.runSoon();
     expect(clock.pending).toBeGreaterThan(0);
     closeLink();
-    expect(clock.pending).toBe(0);
+    expect([clock.pending, heard.closed]).toEqual([0, [[1006, '']]]);
   });
 });

@@ -28,8 +28,8 @@ export function classOf(requirement: Requirement): string {
   if (labels === undefined && resources === undefined && node === undefined && limitKey === undefined) return plain;
   const rest = JSON.stringify({
     ...(labels === undefined || isEmpty(labels) ? {} : { labels: sorted(labels) }),
-    ...(limitKey === undefined ? {} : { limitKey }),
-    ...(node === undefined ? {} : { node }),
+    limitKey,
+    node,
     ...(resources === undefined || isEmpty(resources) ? {} : { resources: sorted(resources) }),
   });
   return rest === '{}' ? plain : `${plain} ${rest}`;

@@ -81,6 +81,7 @@ describe('whether a node fits', () => {
       { resources: { gpu: 2 } },
       'has 1 gpu in all, not 2',
     ],
+    ['a resource that it has none of', aNode(), { resources: { gpu: 1 } }, 'has 0 gpu in all, not 1'],
     ['another node than the one it is pinned to', aNode(), { node: 'n2' }, "is not 'n2'"],
   ])('says why not: %s', (_, node, wanted, reason) => {
     expect(misfit(node, aRequirement(wanted))).toBe(reason);
@@ -146,9 +147,30 @@ describe('the room of a node', () => {
     expect([0.7, 0.1].reduce(stillTaken, 0.7 + 0.1)).toBe(0);
   });
 
+  it('is its free slots for what takes nothing of a resource, had or not', () => {
+    expect(roomFor(aRequirement({ resources: { gpu: 0 } }), 3, {}, {})).toBe(3);
+    expect(roomFor(aRequirement({ resources: { gpu: 0 } }), 3, { gpu: 1 }, { gpu: 1 })).toBe(3);
+  });
+
   it('says what is short', () => {
     const wanted = aRequirement({ resources: { gpu: 2 } });
     expect(shortage(wanted, { gpu: 2 }, { gpu: 1 })).toBe('has 1 gpu free, not 2');
+    expect(shortage(wanted, {}, {})).toBe('has 0 gpu free, not 2');
     expect(shortage(wanted, { gpu: 2 }, {})).toBeNull();
+  });
+
+  it('is short of something exactly where there is room for none', () => {
+    const amount = fc.oneof(
+      fc.integer({ min: 0, max: 4 }),
+      fc.integer({ min: 0, max: 40 }).map((tenths) => tenths / 10),
+      fc.integer({ min: 1, max: 4 }).map((tera) => tera * 1e12),
+    );
+    fc.assert(
+      fc.property(amount, amount, amount, (gpu, held, wanted) => {
+        const requirement = aRequirement({ resources: { gpu: wanted } });
+        const taken = { gpu: Math.min(held, gpu) };
+        expect(shortage(requirement, { gpu }, taken) === null).toBe(roomFor(requirement, 1, { gpu }, taken) === 1);
+      }),
+    );
   });
 });

@@ -72,6 +72,7 @@ describe('best fit', () => {
 
   it('#51 keeps the last slot of a versatile node while a plainer one has room', () => {
     expect(bestFit([versatile, plain])).toEqual([plain]);
+    expect(bestFit([plain, versatile])).toEqual([plain]);
   });
 
   it('spreads over versatile nodes as well while they have more than one slot free', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { comparePlaces, rankOf } from '../../../src/machines/policies/rank.ts';
+import { comparePlaces, rankOf, spacedTimeMs } from '../../../src/machines/policies/rank.ts';
 
 const agingMs = 60_000;
 
@@ -23,5 +23,16 @@ describe('the rank of a task', () => {
       { rank: 1, seq: 2 },
     ];
     expect(places.toSorted(comparePlaces).map(({ seq }) => seq)).toEqual([2, 3, 1]);
+  });
+});
+
+describe('the time by which a task with a fair key ranks', () => {
+  it.each([
+    ['none of its key waits', { timeMs: 1_000, lastMs: Number.NEGATIVE_INFINITY }, 1_100],
+    ['another one waits', { timeMs: 1_000, lastMs: 1_250 }, 1_350],
+    ['the last of its key is long past', { timeMs: 1_000, lastMs: 300 }, 1_100],
+    ['so many wait that it would be put too far', { timeMs: 1_000, lastMs: 1_950 }, 2_000],
+  ])('is spaced, within a bound: %s', (_, facts, wanted) => {
+    expect(spacedTimeMs({ ...facts, spacingMs: 100, aheadMsMax: 1_000 })).toBe(wanted);
   });
 });

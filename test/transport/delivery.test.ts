@@ -13,11 +13,14 @@ const REF = { attempt: 1 };
 function fakePost(fullWith = Number.POSITIVE_INFINITY): {
   post: Post;
   sent: Message[];
+  /** The numbers of those that may wait for company. */
+  late: (number | undefined)[];
   woken: ('now' | 'later')[];
   isFull: boolean;
 } {
   const fake = {
     sent: [] as Message[],
+    late: [] as (number | undefined)[],
     woken: [] as ('now' | 'later')[],
     isFull: false,
     post: null as unknown as Post,
@@ -26,6 +29,10 @@ function fakePost(fullWith = Number.POSITIVE_INFINITY): {
     send: (message: Message) => {
       fake.sent.push(message);
       if (fake.sent.length === fullWith) fake.isFull = true;
+    },
+    sendLater: (message: Message) => {
+      fake.sent.push(message);
+      fake.late.push(message.id);
     },
     wake: () => void fake.woken.push('now'),
     wakeLater: () => void fake.woken.push('later'),
@@ -36,9 +43,9 @@ function fakePost(fullWith = Number.POSITIVE_INFINITY): {
   return fake;
 }
 
-function attached(): { delivery: Delivery; sent: Message[]; woken: ('now' | 'later')[]; isFull: boolean } {
+function attached(limits = LIMITS): ReturnType<typeof fakePost> & { delivery: Delivery } {
   const fake = fakePost();
-  const delivery = new Delivery(LIMITS);
+  const delivery = new Delivery(limits);
   delivery.attach(fake.post, 0);
   return Object.assign(fake, { delivery });
 }
@@ -74,6 +81,44 @@ describe('a sender', () => {
     const { post, sent } = fakePost();
     delivery.attach(post, 2);
     expect(sent.map(({ id }) => id)).toEqual([3, 4]);
+  });
+
+  it('replays what is left of many in order, wherever its peer has got to', () => {
+    const { delivery } = attached({ ...LIMITS, unacknowledgedMax: 10_000 });
+    const told: number[] = [];
+    for (let n = 1; n <= 5_000; n += 1) {
+      delivery.send('task_started', { taskId: 't', ...REF }, { onAcknowledged: () => told.push(n) });
+      if (n % 700 === 0) delivery.accept([ack(n - 600)]);
+    }
+    for (const received of [4_300, 4_301, 4_999]) {
+      const { post, sent } = fakePost();
+      delivery.attach(post, received);
+      expect(sent.map(({ id }) => id)).toEqual(Array.from({ length: 5_000 - received }, (_, at) => received + at + 1));
+    }
+    delivery.accept([ack(5_000)]);
+    expect(told).toEqual(Array.from({ length: 5_000 }, (_, at) => at + 1));
+  });
+
+  it('does nothing without a link but keep what is reliable, though it is asked to', () => {
+    const { delivery } = attached();
+    for (const message of delivery.accept([started(1)])) delivery.done(message);
+    delivery.detach();
+    delivery.send('task_started', { taskId: 't', ...REF });
+    delivery.letThrough();
+    for (const now of [0, 50]) delivery.replayIfStalled(now, 10);
+    delivery.flushAck();
+    const { post, sent } = fakePost();
+    delivery.attach(post, 0);
+    expect(sent.map(({ type, id }) => [type, id])).toEqual([['task_started', 1]]);
+  });
+
+  it('says of a message that it may wait for company, and keeps their order', () => {
+    const { delivery, sent, late } = attached();
+    for (const mayWait of [true, false, true]) delivery.send('delivered', { count: 1 }, { mayWait });
+    expect([sent.map(({ id }) => id), late]).toEqual([
+      [1, 2, 3],
+      [1, 3],
+    ]);
   });
 
   it('replays on the link it has when nothing has been acknowledged for long, and not before', () => {
@@ -148,6 +193,7 @@ describe('a sender', () => {
     const { delivery } = attached();
     for (let n = 0; n < 100; n += 1) delivery.send('task_started', { taskId: 't', ...REF });
     expect(() => delivery.send('task_started', { taskId: 't', ...REF })).toThrow(PincerError);
+    expect(delivery.send('ack', { received: 0 })).toBe(0);
     expect(delivery.unacknowledged).toBe(100);
     delivery.accept([ack(1)]);
     expect(delivery.send('task_started', { taskId: 't', ...REF })).toBe(101);
@@ -167,6 +213,7 @@ describe('a sender', () => {
     delivery.end();
     delivery.end();
     expect(told).toEqual(['a has it', 'b has not']);
+    expect([delivery.unacknowledged, delivery.isAttached]).toEqual([0, false]);
   });
 });
 
@@ -176,6 +223,16 @@ describe('a receiver', () => {
     expect(delivery.accept([started(1), started(2)]).map(({ id }) => id)).toEqual([1, 2]);
     expect(delivery.accept([started(2), started(3)]).map(({ id }) => id)).toEqual([3]);
     expect(delivery.duplicates).toBe(1);
+  });
+
+  it('takes what has no number as often as it comes, and owes nothing for it', () => {
+    const { delivery, sent, woken } = attached();
+    const goodbye: Message = { type: 'goodbye', payload: { code: 'STOPPED', message: '' } };
+    const fresh = delivery.accept([goodbye, started(1), goodbye]);
+    expect(fresh).toEqual([goodbye, started(1), goodbye]);
+    for (const message of fresh) if (message === goodbye) delivery.done(message);
+    delivery.flushAck();
+    expect([sent, woken]).toEqual([[], []]);
   });
 
   it('finds a gap, and of a frame with a gap nothing counts as received', () => {

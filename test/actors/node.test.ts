@@ -1,7 +1,7 @@
 /** A node at its gateway: what it takes, what it refuses, what it says of itself. */
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { createNode } from '../../src/actors/node/node.ts';
+import { createNode, type NodeOptions } from '../../src/actors/node/node.ts';
 import { memoryOutbox, type Result } from '../../src/actors/node/outbox.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
 import { createSimulatedClock } from '../../src/actors/simulated-clock.ts';
@@ -14,6 +14,43 @@ import type { Link, LinkEvents } from '../../src/transport/link.ts';
 import { encodePayload } from '../../src/transport/payload.ts';
 import { keepingLog } from '../support/isolates.ts';
 import { Puppets } from '../support/puppets.ts';
+
+/** A node at a gateway that the test plays: what it has heard, and what it says to the node. */
+async function atPlayedGateway(options: Omit<NodeOptions, 'join'> = {}) {
+  const heard: Message[] = [];
+  let told: LinkEvents | null = null;
+  let lastId = 0;
+  const say = (messages: readonly object[]): void => {
+    const numbered = messages.map((message) => ({ id: ++lastId, ...message }));
+    setImmediate(() => told?.onFrame(encodeFrame(numbered)));
+  };
+  const welcome: Payload<'welcome'> = {
+    ...{ protocol: 1, gatewayId: 'gw', session: 's', resumed: false, received: 0, capabilities: [], drop: [] },
+    policy: {
+      ...{ heartbeatMs: 60_000, offlineAfterMs: 90_000, resumeWindowMs: 3_000 },
+      ...{ frameBytesMax: defaultLimits.frameBytesMax, payloadBytesMax: defaultLimits.payloadBytesMax },
+    },
+  };
+  const link = {
+    ...{ remoteAddress: 'test', identity: { name: 'test' }, bufferedBytes: 0, isOpen: true },
+    ...{ pause() {}, resume() {}, terminate() {} },
+    attach(events: LinkEvents) {
+      told = events;
+    },
+    send(frame: Uint8Array) {
+      const messages = decodeFrame(frame, defaultLimits) as Message[];
+      heard.push(...messages);
+      if (messages[0]?.type === 'register')
+        setImmediate(() => told?.onFrame(encodeFrame([{ type: 'welcome', payload: welcome }])));
+    },
+    close(code: number, reason: string) {
+      link.isOpen = false;
+      setImmediate(() => told?.onClose(code, reason));
+    },
+  };
+  const node = await createNode({ id: 'node-1', ...options, join: async () => link });
+  return { node, link, heard, say };
+}
 
 describe('a node', () => {
   it('is given work only once it is welcome, and has its handlers by then (#64)', async () => {
@@ -181,38 +218,51 @@ describe('a node', () => {
   });
 
   it('takes leave also of a gateway that does not drain what it is sent', async () => {
-    const heard: Message[] = [];
-    let told: LinkEvents | null = null;
-    const welcome: Payload<'welcome'> = {
-      ...{ protocol: 1, gatewayId: 'gw', session: 's', resumed: false, received: 0, capabilities: [], drop: [] },
-      policy: {
-        ...{ heartbeatMs: 60_000, offlineAfterMs: 90_000, resumeWindowMs: 3_000 },
-        ...{ frameBytesMax: defaultLimits.frameBytesMax, payloadBytesMax: defaultLimits.payloadBytesMax },
-      },
-    };
-    const link = {
-      ...{ remoteAddress: 'test', identity: { name: 'test' }, bufferedBytes: 0, isOpen: true },
-      ...{ pause() {}, resume() {}, terminate() {} },
-      attach(events: LinkEvents) {
-        told = events;
-      },
-      send(frame: Uint8Array) {
-        const messages = decodeFrame(frame, defaultLimits) as Message[];
-        heard.push(...messages);
-        if (messages[0]?.type === 'register')
-          setImmediate(() => told?.onFrame(encodeFrame([{ type: 'welcome', payload: welcome }])));
-      },
-      close(code: number, reason: string) {
-        link.isOpen = false;
-        setImmediate(() => told?.onClose(code, reason));
-      },
-    };
-    const node = await createNode({ join: async () => link, id: 'node-1' });
+    const { node, link, heard } = await atPlayedGateway();
     link.bufferedBytes = defaultLimits.sendBytesHigh + 1;
     void node.messages.send('somebody', 'hello').catch(() => {});
     await expect.poll(() => heard.map(({ type }) => type)).toContain('direct');
     await node.stop();
     expect(heard.map(({ type }) => type)).toEqual(['register', 'direct', 'goodbye']);
+  });
+
+  it('runs an attempt once, and answers for what it does not run, whatever it is sent', async () => {
+    const runs: string[] = [];
+    const ends: (() => void)[] = [];
+    const slow = defineHandler(defineTask('slow'), ({ taskId }) => {
+      runs.push(taskId);
+      return new Promise<void>((resolve) => ends.push(resolve));
+    });
+    const broken = defineHandler(defineTask('broken'), () => {
+      throw new Error('no');
+    });
+    const { node, heard, say } = await atPlayedGateway({ maxTasks: 2, handlers: [slow, broken] });
+    const answers = (): unknown[] =>
+      heard.flatMap((message) => {
+        if (message.type === 'task_started') return [`${message.payload.taskId} started`];
+        if (message.type === 'task_reject') return [`${message.payload.taskId} ${message.payload.code}`];
+        if (message.type !== 'task_result') return [];
+        const { taskId, status, error } = message.payload;
+        return [`${taskId} ${status} ${error?.code ?? ''}`.trim()];
+      });
+    const assign = (taskId: string, type: string, attempt = 1): object => ({
+      ...{ type: 'task_assign' },
+      payload: { taskId, attempt, type, payload: encodePayload(null), priority: 5, timeout: 60_000 },
+    });
+    say([assign('t1', 'slow'), assign('t1', 'slow')]);
+    await expect.poll(answers).toEqual(['t1 started']);
+    say([assign('t1', 'slow'), assign('t2', 'missing'), assign('t3', 'broken')]);
+    await expect.poll(answers).toHaveLength(4);
+    expect(answers().slice(1)).toEqual(['t2 failed NO_HANDLER', 't3 started', 't3 failed HANDLER_FAILED']);
+    say([{ type: 'task_cancel', payload: { taskId: 't4', attempt: 1, reason: 'cancelled' } }, assign('t5', 'slow')]);
+    say([assign('t6', 'slow')]);
+    await expect.poll(answers).toHaveLength(7);
+    expect(answers().slice(4)).toEqual(['t4 cancelled', 't6 NODE_FULL', 't5 started']);
+    say([{ type: 'drain', payload: { deadlineMs: 60_000 } }, assign('t7', 'slow')]);
+    await expect.poll(answers).toHaveLength(8);
+    expect([answers().at(-1), runs]).toEqual(['t7 NODE_DRAINING', ['t1', 't5']]);
+    for (const end of ends) end();
+    await node.stop();
   });
 
   it('logs the first progress of an attempt that cannot be sent, and lives on if nobody waits for it', async () => {

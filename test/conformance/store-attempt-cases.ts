@@ -98,6 +98,19 @@ export function attemptCases(open: OpenStore): void {
       expect((await claim())[0]?.record.attempt).toBe(2);
     });
 
+    it('keeps for how long the attempt ran; the next one is told for how long the task has waited', async () => {
+      const { store, clock, gateway, claimNew, claim, record } = await fixtureOf(open);
+      await claimNew();
+      await clock.advance(10);
+      store.note([{ taskId: 't1', attempt: 1, event: 'started', node: 'n1' }]);
+      expect((await record('t1')).status).toBe('running');
+      await clock.advance(30);
+      await store.release(gateway, [back({ costs: 'failure', error: failure })]);
+      expect(await record('t1')).toMatchObject({ runMs: 30, error: failure });
+      await clock.advance(20);
+      expect(await claim()).toMatchObject([{ waitedMs: 60 }]);
+    });
+
     it('is for the owner alone', async () => {
       const { store, gateway, claimNew, record } = await fixtureOf(open);
       const rival = await store.join('rival', 10_000);
@@ -135,6 +148,16 @@ export function attemptCases(open: OpenStore): void {
       expect(await claim()).toEqual([]);
       expect(await store.complete([done()])).toEqual(['stale']);
       expect((await record('t1')).status).toBe('cancelled');
+    });
+
+    it('is what becomes of a task whose last node crashes under it, or whose last attempt fails', async () => {
+      for (const costs of ['crash', 'failure'] as const) {
+        const { store, gateway, claimNew, record } = await fixtureOf(open, { crashesMax: 1 });
+        await claimNew();
+        await store.cancel(['t1']);
+        expect(await store.release(gateway, [back({ costs, error: failure })])).toEqual(['cancelled']);
+        expect((await record('t1')).status).toBe('cancelled');
+      }
     });
 
     it('does not undo a result that was on its way', async () => {

@@ -1,5 +1,6 @@
 /** Nodes that go and return, by a cut link, by silence, by death; gateways that are replaced under running work. */
 import { describe, expect, it } from 'vitest';
+import type { Payload } from '../../src/protocol/message.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
 import { MemoryPeer } from '../support/memory-peer.ts';
 import { Puppets } from '../support/puppets.ts';
@@ -118,6 +119,33 @@ describe('a new process with the id of another', () => {
     expect(await cluster.until(handle.result())).toBe('by the newer');
     await cluster.advance(120_000);
     expect(newer.status).toBe('online');
+  });
+});
+
+describe('a node that registers anew', () => {
+  it('is given again what it does not know of, at the cost of a crash only if its process is another one', async () => {
+    await using cluster = await createTestCluster();
+    const client = await cluster.client();
+    const handle = client.submit('job', null);
+    let peer = await MemoryPeer.join(cluster, 'node-1', { taskTypes: ['job'] });
+    await cluster.settle();
+    const { taskId } = peer.last('task_assign');
+    const first = { taskId, attempt: 1 };
+    const returns: [Partial<Payload<'register'>>, number, number][] = [
+      [{}, 2, 0],
+      // That one is not its own any more, though it is of a task that it has.
+      [{ running: [first] }, 3, 0],
+      [{ incarnation: 'other' }, 4, 1],
+    ];
+    for (const [claim, attempt, crashes] of returns) {
+      peer.hangUp();
+      peer = await MemoryPeer.join(cluster, 'node-1', { taskTypes: ['job'], ...claim });
+      expect(peer.last('welcome').drop).toEqual(claim.running ?? []);
+      await cluster.until(() => peer.of('task_assign').length > 0, 5_000);
+      expect(peer.last('task_assign')).toMatchObject({ taskId, attempt });
+      const { task } = await cluster.until(client.task(handle.taskId));
+      expect(task).toMatchObject({ crashes, failures: 0 });
+    }
   });
 });
 

@@ -145,10 +145,13 @@ describe('a store that fails for a while', () => {
     failing.add('complete');
     peer.say('task_result', { ...first, status: 'success', result: new Uint8Array([1]), duration: 1 });
     await cluster.settle();
-    lies.set('renew', false);
-    await cluster.advance(3_500);
-    lies.clear();
-    await cluster.advance(1_000);
+    // Twice: it comes back from each time.
+    for (let lapse = 0; lapse < 2; lapse += 1) {
+      lies.set('renew', false);
+      await cluster.advance(3_500);
+      lies.clear();
+      await cluster.advance(1_000);
+    }
     expect(peer.of('ack').filter(({ received }) => received > 0)).toEqual([]);
     failing.clear();
     await cluster.advance(1_000);

@@ -18,8 +18,8 @@ function limited() {
   });
   let tasks = 0;
   /** A task of the limit comes in and waits in its class. */
-  const enter = (queue: string, concurrency = 100): TaskRow => {
-    const task = aTask({ taskId: `task-${++tasks}`, queue, limit: { key: KEY, concurrency } });
+  const enter = (queue: string, concurrency = 100, rate: { perMinute?: number } = {}): TaskRow => {
+    const task = aTask({ taskId: `task-${++tasks}`, queue, limit: { key: KEY, concurrency, ...rate } });
     const row = newRow(task, { rank: 0, seq: tasks }, 0);
     limits.admit(row, 0);
     waiting.add(queue);
@@ -59,4 +59,18 @@ it('is enough to tell every class that waits when the limit opens', () => {
   opened.length = 0;
   limits.free(running, 0);
   expect(opened).toEqual(expect.arrayContaining(held));
+});
+
+it('is told by time alone of a rate that opens while what was claimed runs on', () => {
+  const { limits, enter, opened } = limited();
+  const rate = { perMinute: 2 };
+  const [first, second] = [enter('runs', 100, rate), enter('runs', 100, rate)];
+  const waits = enter('waits', 100, rate);
+  limits.claim(first, 0);
+  limits.claim(second, 10_000);
+  opened.length = 0;
+  limits.wakeDue(59_999);
+  expect([opened, limits.isOpen(waits, 59_999)]).toEqual([[], false]);
+  limits.wakeDue(60_000);
+  expect([opened, limits.isOpen(waits, 60_000)]).toEqual([['runs', 'waits'], true]);
 });

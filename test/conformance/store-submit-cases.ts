@@ -160,6 +160,25 @@ export function submitCases(open: OpenStore): void {
       expect(await store.submit([task('d')])).toMatchObject([{ created: true }]);
     });
 
+    it('refuses a task of a class too many, until another class is empty', async () => {
+      const { store, claim } = await fixtureOf(open, { classesMax: 2 });
+      const of = (taskId: string, queue: string) => store.submit([aTask({ taskId, queue })]);
+      for (const [taskId, queue] of [
+        ['t1', 'one '],
+        ['t2', 'other '],
+        ['t3', 'one '],
+      ] as const) {
+        expect(await of(taskId, queue)).toMatchObject([{ created: true }]);
+      }
+      expect(await of('t4', 'third ')).toMatchObject([
+        { refused: 'QUEUE_FULL', message: 'tasks of 2 classes are waiting, and classesMax is 2' },
+      ]);
+      await claim(1, 'one ');
+      expect(await of('t4', 'third ')).toMatchObject([{ refused: 'QUEUE_FULL' }]);
+      await claim(1, 'one ');
+      expect(await of('t4', 'third ')).toMatchObject([{ created: true }]);
+    });
+
     it('bounds the classes that wait, and never refuses what comes back', async () => {
       const { store, gateway, claim } = await fixtureOf(open, { classesMax: 1, waitingTasksMax: 1 });
       await store.submit([aTask()]);

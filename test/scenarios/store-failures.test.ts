@@ -240,6 +240,28 @@ describe('a store that fails for a while', () => {
     expect(heard).toEqual(['heard']);
   });
 
+  it('that has given what runs to another gateway has it stopped where it ran before, and its slot is free', async () => {
+    await using cluster = await createTestCluster({ gateways: 2 });
+    const puppets = new Puppets();
+    await cluster.node('node-1', { via: [1], maxTasks: 1, handlers: [puppets.on('node-1')] });
+    const client = await cluster.client('client', { via: [2] });
+    const handle = client.submit(puppets.task, 'first');
+    await cluster.until(() => puppets.runs.length === 1, 5_000);
+    await cluster.node('node-2', { via: [2], maxTasks: 1, handlers: [puppets.on('node-2')] });
+    const [first] = await cluster.store.gateways();
+    await cluster.store.leave(first?.gateway ?? '');
+    await cluster.until(() => puppets.runs.length === 2, 5_000);
+    await cluster.until(() => puppets.runs[0]?.signal.aborted === true, 5_000);
+    client.submit(puppets.task, 'second');
+    await cluster.until(() => puppets.running.length === 2, 5_000);
+    expect(puppets.running.map(({ node, input }) => [node, input])).toEqual([
+      ['node-2', 'first'],
+      ['node-1', 'second'],
+    ]);
+    puppets.runs[1]?.finish('once');
+    expect(await cluster.until(handle.outcome(), 5_000)).toMatchObject({ result: 'once', node: 'node-2' });
+  });
+
   it('that cannot be read for a moment is asked again how a task ended, while somebody waits for it', async () => {
     await using cluster = await createTestCluster();
     // Alone for so long that nobody looks any more for what another gateway may have settled.

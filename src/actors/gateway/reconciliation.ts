@@ -54,14 +54,18 @@ export class Reconciliation {
   }
 
   /**
-   * Takes over all that nodes are running, under a new claim on work.
+   * Takes over all that nodes are running, under a new claim on work. What others were given meanwhile is stopped: it would
+   * run beside them, and keep a slot, until it ended by itself.
    * @throws PincerError `FENCED` if that has lapsed, too
    */
   async adoptAll(nodes: Iterable<Node>): Promise<void> {
-    for (const { nodeId, slots } of [...nodes]) {
+    for (const { nodeId, slots, session } of [...nodes]) {
       const refs = [...slots.values()].map((slot) => slot.ref);
       const adopted = await this.#adopt(nodeId, refs);
       if (adopted === null) throw new PincerError('FENCED', 'the new claim on work has lapsed, too');
+      for (const ref of refs) {
+        if (!includes(adopted, ref)) session?.send('task_cancel', { ...ref, reason: 'withdrawn' });
+      }
     }
   }
 

@@ -189,10 +189,23 @@ export function waitCases(open: OpenStore): void {
       const ref = await claimNew({ ttlMs: 1_000 });
       store.note([{ ...ref, event: 'started', node: 'n1' }]);
       expect((await record('t1')).expiresInMs).toBeNull();
-      await store.release(gateway, [{ ...ref, costs: 'failure', delayMs: 0 }]);
+      await clock.advance(5_000);
+      expect(await store.release(gateway, [{ ...ref, costs: 'failure', delayMs: 0 }])).toEqual(['pending']);
       await clock.advance(5_000);
       expect((await store.sweep(gateway, 9)).expired).toBe(0);
       expect((await record('t1')).status).toBe('pending');
+    });
+
+    it('fails a task whose deadline has passed as well with the one that passed first', async () => {
+      const { store, clock, gateway, record } = await fixtureOf(open);
+      await store.submit([
+        aTask({ taskId: 't1', ttlMs: 1_000, deadlineMs: 2_000 }),
+        aTask({ taskId: 't2', ttlMs: 2_000, deadlineMs: 1_000 }),
+      ]);
+      await clock.advance(3_000);
+      expect((await store.sweep(gateway, 9)).expired).toBe(2);
+      expect((await record('t1')).error?.code).toBe('TASK_EXPIRED');
+      expect((await record('t2')).error?.code).toBe('DEADLINE_PASSED');
     });
   });
 

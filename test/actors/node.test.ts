@@ -1,7 +1,7 @@
 /** A node at its gateway: what it takes, what it refuses, what it says of itself. */
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { createNode, type NodeOptions } from '../../src/actors/node/node.ts';
+import { createNode } from '../../src/actors/node/node.ts';
 import { memoryOutbox, type Result } from '../../src/actors/node/outbox.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
 import { createSimulatedClock } from '../../src/actors/simulated-clock.ts';
@@ -16,7 +16,7 @@ import { keepingLog } from '../support/isolates.ts';
 import { Puppets } from '../support/puppets.ts';
 
 /** A node at a gateway that the test plays: what it has heard, and what it says to the node. */
-async function atPlayedGateway(options: Omit<NodeOptions, 'join'> = {}) {
+async function atPlayedGateway(options: Partial<Parameters<typeof createNode>[0]> = {}) {
   const heard: Message[] = [];
   let told: LinkEvents | null = null;
   let lastId = 0;

@@ -97,7 +97,7 @@ class TaskSystem implements AsyncDisposable {
       assigned: () => this.#isHeldAs('assigned'),
       running: () => this.#isHeldAs('running'),
       cancelling: async ({ context }) => {
-        await this.#isHeldAs('cancelling');
+        await this.#isBeingStopped();
         // It was told when it came here; a second wish changes the reason, and is not said again.
         const told = () => this.#node?.link.heard.filter(({ type }) => type === 'task_cancel') ?? [];
         await eventually(() => told().length).toBe(1);
@@ -228,6 +228,18 @@ class TaskSystem implements AsyncDisposable {
 
   async #isHeldAs(status: string): Promise<void> {
     await this.#becomes(status);
+    await this.#isHeld();
+  }
+
+  /** That somebody wants it cancelled is its status, everywhere; that its time is up only its gateway knows, and says why. */
+  async #isBeingStopped(): Promise<void> {
+    const summary = async (): Promise<string> => (await this.#model.client.why(TASK_ID)).summary;
+    await eventually(summary).toMatch(/ was told to stop and has not ended\.$/);
+    if (this.#isCancelled) await this.#becomes('cancelling');
+    await this.#isHeld();
+  }
+
+  async #isHeld(): Promise<void> {
     await this.#isOurs(true);
     const { nodeId } = this.#node ?? {};
     const { running } = await this.#model.client.node(nodeId ?? '');

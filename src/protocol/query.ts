@@ -21,8 +21,9 @@ export type TaskFilter = z.infer<typeof TaskFilter>;
 export const Query = z.discriminatedUnion('what', [
   z.strictObject({ what: z.literal('tasks'), filter: TaskFilter }),
   z.strictObject({ what: z.literal('task'), taskId: Identifier }),
-  z.strictObject({ what: z.literal('why'), taskId: Identifier }),
-  z.strictObject({ what: z.literal('nodes'), status: z.array(NodeStatus).optional() }),
+  z.strictObject({ what: z.literal('why'), taskId: Identifier, cursor: Page.cursor }),
+  /** Without a limit and a cursor: all of them, if there is room for that, and without their attempts if it takes that. */
+  z.strictObject({ what: z.literal('nodes'), status: z.array(NodeStatus).optional(), ...Page }),
   z.strictObject({ what: z.literal('node'), nodeId: Identifier }),
   z.strictObject({ what: z.literal('stats') }),
   z.strictObject({ what: z.literal('schedules'), ...Page }),
@@ -78,6 +79,8 @@ export const Why = z.strictObject({
   /** How many tasks of its class stand before it; absent unless it is pending. */
   ahead: z.int().min(0).optional(),
   nodes: z.array(Verdict),
+  /** There are more nodes than one answer has room for; absent with the last of them. */
+  cursor: z.string().optional(),
 });
 export type Why = z.infer<typeof Why>;
 
@@ -91,7 +94,7 @@ export const ANSWERS = {
     history: z.array(HistoryEntry),
   }),
   why: Why,
-  nodes: z.strictObject({ items: z.array(NodeView) }),
+  nodes: z.strictObject({ items: z.array(NodeView), cursor: z.string().optional() }),
   node: z.strictObject({ node: NodeView }),
   order: z.strictObject({
     status: z.string(),
@@ -106,7 +109,7 @@ export const ANSWERS = {
     paused: z.array(TaskType),
     /** Types of which no more tasks are taken in. */
     draining: z.array(TaskType),
-    /** Classes of waiting tasks that no node could ever do, and how many wait; at most 100. */
+    /** Classes of waiting tasks that no node could ever do, and how many wait; at most 100, by names that may be cut off. */
     starved: z.record(z.string(), z.number()),
     upMs: z.number(),
     tasks: z.record(z.string(), z.number()),

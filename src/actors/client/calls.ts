@@ -169,10 +169,26 @@ function apiOf({ limits }: World, { ask, order, cancel }: Asks, submits: Submits
     async unschedule(scheduleId) {
       await order({ what: 'schedule.drop', scheduleId });
     },
-    why: (taskId) => ask({ what: 'why', taskId }),
-    nodes: async (filter = {}) => {
+    async why(taskId) {
+      const { cursor: next, ...why } = await ask({ what: 'why', taskId });
+      for (let cursor = next; cursor !== undefined; ) {
+        const page = await ask({ what: 'why', taskId, cursor });
+        why.nodes.push(...page.nodes);
+        cursor = page.cursor;
+      }
+      return why;
+    },
+    async nodes(filter = {}) {
       checkOptions(filter, 'nodes', 'a filter, or nothing', { status: true });
-      return (await ask({ what: 'nodes', ...filter })).items;
+      const nodes: NodeView[] = [];
+      let cursor: string | undefined;
+      do {
+        const from = cursor === undefined ? {} : { cursor };
+        const page = await ask({ what: 'nodes', ...filter, limit: limits.listMax, ...from });
+        nodes.push(...page.items);
+        cursor = page.cursor;
+      } while (cursor !== undefined);
+      return nodes;
     },
     node: async (nodeId) => (await ask({ what: 'node', nodeId })).node,
     stats: () => ask({ what: 'stats' }),

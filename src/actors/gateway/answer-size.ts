@@ -1,6 +1,7 @@
 /** Answers that fit into one frame: a peer could not read any other, however often it were sent. */
 import { PincerError } from '../../protocol/failure.ts';
 import type { Limits } from '../../protocol/limits.ts';
+import type { NodeView } from '../../protocol/node.ts';
 import type { Answer, Query } from '../../protocol/query.ts';
 import { encodeFrame } from '../../transport/codec.ts';
 import { preflight } from '../../transport/preflight.ts';
@@ -9,41 +10,85 @@ import { preflight } from '../../transport/preflight.ts';
 const ENVELOPE_BYTES = 256;
 const HISTORY_KEPT = 50;
 
+type AnyAnswer = Answer<Query['what']>;
+type Ask = (query: Query) => Promise<AnyAnswer>;
+
 /**
- * Answers a query, more briefly if it must: a page of tasks has fewer rows and a cursor, nodes come without the list of
- * their attempts, a task with the end of its history only.
+ * Answers a query, more briefly if it must: a page has fewer rows and a cursor, a task comes with the end of its history
+ * only, a node without the list of its attempts, and so do all nodes for a peer that asks for no page of them.
  * @throws PincerError `FRAME_TOO_LARGE` if even that does not fit, and what `answer` throws.
  */
-export async function answerInOneFrame(
-  query: Query,
-  limits: Limits,
-  answer: (query: Query) => Promise<Answer<Query['what']>>,
-): Promise<Answer<Query['what']>> {
-  let asked = query;
-  for (;;) {
-    const given = await answer(asked);
+export async function answerInOneFrame(query: Query, limits: Limits, answer: Ask): Promise<AnyAnswer> {
+  let given: AnyAnswer | null = await answer(query);
+  while (given !== null) {
     if (fits(given, limits)) return given;
-    if (asked.what === 'tasks' && 'items' in given && given.items.length > 1) {
-      asked = { ...asked, filter: { ...asked.filter, limit: Math.ceil(given.items.length / 2) } };
-      continue;
+    given = await shorter(query, given, answer);
+  }
+  throw new PincerError('FRAME_TOO_LARGE', `the answer to '${query.what}' does not fit into one frame`, {
+    hint: 'Ask for less: a status, a single task or node.',
+  });
+}
+
+/** The same with less in it; null: there is nothing left to leave out. */
+async function shorter(query: Query, given: AnyAnswer, answer: Ask): Promise<AnyAnswer | null> {
+  switch (query.what) {
+    case 'tasks': {
+      // Where the next page begins is for the store to say.
+      const { length } = (given as Answer<'tasks'>).items;
+      if (length <= 1) return null;
+      return answer({ ...query, filter: { ...query.filter, limit: Math.ceil(length / 2) } });
     }
-    const brief = abridged(given);
-    if (fits(brief, limits)) return brief;
-    throw new PincerError('FRAME_TOO_LARGE', `the answer to '${query.what}' does not fit into one frame`, {
-      hint: 'Ask for less: a status, a single task or node.',
-    });
+    case 'task': {
+      const { history, ...task } = given as Answer<'task'>;
+      return history.length <= HISTORY_KEPT ? null : { ...task, history: history.slice(-HISTORY_KEPT) };
+    }
+    case 'why': {
+      const { nodes, ...why } = given as Answer<'why'>;
+      const half = halfOf(nodes, ({ nodeId }) => nodeId);
+      return half === null ? null : { ...why, nodes: half.items, cursor: half.cursor };
+    }
+    case 'nodes': {
+      const nodes = given as Answer<'nodes'>;
+      const { items } = nodes;
+      const isPage = query.limit !== undefined || query.cursor !== undefined;
+      const half = halfOf(items, ({ nodeId }) => nodeId);
+      if ((!isPage || half === null) && items.some(hasAttempts)) return { ...nodes, items: items.map(withoutAttempts) };
+      return half;
+    }
+    case 'node': {
+      const { node } = given as Answer<'node'>;
+      return hasAttempts(node) ? { node: withoutAttempts(node) } : null;
+    }
+    case 'schedules': {
+      const schedules = given as Answer<'schedules'>;
+      const half = halfOf(schedules.items, ({ scheduleId }) => scheduleId);
+      return half === null ? null : { ...schedules, ...half };
+    }
+    case 'doctor': {
+      const { findings, left, ...rest } = given as Answer<'doctor'>;
+      const kept = findings.slice(0, Math.floor(findings.length / 2));
+      return findings.length === 0 ? null : { ...rest, findings: kept, left: left + findings.length - kept.length };
+    }
+    default:
+      return null;
   }
 }
 
-function abridged(given: Answer<Query['what']>): Answer<Query['what']> {
-  if ('history' in given) return { ...given, history: given.history.slice(-HISTORY_KEPT) };
-  if ('items' in given && !('total' in given)) {
-    return { ...given, items: given.items.map((node) => ({ ...node, running: [], overdue: [] })) };
-  }
-  return given;
+function halfOf<Item>(items: readonly Item[], idOf: (item: Item) => string): { items: Item[]; cursor: string } | null {
+  const half = items.slice(0, Math.ceil(items.length / 2));
+  const last = half.at(-1);
+  return last === undefined || half.length === items.length ? null : { items: half, cursor: idOf(last) };
 }
 
-function fits(given: Answer<Query['what']>, limits: Limits): boolean {
+function hasAttempts({ running, overdue }: NodeView): boolean {
+  return running.length + overdue.length > 0;
+}
+
+function withoutAttempts(node: NodeView): NodeView {
+  return { ...node, running: [], overdue: [] };
+}
+
+function fits(given: AnyAnswer, limits: Limits): boolean {
   const frame = encodeFrame([{ type: 'answer', payload: given }]);
   if (frame.byteLength + ENVELOPE_BYTES > limits.frameBytesMax) return false;
   try {

@@ -15,6 +15,7 @@ import { type Counted, census } from './census.ts';
 import type { RemoteNode } from './directory.ts';
 import type { Nodes } from './nodes.ts';
 import type { OwnStats } from './own-stats.ts';
+import { pageOf } from './page.ts';
 import type { Schedules } from './schedules.ts';
 import type { Tasks } from './tasks.ts';
 import { why } from './why.ts';
@@ -58,13 +59,14 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
       return { task: viewOf(record), timeouts, history: [...history], ...(result === null ? {} : { result }) };
     }
     case 'why':
-      return whyOf(await known(query.taskId, store), sources);
+      return whyOf(await known(query.taskId, store), query.cursor, sources);
     case 'nodes': {
-      const { status } = query;
+      const { status, cursor } = query;
       const views = viewsOf(await everywhere(sources), sources);
-      const items = views.filter((view) => status === undefined || status.includes(view.status));
-      items.sort((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
-      return { items };
+      const wanted = views.filter((view) => status === undefined || status.includes(view.status));
+      wanted.sort((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
+      const limit = query.limit === undefined ? undefined : Math.min(query.limit, limits.listMax);
+      return pageOf(wanted, ({ nodeId }) => nodeId, { of: 'nodes', limit, cursor });
     }
     case 'node': {
       const counted = await everywhere(sources);
@@ -79,7 +81,12 @@ export async function answer(query: Query, sources: QuestionSources): Promise<An
       const counted = await everywhere(sources);
       const byNodeStatus: Record<string, number> = {};
       for (const { status } of viewsOf(counted, sources)) byNodeStatus[status] = (byNodeStatus[status] ?? 0) + 1;
-      return { ...sources.stats(), tasks: { ...byStatus }, nodes: byNodeStatus, starved: starved(ready, counted) };
+      return {
+        ...sources.stats(),
+        tasks: { ...byStatus },
+        nodes: byNodeStatus,
+        starved: starved(ready, counted, limits),
+      };
     }
     case 'schedules':
       return sources.schedules.page(Math.min(query.limit ?? 100, limits.listMax), query.cursor);
@@ -142,21 +149,41 @@ function happening(record: TaskRecord, tasks: Tasks): TaskStatus {
   return record.status;
 }
 
-async function whyOf(record: TaskRecord, sources: QuestionSources): Promise<Answer<'why'>> {
+async function whyOf(record: TaskRecord, cursor: string | undefined, sources: QuestionSources): Promise<Answer<'why'>> {
   const counted = await everywhere(sources);
-  return why(record, happening(record, sources.tasks), { ...sources, counted, missing: missing(counted, sources) });
+  const known = { ...sources, counted, missing: missing(counted, sources) };
+  const { nodes, ...said } = await why(record, happening(record, sources.tasks), known);
+  const page = pageOf(nodes, ({ nodeId }) => nodeId, { of: 'nodes', cursor });
+  return { ...said, nodes: page.items };
 }
 
 /** Classes with waiting tasks that no node could ever do, and how many; the largest first, if they are many. */
-function starved(ready: ReadonlyMap<string, number>, counted: readonly Counted[]): Record<string, number> {
+function starved(
+  ready: ReadonlyMap<string, number>,
+  counted: readonly Counted[],
+  { keyBytesMax }: Limits,
+): Record<string, number> {
   const classes = [...ready].filter(([queue]) => {
     const requirement = requirementOf(queue);
     return counted.every(({ facts }) => misfit(facts, requirement) !== null);
   });
-  return Object.fromEntries(classes.sort(([, one], [, other]) => other - one).slice(0, STARVED_SHOWN));
+  const shown: Record<string, number> = {};
+  for (const [queue, waiting] of classes.sort(([, one], [, other]) => other - one).slice(0, STARVED_SHOWN)) {
+    const name = shortened(queue, keyBytesMax);
+    shown[name] = (shown[name] ?? 0) + waiting;
+  }
+  return shown;
 }
 
 const STARVED_SHOWN = 100;
+
+/** The name of a class says all that it asks for, and what names a count has no room for more than a key. */
+function shortened(name: string, keyBytesMax: number): string {
+  if (Buffer.byteLength(name) <= keyBytesMax) return name;
+  const kept = Buffer.from(name).subarray(0, keyBytesMax - Buffer.byteLength('…'));
+  // What is left of a character that was cut through is none.
+  return `${kept.toString().replace(/\uFFFD+$/, '')}…`;
+}
 
 /** How many failures were timeouts, since the task was submitted or last redriven: as its history tells. */
 function timeoutsIn(history: readonly HistoryEntry[]): number {

@@ -3,7 +3,6 @@
  * notes the run. Every gateway of a store does so; by key and note there is one task for each time.
  */
 import { PincerError } from '../../protocol/failure.ts';
-import { Identifier, plainText } from '../../protocol/identifier.ts';
 import type { Order } from '../../protocol/query.ts';
 import type { ScheduleView } from '../../protocol/schedule.ts';
 import type { ScheduleRecord } from '../store/new-task.ts';
@@ -11,6 +10,7 @@ import type { NewTask, Store } from '../store/store.ts';
 import { newTaskId } from '../task-id.ts';
 import type { World } from '../world.ts';
 import { NewTasks } from './new-tasks.ts';
+import { pageOf } from './page.ts';
 import { checkTimes, type NextRun, nextRun } from './schedule-times.ts';
 
 export interface SchedulesOptions {
@@ -92,19 +92,9 @@ export class Schedules {
    * @throws PincerError `MESSAGE_INVALID` for a cursor that is no id
    */
   async page(limit: number, cursor?: string): Promise<{ items: ScheduleView[]; total: number; cursor?: string }> {
-    if (cursor !== undefined && !Identifier.safeParse(cursor).success) {
-      throw new PincerError(
-        'MESSAGE_INVALID',
-        `cursor '${plainText(cursor)}' is not one that a list of schedules gave`,
-      );
-    }
     await this.#read();
-    const ids = [...this.#planned.keys()];
-    const from = cursor === undefined ? 0 : ids.findIndex((id) => id > cursor);
-    const items = from < 0 ? [] : [...this.#planned.values()].slice(from, from + limit).map(viewOf);
-    const last = items.at(-1);
-    const isMore = from >= 0 && from + limit < ids.length && last !== undefined;
-    return { items, total: ids.length, ...(isMore ? { cursor: last.scheduleId } : {}) };
+    const page = pageOf([...this.#planned.values()], ({ record }) => record.id, { of: 'schedules', limit, cursor });
+    return { ...page, items: page.items.map(viewOf), total: this.#planned.size };
   }
 
   #tell(): void {

@@ -267,7 +267,7 @@ export function predict(model: StoreModel, call: Call, nowMs: number, gateways: 
       for (const note of call.notes) model.noted(note);
       return null;
     case 'adopt': {
-      const adopted = call.refs.map((ref) => model.adopt(name(call.gateway), ref));
+      const adopted = call.refs.map((ref) => model.adopt(name(call.gateway), call.node, ref));
       return adopted.includes(null) ? null : adopted;
     }
     case 'complete':

@@ -183,6 +183,21 @@ export function gatewayCases(open: OpenStore): void {
       expect(await store.release(gateway, [{ ...ref, costs: 'crash', delayMs: 0 }])).toEqual(['stale']);
     });
 
+    it('refuses an attempt to a node other than the one that has it, by whichever gateway it comes', async () => {
+      const { store, gateway, claimNew, record } = await fixtureOf(open);
+      const heir = await store.join('heir', TTL_MS);
+      const ref = await claimNew();
+      store.note([{ ...ref, event: 'assigned', node: 'n1' }]);
+      expect(await store.adopt(heir, 'n2', [ref])).toEqual([false]);
+      expect(await store.adopt(gateway, 'n2', [ref])).toEqual([false]);
+      expect(await record('t1')).toMatchObject({ owner: gateway, node: 'n1' });
+      expect(await store.adopt(heir, 'n1', [ref])).toEqual([true]);
+      expect(await store.adopt(gateway, 'n2', [ref])).toEqual([false]);
+      await store.release(heir, [{ ...ref, costs: 'nothing', delayMs: 0 }]);
+      const [again] = (await store.claim(gateway, [{ queue: QUEUE, limit: 1 }], 1)) ?? [];
+      expect(await store.adopt(heir, 'n2', [{ ...ref, attempt: again?.record.attempt ?? 0 }])).toEqual([true]);
+    });
+
     it('refuses an attempt that was given back meanwhile', async () => {
       const { store, gateway, claimNew } = await fixtureOf(open);
       const ref = await claimNew();

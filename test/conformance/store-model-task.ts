@@ -32,8 +32,8 @@ export interface ModelTask {
   /** The code with which the store itself failed it. */
   lapse: string | null;
   hasStarted: boolean;
-  /** Whether a node was given the attempt. */
-  isPlaced: boolean;
+  /** The node that was given the attempt. */
+  node: string | null;
   attempt: number;
   failures: number;
   crashes: number;
@@ -50,7 +50,7 @@ export function modelTask(task: NewTask, nowMs: number): ModelTask {
     ...{ taskId, type, queue, priority, key, fairKey, prefer, affinityKey, limit, after, payload, client },
     ...{ ttlMs: task.ttlMs ?? Number.POSITIVE_INFINITY, deadlineMs: task.deadlineMs ?? Number.POSITIVE_INFINITY },
     ...{ timeMs: nowMs + delayMs, isSpaced: false, waitsFor: [], sinceMs: nowMs, hasStartedSince: false },
-    ...{ checkpoint: null, result: null, status: 'pending', lapse: null, hasStarted: false, isPlaced: false },
+    ...{ checkpoint: null, result: null, status: 'pending', lapse: null, hasStarted: false, node: null },
     ...{ attempt: 0, failures: 0, crashes: 0, cancelRequested: false, owner: null, dueMs: 0, settledBy: 0 },
   };
 }

@@ -117,7 +117,7 @@ export class StoreModel {
         owner: gateway,
         attempt: task.attempt + 1,
         hasStarted: false,
-        isPlaced: false,
+        node: null,
       });
       this.limits.claim(task, nowMs);
       const { taskId, attempt, payload, checkpoint } = task;
@@ -141,18 +141,19 @@ export class StoreModel {
     return this.limits.use(key, nowMs);
   }
 
-  noted({ event, ...ref }: AttemptRef & { readonly event: 'assigned' | 'started' }): void {
+  noted({ event, node, ...ref }: AttemptRef & { readonly event: 'assigned' | 'started'; readonly node: string }): void {
     const task = this.held(ref);
-    if (task === undefined) return;
-    task.isPlaced = true;
+    if (task === undefined || (event === 'started' && task.hasStarted)) return;
+    task.node = node;
     if (event === 'started') Object.assign(task, { hasStarted: true, hasStartedSince: true });
   }
 
-  adopt(gateway: string, ref: AttemptRef): boolean | null {
+  adopt(gateway: string, node: string, ref: AttemptRef): boolean | null {
     if (!this.isPresent(gateway)) return null;
     const task = this.held(ref);
-    if (task !== undefined) Object.assign(task, { owner: gateway, isPlaced: true });
-    return task !== undefined;
+    if (task === undefined || (task.node !== null && task.node !== node)) return false;
+    Object.assign(task, { owner: gateway, node });
+    return true;
   }
 
   complete(
@@ -292,7 +293,7 @@ export class StoreModel {
     nowMs: number,
   ): 'pending' | 'delayed' | 'cancelled' | 'failed' {
     task.owner = null;
-    if (costs === 'nothing' && !task.isPlaced) this.limits.unclaim(task);
+    if (costs === 'nothing' && task.node === null) this.limits.unclaim(task);
     const isDead = costs === 'crash' && task.crashes >= this.#settings.crashesMax;
     const code = lapseOf(task, nowMs)?.code ?? (isDead ? (error?.code ?? 'NODE_LOST') : null);
     if (!task.cancelRequested && code === null) return this.#wait(task, delayMs, nowMs);

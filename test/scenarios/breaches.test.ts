@@ -45,23 +45,26 @@ describe('what is said behind a goodbye', () => {
 });
 
 describe('a node that lists what another one runs', () => {
-  it('is told to drop it: the task stays with the node that it was given to', async () => {
-    await using cluster = await createTestCluster();
-    const [node, client] = [await MemoryPeer.join(cluster, 'node-x'), await joinClient(cluster, 'client-x')];
-    client.say('task_submit', spec('t1'));
-    await cluster.settle();
-    const ref = { taskId: 't1', attempt: 1 };
-    node.say('task_started', ref);
-    await cluster.settle();
-    const thief = await MemoryPeer.join(cluster, 'node-y', { running: [ref] });
-    expect(thief.last('welcome').drop).toEqual([ref]);
-    thief.say('task_result', { ...ref, status: 'failed', duration: 1 });
-    await cluster.settle();
-    expect(client.of('task_settled')).toEqual([]);
-    node.say('task_result', { ...ref, status: 'success', result: new Uint8Array([42]), duration: 1 });
-    await cluster.settle();
-    expect(client.of('task_settled')).toMatchObject([{ status: 'completed', node: 'node-x', attempts: 1 }]);
-  });
+  it.each(['gateway', 'gateway-2'])(
+    'is told to drop it by %s: the task stays with the node that it was given to',
+    async (other) => {
+      await using cluster = await createTestCluster({ gateways: 2 });
+      const [node, client] = [await MemoryPeer.join(cluster, 'node-x'), await joinClient(cluster, 'client-x')];
+      client.say('task_submit', spec('t1'));
+      await cluster.settle();
+      const ref = { taskId: 't1', attempt: 1 };
+      node.say('task_started', ref);
+      await cluster.settle();
+      const thief = await MemoryPeer.join(cluster, 'node-y', { running: [ref] }, other);
+      expect(thief.last('welcome').drop).toEqual([ref]);
+      thief.say('task_result', { ...ref, status: 'failed', duration: 1 });
+      await cluster.settle();
+      expect(client.of('task_settled')).toEqual([]);
+      node.say('task_result', { ...ref, status: 'success', result: new Uint8Array([42]), duration: 1 });
+      await cluster.settle();
+      expect(client.of('task_settled')).toMatchObject([{ status: 'completed', node: 'node-x', attempts: 1 }]);
+    },
+  );
 });
 
 describe('a session', () => {

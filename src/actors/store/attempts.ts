@@ -57,6 +57,8 @@ export class Attempts<Row extends TaskRow> {
   adopt(owner: GatewayRow, node: string, ref: AttemptRef): boolean {
     const row = this.#tasks.get(ref.taskId);
     if (!isHeldBy(row, ref)) return false;
+    // What one node was given is no other's, whoever says so. Before it is known who was given it, it may be anybody's.
+    if (row.node !== null && row.node !== node) return false;
     this.#gateways.own(row, owner);
     row.node = node;
     this.#tasks.tell(row, 'task.adopted', { node });

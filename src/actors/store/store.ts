@@ -243,7 +243,10 @@ export interface Store {
   note(entries: readonly (AttemptRef & { readonly event: 'assigned' | 'started'; readonly node: string })[]): void;
   /** What the gateway owns, to reconcile with what it knows of. */
   owned(gateway: string): Promise<readonly Owned[]>;
-  /** Takes running attempts over from whichever gateway held them; same attempt number. False: the attempt is not the present one. Null = fenced. */
+  /**
+   * Takes the running attempts of a node over from whichever gateway held them; same attempt number. False: the attempt is
+   * not the present one, or another node has it. Null = fenced.
+   */
   adopt(gateway: string, node: string, refs: readonly AttemptRef[]): Promise<readonly boolean[] | null>;
   complete(completions: readonly Completion[]): Promise<readonly CompletionVerdict[]>;
   /** Only by the owner; anything else is `stale`. A crash that is one too many (crashesMax) fails the task. */

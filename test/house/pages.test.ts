@@ -70,6 +70,14 @@ describe('the pages', () => {
   });
 });
 
+describe('ARCHITECTURE.md', () => {
+  it('has a row for every room, and no other', () => {
+    const rooms = trackedFiles().flatMap((file) => /^src\/[^/]+(?=\/)/.exec(file)?.[0] ?? []);
+    const rows = [...rowsOf('ARCHITECTURE.md', 'Room').keys()].filter((room) => room !== 'src/*.ts');
+    expect(rows.sort()).toEqual([...new Set(rooms)].sort());
+  });
+});
+
 describe('docs/failures.md', () => {
   const rows = rowsOf('docs/failures.md', 'Code');
 

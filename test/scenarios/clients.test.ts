@@ -8,6 +8,7 @@ import { defaultLimits } from '../../src/protocol/limits.ts';
 import type { MessageType } from '../../src/protocol/message.ts';
 import type { Log } from '../../src/protocol/ports.ts';
 import { createTestCluster } from '../../src/testing/cluster.ts';
+import { heldOf } from '../support/garbage.ts';
 import { tampered } from '../support/gateways.ts';
 import { MemoryPeer } from '../support/memory-peer.ts';
 import { Puppets } from '../support/puppets.ts';
@@ -26,6 +27,31 @@ describe('a client', () => {
     expect(results).toEqual(Array.from({ length: 20_000 }, (_, n) => n));
     expect((await cluster.gateway.stats()).counters['liveTasks']).toBe(0);
   }, 120_000);
+
+  it('of its gateway’s own process is held by it no longer than until it stops', async () => {
+    await using cluster = await createTestCluster();
+    const visit = async (): Promise<WeakRef<object>> => {
+      const client = cluster.gateway.client();
+      await cluster.until(client.ready());
+      await cluster.until(client.stop());
+      return new WeakRef(client);
+    };
+    const clients = [await visit(), await visit(), await visit()];
+    expect(await heldOf(clients)).toBe(0);
+  });
+
+  it('says that it has stopped, and what it was refused with', async () => {
+    await using cluster = await createTestCluster();
+    const client = await cluster.client();
+    await cluster.until(client.stop());
+    expect(await client.stopped).toBeNull();
+    const older = await cluster.client('named');
+    const newer = await cluster.client('named');
+    expect(await cluster.until(older.stopped)).toMatchObject({ code: 'SUPERSEDED' });
+    await cluster.until(older.stop());
+    expect(await older.stopped).toMatchObject({ code: 'SUPERSEDED' });
+    await cluster.until(newer.stop());
+  });
 
   it('submits a batch by submitting in a loop: one call of the store, in order, and each task has its own verdict', async () => {
     await using cluster = await createTestCluster();

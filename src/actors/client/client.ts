@@ -37,6 +37,8 @@ const CLIENT_OPTIONS: Names<ClientOptions> = { url: true, dial: true, token: tru
 /** A connected client. Dispose it (`await using`) or `stop()` it. */
 export interface Client extends AsyncDisposable, GatewayCalls {
   readonly isConnected: boolean;
+  /** Resolves when nothing will come any more: with null once it was stopped, or with what the gateway refused it with. */
+  readonly stopped: Promise<PincerError | null>;
   /** Resolves when connected; rejects with `GATEWAY_UNREACHABLE` after `timeoutMs` (default 10 000), or with the refusal. */
   ready(timeoutMs?: number): Promise<void>;
   /** Messages to and from other peers. */
@@ -68,6 +70,10 @@ export function createClient(options: ClientOptions): Client {
   let readyWaiters: { resolve: () => void; reject: (error: PincerError) => void }[] = [];
   let end: PincerError | null = null;
   let stopping: Promise<void> | null = null;
+  let resolveStopped: (reason: PincerError | null) => void = () => {};
+  const stopped = new Promise<PincerError | null>((resolve) => {
+    resolveStopped = resolve;
+  });
 
   const calls = new Calls(world, () => connection);
   const messenger = new Messenger(world, { requests: calls.requests });
@@ -89,7 +95,10 @@ export function createClient(options: ClientOptions): Client {
         if (!calls.take(message)) log.warn('message.unexpected', { type: message.type });
         done(message);
       },
-      onRefused: (error) => fail(error),
+      onRefused: (error) => {
+        fail(error);
+        resolveStopped(error);
+      },
     },
   });
 
@@ -105,10 +114,12 @@ export function createClient(options: ClientOptions): Client {
     await connection.stop();
     fail(new PincerError('STOPPED', 'the client was stopped'));
     deadlines.stop();
+    resolveStopped(null);
   }
 
   return {
     ...calls.api,
+    stopped,
     get isConnected() {
       return connection.isUp;
     },

@@ -334,6 +334,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     client() {
       const client = createClient({ charts: world.charts, ...worldOptionsOf(options), dial });
       clients.add(client);
+      void client.stopped.then(() => clients.delete(client));
       return client;
     },
     expect(expected) {

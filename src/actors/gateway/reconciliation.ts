@@ -13,12 +13,6 @@ export interface ReconciliationOptions {
   readonly verdicts: Verdicts;
   /** A node has come back without attempts that it was given: they never reached it, or died with its last process. */
   onMissed(nodeId: string, failure: Failure, taskIds: readonly string[]): void;
-}
-
-export interface ReconciliationOptions {
-  readonly store: Store;
-  readonly tasks: Tasks;
-  readonly gatewayId: () => string;
   /** Makes a new claim on work; the old one has lapsed. */
   rejoin(): Promise<void>;
 }

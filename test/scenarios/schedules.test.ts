@@ -5,6 +5,8 @@ import { createGateway } from '../../src/actors/gateway/gateway.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
 import { defineTask } from '../../src/actors/task-definition.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';
+import { tampered } from '../support/gateways.ts';
+import { Puppets } from '../support/puppets.ts';
 
 const HOUR = 3_600_000;
 
@@ -27,12 +29,14 @@ describe('a schedule', () => {
     const options = { priority: 2, limit: { key: 'db', concurrency: 1 } };
     await cluster.until(client.schedule('hourly', { cron: '0 * * * *' }, 'report', { n: 1 }, options));
     await cluster.until(client.schedule('often', { everyMs: 20 * 60_000 }, 'sweep'));
+    await cluster.until(client.schedule('yearly', { cron: '0 0 1 7 *', timezone: 'Asia/Tokyo' }, 'party'));
     expect((await cluster.until(client.schedules())).items).toEqual([
       {
         ...{ scheduleId: 'hourly', type: 'report', priority: 2, cron: '0 * * * *' },
         ...{ createdAt: expect.any(Number), nextRunAt: Math.ceil((start + 1) / HOUR) * HOUR },
       },
       expect.objectContaining({ scheduleId: 'often', everyMs: 1_200_000 }),
+      expect.objectContaining({ cron: '0 0 1 7 *', timezone: 'Asia/Tokyo', nextRunAt: Date.UTC(2026, 5, 30, 15) }),
     ]);
     await cluster.advance(3 * HOUR + 60_000);
     const { items, total } = await cluster.until(client.tasks());
@@ -52,6 +56,64 @@ describe('a schedule', () => {
     await cluster.until(client.schedule('s', { everyMs: 5_000 }, task, { day: 'monday' }));
     await cluster.advance(11_000);
     expect(seen).toEqual([{ day: 'monday' }, { day: 'monday' }]);
+  });
+
+  it('runs at its time, however many others have the same', async () => {
+    await using cluster = await createTestCluster({ limits: { submitBatchMax: 2 } });
+    const client = await cluster.client();
+    for (const id of ['a', 'b', 'c', 'd', 'e']) await cluster.until(client.schedule(id, { everyMs: 1_000 }, id));
+    await cluster.advance(10_000);
+    const { items } = await cluster.until(client.tasks({ limit: 1_000 }));
+    for (const id of ['a', 'e']) expect(items.filter(({ type }) => type === id).length).toBeGreaterThanOrEqual(9);
+  });
+
+  it('waits while tasks of its type are not taken in, and makes up for that with one run', async () => {
+    await using cluster = await createTestCluster();
+    const client = await cluster.client();
+    await cluster.until(client.schedule('s', { everyMs: 2_000 }, 'report'));
+    await cluster.until(client.order({ what: 'type.drain', type: 'report' }));
+    await cluster.advance(9_000);
+    expect(await keysOf(cluster, client)).toEqual([]);
+    await cluster.until(client.order({ what: 'type.resume', type: 'report' }));
+    await cluster.advance(1_100);
+    expect(await keysOf(cluster, client)).toHaveLength(1);
+  });
+
+  it('makes no task at a gateway that drains', async () => {
+    await using cluster = await createTestCluster();
+    const client = await cluster.client();
+    const puppets = new Puppets();
+    await cluster.node('n', { handlers: [puppets.on('n')] });
+    client.submit(puppets.task, null);
+    await cluster.until(() => puppets.running.length === 1);
+    await cluster.until(client.schedule('s', { everyMs: 2_000 }, 'report'));
+    const drained = cluster.gateway.drain();
+    await cluster.advance(9_000);
+    expect(await cluster.store.list({ limit: 1, type: 'report' })).toMatchObject({ total: 0 });
+    puppets.only.finish();
+    await cluster.until(drained);
+  });
+
+  it('is asked for of the store when something has changed, and else now and then', async () => {
+    await using cluster = await createTestCluster({ limits: { scheduleRefreshMs: 20_000 } });
+    const client = await cluster.client();
+    await cluster.until(client.schedule('s', { everyMs: 3_000 }, 'x'));
+    await cluster.advance(5_000);
+    let reads = 0;
+    const { schedules } = cluster.store;
+    tampered(cluster, {
+      schedules() {
+        reads += 1;
+        return schedules.call(cluster.store);
+      },
+    });
+    await cluster.advance(60_000);
+    expect(reads).toBeLessThan(4);
+    // One of which nobody has told.
+    const [record] = await cluster.store.schedules();
+    if (record !== undefined) await cluster.store.putSchedule({ ...record, id: 'untold', everyMs: 1_000 });
+    await cluster.advance(23_000);
+    expect(await keysOf(cluster, client)).toContainEqual(expect.stringMatching(/^schedule:untold:/));
   });
 
   it('is replaced by another of its id, and ends when it is dropped', async () => {
@@ -92,14 +154,17 @@ describe('a schedule', () => {
     const client = await cluster.client();
     for (const id of ['c', 'a', 'b', 'd']) await cluster.until(client.schedule(id, { everyMs: 1_000_000 }, 'x'));
     const ids: string[] = [];
+    let pages = 0;
     let cursor: string | undefined;
     do {
-      const page = await cluster.until(client.schedules({ limit: 3, ...(cursor === undefined ? {} : { cursor }) }));
+      pages += 1;
+      const page = await cluster.until(client.schedules({ limit: 2, ...(cursor === undefined ? {} : { cursor }) }));
       expect(page.total).toBe(4);
       ids.push(...page.items.map(({ scheduleId }) => scheduleId));
       cursor = page.cursor;
     } while (cursor !== undefined);
-    expect(ids).toEqual(['a', 'b', 'c', 'd']);
+    expect([ids, pages]).toEqual([['a', 'b', 'c', 'd'], 2]);
+    expect(await cluster.until(client.schedules({ cursor: 'd' }))).toEqual({ items: [], total: 4 });
     await expect(cluster.until(client.schedules({ cursor: 'no id' }))).rejects.toMatchObject({
       code: 'MESSAGE_INVALID',
       message: "cursor 'no id' is not one that a list of schedules gave",
@@ -142,6 +207,30 @@ describe('a run that was missed', () => {
     expect(new Set(await keysOf(cluster, client)).size).toBe(2);
   });
 
+  it('of a schedule that was replaced meanwhile does not bring the old one back', async () => {
+    await using cluster = await createTestCluster();
+    const client = await cluster.client();
+    await cluster.until(client.schedule('s', { everyMs: 5_000 }, 'old'));
+    const { noteScheduleRun } = cluster.store;
+    let goOn = (): void => {};
+    const restore = tampered(cluster, {
+      async noteScheduleRun(id, runAt) {
+        await new Promise<void>((resolve) => {
+          goOn = resolve;
+        });
+        return noteScheduleRun.call(cluster.store, id, runAt);
+      },
+    });
+    await cluster.advance(6_000);
+    restore();
+    await cluster.until(client.schedule('s', { everyMs: 2_000 }, 'new'));
+    await cluster.until(client.schedules());
+    goOn();
+    await cluster.advance(7_000);
+    const { items } = await cluster.until(client.tasks());
+    expect(items.map(({ type }) => type)).toEqual(['new', 'new', 'new', 'old']);
+  });
+
   it('waits for room when the queue is full', async () => {
     await using cluster = await createTestCluster({ limits: { waitingTasksMax: 1 } });
     const client = await cluster.client();
@@ -172,6 +261,22 @@ describe('several gateways of one store', () => {
     const { total } = await store.list({ limit: 1 });
     expect(total).toBe(10);
     await cluster.until(other.stop());
+  });
+
+  it('follow at once when one of them replaces a schedule or drops it', async () => {
+    await using cluster = await createTestCluster({ gateways: 2 });
+    const client = await cluster.client('near', { via: [1] });
+    const far = await cluster.client('far', { via: [2] });
+    await cluster.until(client.schedule('s', { everyMs: 10_000 }, 'old'));
+    await cluster.until(client.schedule('t', { everyMs: 10_000 }, 'dropped'));
+    await cluster.advance(5_000);
+    await cluster.until(far.schedule('s', { everyMs: 2_000 }, 'new'));
+    await cluster.until(far.unschedule('t'));
+    // From now on the first does it alone.
+    cluster.killGateway(2);
+    await cluster.advance(7_500);
+    const { items } = await cluster.until(client.tasks());
+    expect(items.map(({ type }) => type)).toEqual(['new', 'new', 'new']);
   });
 });
 

@@ -104,10 +104,16 @@ export class Schedules {
 
   async #look(): Promise<void> {
     if (!this.#options.isServing()) return;
-    const { clock, limits } = this.#world;
-    if (this.#isStale || clock.now() - this.#readAt > limits.scheduleRefreshMs) await this.#read();
+    const {
+      clock,
+      limits: { scheduleRefreshMs, submitBatchMax },
+    } = this.#world;
+    if (this.#isStale || clock.now() - this.#readAt > scheduleRefreshMs) await this.#read();
     const due = [...this.#planned.values()].filter((planned) => this.#isDue(planned));
-    if (due.length > 0) await this.#run(due.slice(0, limits.submitBatchMax));
+    // All of them: were the first ones due again by the next look, or refused, those behind them would never run.
+    for (let start = 0; start < due.length; start += submitBatchMax) {
+      await this.#run(due.slice(start, start + submitBatchMax));
+    }
   }
 
   #isDue({ record, next, dueAt }: Planned): boolean {
@@ -137,7 +143,9 @@ export class Schedules {
       const isFirst = await store.noteScheduleRun(record.id, runAt);
       // Another gateway has noted this run or a later one, or the schedule is gone.
       if (!isFirst) this.#isStale = true;
-      else if (this.#planned.has(record.id)) this.#planned.set(record.id, this.#plan({ ...record, lastRunAt: runAt }));
+      // What has been put anew or dropped since is planned as it is now.
+      else if (this.#planned.get(record.id)?.record === record)
+        this.#planned.set(record.id, this.#plan({ ...record, lastRunAt: runAt }));
     }
   }
 

@@ -214,6 +214,8 @@ export function connect(
 
   function goUp(): void {
     wait?.clear();
+    // Once it has held for as long as one waits at most, dialling it again costs nobody more than waiting would.
+    wait = deadlines.set(limits.reconnectMaxMs, () => actor.send({ type: 'deadline.passed' }));
     isUp = true;
     lastError = null;
     dialler.answered(null);

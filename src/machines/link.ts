@@ -1,6 +1,7 @@
 /**
  * A node’s or client’s way to its gateway: connecting → handshaking → connected, and back through waiting (backoff)
- * whenever it is lost; refused when trying again is pointless.
+ * whenever it is lost; refused when trying again is pointless. A welcome alone does not end the backoff, the link must hold:
+ * one that is closed right after each welcome would be dialled as fast as it is closed, for ever.
  */
 import { assign, emit, setup } from 'xstate';
 import { maxIterations } from './options.ts';
@@ -9,7 +10,7 @@ import { maxIterations } from './options.ts';
 const triesMax = 16;
 
 export interface LinkContext {
-  /** Failed tries since the last welcome, at most `triesMax`. */
+  /** Tries since a link has held, at most `triesMax`. */
   readonly tries: number;
 }
 
@@ -78,9 +79,11 @@ export const linkMachine = setup({
       },
     },
     connected: {
-      entry: ['forgetTries', 'declareUp'],
+      description: 'Welcome; its tries are forgotten once it has held.',
+      entry: 'declareUp',
       exit: 'declareDown',
       on: {
+        'deadline.passed': { actions: 'forgetTries' },
         'link.closed': [
           { guard: { type: 'isFinal', params: ({ event }) => event }, target: 'refused' },
           { target: 'waiting' },

@@ -168,7 +168,12 @@ export const LIMITS = {
 
   // Reconnecting
   reconnectMinMs: limit(50, 'ms', 'First wait before dialling again, with full jitter.', '–'),
-  reconnectMaxMs: limit(5_000, 'ms', 'Longest wait before dialling again.', '–'),
+  reconnectMaxMs: limit(
+    5_000,
+    'ms',
+    'Longest wait before dialling again. After a link that has held for so long, waits begin anew.',
+    '–',
+  ),
   answerMs: limit(
     1_000,
     'ms',

@@ -47,6 +47,7 @@ describe('a link', () => {
     ['waits when the welcome does not come', [dialled, deadline], 'waiting', waits(1)],
     ['waits when it is closed during the handshake', [dialled, closed], 'waiting', waits(1)],
     ['gives up when it is closed for good during the handshake', [dialled, finallyClosed], 'refused', [hangUp]],
+    ['stays up, and does nothing, when it has held', [dialled, welcome, deadline], 'connected', []],
     ['goes down when it is closed', [dialled, welcome, closed], 'waiting', [down, ...waits(1)]],
     ['goes down when its peer is silent', [dialled, welcome, silent], 'waiting', [down, ...waits(1)]],
     [
@@ -73,8 +74,14 @@ describe('a link', () => {
     expect(play(linkMachine, undefined, [failed, deadline, dialled, rejected]).commands).toEqual(waits(2));
   });
 
-  it('forgets its tries once it was welcome', () => {
-    const end = play(linkMachine, undefined, [failed, deadline, failed, deadline, dialled, welcome, closed]);
+  it('counts a welcome that does not hold as a try, so that one link after another is not dialled for ever', () => {
+    const brief = [deadline, dialled, welcome, closed];
+    expect(play(linkMachine, undefined, [failed, ...brief]).commands).toEqual([down, ...waits(2)]);
+    expect(play(linkMachine, undefined, [failed, ...brief, ...brief]).commands).toEqual([down, ...waits(3)]);
+  });
+
+  it('forgets its tries once it has held', () => {
+    const end = play(linkMachine, undefined, [failed, deadline, failed, deadline, dialled, welcome, deadline, closed]);
     expect(end.commands).toEqual([down, ...waits(1)]);
   });
 });

@@ -286,7 +286,7 @@ export function connect(
 
   function note(error: PincerError): void {
     lastError = error;
-    log.debug('link.failed', { code: error.code, message: error.message });
+    log.debug('link.failed', { code: error.code, message: error.message, hint: error.hint });
   }
 
   function isOver(): boolean {

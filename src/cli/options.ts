@@ -142,8 +142,9 @@ export function linkLog(output: Output, log: Log): Log {
     debug(event, fields) {
       if (event === 'link.failed' && !isWaiting) {
         isWaiting = true;
-        const { code, message } = fields ?? {};
+        const { code, message, hint } = fields ?? {};
         output.say(`waiting for the gateway: ${plainText(String(message))} (${plainText(String(code))})`);
+        if (code === 'GATEWAY_UNREACHABLE' && hint !== '') output.say(`→ ${plainText(String(hint))}`);
       }
       log.debug(event, fields);
     },

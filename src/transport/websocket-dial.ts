@@ -17,6 +17,20 @@ export interface WebSocketDialOptions {
   readonly clock: Clock;
 }
 
+/** What to do about a failure of TLS, by the words of Node: of itself it says only what is wrong. */
+const TLS_MENDS: readonly (readonly [what: RegExp, mend: string])[] = [
+  [
+    /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT.*)$/,
+    'Its certificate is not trusted here: start this process with NODE_EXTRA_CA_CERTS=FILE, its certificate or that of its issuer in PEM.',
+  ],
+  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'Its certificate is for other names: dial it by one of those.'],
+  [/^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/, 'Its certificate holds at another time: renew it, or set the clock.'],
+  [
+    /wrong version number|packet length too long/,
+    'There is no TLS at that port: dial ws://, or the port of the proxy.',
+  ],
+];
+
 /** What is read of a refusal; the rest of it is not ours. */
 const REFUSAL_BYTES_MAX = 8_192;
 
@@ -143,7 +157,9 @@ function refused(url: string, response: IncomingMessage, body: Refusal): PincerE
 function unreachable(url: string, cause: NodeJS.ErrnoException): PincerError {
   // Several addresses of one name fail together, as an AggregateError without a message.
   const why = cause.code ?? (cause.message === '' ? cause.name : cause.message);
-  return new PincerError('GATEWAY_UNREACHABLE', `${url} cannot be reached (${plainText(why)})`, { cause });
+  const mend = TLS_MENDS.find(([what]) => what.test(cause.code ?? '') || what.test(cause.message));
+  const hint = mend === undefined ? {} : { hint: mend[1] };
+  return new PincerError('GATEWAY_UNREACHABLE', `${url} cannot be reached (${plainText(why)})`, { cause, ...hint });
 }
 
 function givenUp(url: string, signal: AbortSignal): PincerError {

@@ -140,14 +140,21 @@ describe('the state of the link', () => {
     const seen: string[] = [];
     const note = (event: string): void => void seen.push(event);
     const log = linkLog(output, { debug: note, info: note, warn: note, error: note });
-    const failed = { code: 'GATEWAY_UNREACHABLE', message: 'nobody\u001b[31m there' };
+    const failed = {
+      code: 'GATEWAY_UNREACHABLE',
+      message: 'nobody\u001b[31m there',
+      hint: 'Look\u001b[31m elsewhere.',
+    };
     for (let turn = 0; turn < 3; turn += 1) log.debug('link.failed', failed);
     log.info('link.up');
     for (let turn = 0; turn < 3; turn += 1) log.debug('link.failed', failed);
     log.info('link.up');
     log.warn('other');
-    const waiting = 'waiting for the gateway: nobody\uFFFD[31m there (GATEWAY_UNREACHABLE)';
-    expect(said).toEqual([waiting, waiting, 'the gateway is back']);
+    const waiting = [
+      'waiting for the gateway: nobody\uFFFD[31m there (GATEWAY_UNREACHABLE)',
+      '→ Look\uFFFD[31m elsewhere.',
+    ];
+    expect(said).toEqual([...waiting, ...waiting, 'the gateway is back']);
     expect(seen).toHaveLength(9);
   });
 });

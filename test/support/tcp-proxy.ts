@@ -1,5 +1,7 @@
 /** A wire that a test can cut: passes bytes between a port of its own and another. */
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type { Certificate } from './certificate.ts';
 
 export interface TcpProxy extends AsyncDisposable {
   /** What to dial instead. */
@@ -14,8 +16,8 @@ export interface TcpProxy extends AsyncDisposable {
   isPassing: boolean;
 }
 
-/** A proxy to where a `ws:` URL leads. */
-export async function startProxy(url: string): Promise<TcpProxy> {
+/** A proxy to where a `ws:` URL leads. With a certificate it speaks TLS, and is dialled by that. */
+export async function startProxy(url: string, certificate?: Certificate): Promise<TcpProxy> {
   const { hostname, port } = new URL(url);
   const sockets = new Set<Socket>();
   const fars = new Set<Socket>();
@@ -25,7 +27,7 @@ export async function startProxy(url: string): Promise<TcpProxy> {
     socket.on('error', () => socket.destroy());
     socket.on('close', () => sockets.delete(socket));
   };
-  const server = createServer((near) => {
+  const take = (near: Socket): void => {
     keep(near);
     if (!proxy.isPassing) {
       near.destroy();
@@ -38,10 +40,11 @@ export async function startProxy(url: string): Promise<TcpProxy> {
     near.pipe(far).pipe(near);
     near.on('close', () => far.destroy());
     far.on('close', () => near.destroy());
-  });
+  };
+  const server = certificate === undefined ? createServer(take) : createTlsServer(certificate, take);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const proxy: TcpProxy = {
-    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${certificate === undefined ? 'ws://127.0.0.1' : 'wss://localhost'}:${(server.address() as AddressInfo).port}`,
     isPassing: true,
     cut() {
       for (const socket of sockets) socket.destroy();

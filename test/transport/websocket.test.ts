@@ -7,7 +7,9 @@ import { defaultLimits } from '../../src/protocol/limits.ts';
 import type { Link, Listener } from '../../src/transport/link.ts';
 import { loopbackVerifier, tokenVerifier } from '../../src/transport/upgrade.ts';
 import { dialWebSocket, listenWebSocket, type WebSocketListenOptions } from '../../src/transport/websocket.ts';
+import { selfSignedCertificate } from '../support/certificate.ts';
 import { createHandClock, type HandClock } from '../support/hand-clock.ts';
+import { startProxy } from '../support/tcp-proxy.ts';
 
 const limits = defaultLimits;
 const open: (() => unknown)[] = [];
@@ -83,6 +85,20 @@ describe('dialling', () => {
     const error = await failureOf(listener.url);
     expect(error).toMatchObject({ code: 'GATEWAY_UNREACHABLE', retryable: true });
     expect(error.message).toContain('ECONNREFUSED');
+  });
+
+  it('fails with what to do about it where the certificate is not trusted, or there is no TLS at all', async () => {
+    const { listener } = await aGateway();
+    const proxy = await startProxy(listener.url, selfSignedCertificate());
+    open.push(() => proxy[Symbol.asyncDispose]());
+    const unknown = await failureOf(proxy.url);
+    expect(unknown).toMatchObject({
+      code: 'GATEWAY_UNREACHABLE',
+      message: expect.stringContaining('SELF_SIGNED_CERT'),
+    });
+    expect(unknown.hint).toContain('NODE_EXTRA_CA_CERTS=FILE');
+    const plain = await failureOf(listener.url.replace('ws:', 'wss:'));
+    expect([plain.code, plain.hint]).toEqual(['GATEWAY_UNREACHABLE', expect.stringContaining('dial ws://')]);
   });
 
   it('fails with RATE_EXCEEDED and when to come back where the gateway is full', async () => {

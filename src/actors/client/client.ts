@@ -130,8 +130,10 @@ export function createClient(options: ClientOptions): Client {
         expectWait('ready: timeoutMs', timeoutMs);
         const deadline = deadlines.set(timeoutMs, () => {
           readyWaiters = readyWaiters.filter((waiter) => waiter !== own);
-          const because = connection.lastError === null ? '' : `: ${connection.lastError.message}`;
-          reject(new PincerError('GATEWAY_UNREACHABLE', `not connected within ${timeoutMs} ms${because}`));
+          const { lastError } = connection;
+          const because = lastError === null ? '' : `: ${lastError.message}`;
+          const hint = lastError?.code === 'GATEWAY_UNREACHABLE' ? { hint: lastError.hint } : {};
+          reject(new PincerError('GATEWAY_UNREACHABLE', `not connected within ${timeoutMs} ms${because}`, hint));
         });
         const own = {
           resolve: () => {

@@ -6,6 +6,7 @@ import { PincerError } from '../protocol/failure.ts';
 import type { Limits } from '../protocol/limits.ts';
 import type { Clock } from '../protocol/ports.ts';
 import { joinAddress, splitAddress } from './discovery/address.ts';
+import { listening } from './listening.ts';
 
 export interface HttpServer {
   /** `http://127.0.0.1:8443`. */
@@ -35,13 +36,7 @@ export async function serveHttp(options: {
     getRequestListener(fetch as Parameters<typeof getRequestListener>[0], { overrideGlobalObjects: false }),
   );
   server.maxConnections = options.connectionsMax ?? limits.linksMax;
-  await new Promise<void>((resolve, reject) => {
-    server.on('error', (error: NodeJS.ErrnoException) => {
-      const message = `cannot listen on ${listen} (${error.code ?? error.message})`;
-      reject(new PincerError('OPTION_INVALID', message, { cause: error }));
-    });
-    server.listen({ host, port }, resolve);
-  });
+  await listening(server, { host, port });
   const bound = server.address() as AddressInfo;
   let closed: Promise<void> | null = null;
   return {

@@ -11,7 +11,9 @@ import { PincerError } from '../protocol/failure.ts';
 import type { Limits } from '../protocol/limits.ts';
 import { SUBPROTOCOL } from '../protocol/message.ts';
 import type { Clock } from '../protocol/ports.ts';
+import { joinAddress } from './discovery/address.ts';
 import type { Link, Listen, Listener } from './link.ts';
+import { listening } from './listening.ts';
 import { refuseUpgrade, type Verifier } from './upgrade.ts';
 import { peerAddress, socketOptions, type WebSocketLimits, WebSocketLink } from './websocket-link.ts';
 
@@ -77,7 +79,7 @@ export function listenWebSocket(options: WebSocketListenOptions): Listen {
     });
     upgrader.options.handleProtocols = () => SUBPROTOCOL;
 
-    await listening(server, host, port);
+    await listening(server, { host, port }, takenMend(host, port));
     return listenerOf(server, path, links);
   };
 }
@@ -132,17 +134,10 @@ function answer(request: IncomingMessage, response: ServerResponse, path: string
   );
 }
 
-function listening(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => {
-      const what = `cannot listen on ${host}:${port} (${error.code ?? error.message})`;
-      const hint = 'Choose another port, or an address of this machine.';
-      reject(new PincerError('OPTION_INVALID', what, { cause: error, hint }));
-    };
-    // Stays: what goes wrong with one connection later (too many open files) must not end the process; the peer dials again.
-    server.on('error', onError);
-    server.listen({ host, port }, resolve);
-  });
+/** Most often it is a gateway that was started before, and all that is wanted is to use it. */
+function takenMend(host: string, port: number): string {
+  const url = `ws://${joinAddress(['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host, port)}`;
+  return `A gateway may be running there already: \`pincer doctor --url ${url}\` asks it. To run another one, choose another port (\`--listen HOST:PORT\`).`;
 }
 
 function pathOf(request: IncomingMessage): string {

@@ -203,12 +203,13 @@ describe('a listener', () => {
     expect(again.listener.url).toBe(listener.url);
   });
 
-  it('says which port is taken', async () => {
+  it('says which port is taken, and how to ask who is there', async () => {
     const { listener } = await aGateway();
     const port = Number(new URL(listener.url).port);
     await expect(aGateway({ port })).rejects.toMatchObject({
       code: 'OPTION_INVALID',
       message: `cannot listen on 127.0.0.1:${port} (EADDRINUSE)`,
+      hint: expect.stringMatching(`pincer doctor --url ws://127.0.0.1:${port}.*--listen`),
     });
   });
 

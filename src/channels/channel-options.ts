@@ -1,10 +1,12 @@
 /** What a channel may be told, and what can be asked of one that runs. */
 import type { SettledTask } from '../actors/client/handle.ts';
-import { RUN_OPTIONS, type SubmitOptions } from '../actors/client/submit-spec.ts';
+import { RUN_OPTIONS, type SubmitOptions, submitSpec } from '../actors/client/submit-spec.ts';
 import type { Target } from '../actors/dials.ts';
 import { WORLD_OPTIONS, type WorldOptions } from '../actors/world.ts';
-import type { PincerError } from '../protocol/failure.ts';
-import type { Names } from '../protocol/options.ts';
+import { PincerError } from '../protocol/failure.ts';
+import { TaskType } from '../protocol/identifier.ts';
+import type { Limits } from '../protocol/limits.ts';
+import { checkOptions, type Names } from '../protocol/options.ts';
 import type { ChannelCounters } from './counters.ts';
 import type { InboundMessage, Platform } from './platform.ts';
 
@@ -60,7 +62,30 @@ export const CHANNEL_OPTIONS: Names<ChannelOptions> = {
   ...WORLD_OPTIONS,
 };
 
-export const TASK_ROUTE: Names<TaskRoute> = { type: true, input: true, ...RUN_OPTIONS };
+const TASK_ROUTE: Names<TaskRoute> = { type: true, input: true, ...RUN_OPTIONS };
+
+/**
+ * Checks a route before anything comes in: of what every message would be refused for, a platform hears each time, and
+ * one that says everything once loses them all.
+ * @throws PincerError `OPTION_INVALID`
+ */
+export function checkRoute(route: Route, limits: Limits): void {
+  const where = 'createChannel: route';
+  if ('topic' in route) {
+    checkOptions(route, `${where} to a topic`, 'topic', { topic: true });
+    const topic = TaskType.safeParse(route.topic);
+    if (topic.success) return;
+    throw new PincerError('OPTION_INVALID', `${where}: topic ${topic.error.issues[0]?.message}`);
+  }
+  checkOptions(route, where, 'what its tasks are, or topic', TASK_ROUTE);
+  const { type = 'agent-turn', input: _, ...options } = route;
+  try {
+    void submitSpec({ taskId: 'in', definition: { type }, input: null, options, limits });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new PincerError('OPTION_INVALID', `${where}: ${message.replace(/^submit: /, '')}`, { cause: error });
+  }
+}
 
 /** A running instance of a channel. Dispose it (`await using`) or `stop()` it. */
 export interface Channel extends AsyncDisposable {

@@ -15,7 +15,7 @@ import { Identifier } from '../protocol/identifier.ts';
 import { checkOptions, checkPort } from '../protocol/options.ts';
 import { unexpected } from '../protocol/unexpected.ts';
 import { underEither } from '../transport/either-signal.ts';
-import { CHANNEL_OPTIONS, type Channel, type ChannelOptions, TASK_ROUTE } from './channel-options.ts';
+import { CHANNEL_OPTIONS, type Channel, type ChannelOptions, checkRoute } from './channel-options.ts';
 import { createCounters } from './counters.ts';
 import { Deliveries } from './deliveries.ts';
 import { Hold } from './hold.ts';
@@ -39,14 +39,14 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
   const { clock, ids, limits, log, random, deadlines } = world;
   const { platform, join, token, signal, route = {}, replyText = replyTextOf } = options;
   checkPort(platform, 'createChannel: platform', ['open']);
-  if ('topic' in route) checkOptions(route, 'createChannel: route to a topic', 'topic', { topic: true });
-  else checkOptions(route, 'createChannel: route', 'what its tasks are, or topic', TASK_ROUTE);
+  checkRoute(route, limits);
   const { name = platform.name ?? platform.kind, leaseMs = limits.channelLeaseMs } = options;
   check(Identifier.safeParse(name).success, `name '${name}' must be 1–64 of A-Z a-z 0-9 . _ : -`);
   check(
     leaseMs >= 1_000 && leaseMs <= limits.channelLeaseMsMax,
     `leaseMs is ${leaseMs}, must be 1000 to ${limits.channelLeaseMsMax}`,
   );
+  await platform.prepare?.();
   const counters = createCounters();
   let current: Run | null = null;
   let closing: Promise<void> = Promise.resolve();

@@ -100,6 +100,8 @@ export interface Platform {
   readonly kind: string;
   /** The name of a channel that is not given one. Default: the kind. */
   readonly name?: string;
+  /** Loads what it needs, before anything is dialled: an instance that stands by must be able to take over. */
+  prepare?(): Promise<void>;
   /** Rejects with a PincerError; one that is not retryable ends the channel. `signal`: the lease was lost meanwhile. */
   open(inlet: Inlet, world: PlatformWorld, signal: AbortSignal): Promise<OpenPlatform>;
 }

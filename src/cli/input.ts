@@ -1,5 +1,5 @@
 /** What commands read: a JSON argument, a file, or stdin; and task lists, one JSON object a line. */
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
@@ -75,12 +75,35 @@ export interface NumberedLine {
 }
 
 /**
+ * A task list, opened; `-` is stdin.
+ * @throws PincerError `OPTION_INVALID` when there is no such file, or it is none.
+ */
+export async function openTaskList(file: string): Promise<TaskList> {
+  if (file === '-') return { name: file, input: process.stdin };
+  try {
+    const handle = await open(file);
+    // A directory can be opened, and only fails when it is read.
+    if ((await handle.stat()).isDirectory()) {
+      await handle.close();
+      throw new Error('it is a directory');
+    }
+    return { name: file, input: handle.createReadStream({ encoding: 'utf8' }) };
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+export interface TaskList {
+  readonly name: string;
+  readonly input: NodeJS.ReadableStream;
+}
+
+/**
  * The lines of a task list, one at a time; empty ones are passed over but counted. Ends early when `signal` is aborted,
  * even while it waits for a line of stdin.
  * @throws PincerError `OPTION_INVALID` when the list cannot be read.
  */
-export async function* readTaskLines(file: string, signal?: AbortSignal): AsyncIterable<NumberedLine> {
-  const input = file === '-' ? process.stdin : createReadStream(file, 'utf8');
+export async function* readTaskLines({ name, input }: TaskList, signal?: AbortSignal): AsyncIterable<NumberedLine> {
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
   const end = (): void => lines.close();
   signal?.addEventListener('abort', end, { once: true });
@@ -94,15 +117,19 @@ export async function* readTaskLines(file: string, signal?: AbortSignal): AsyncI
       if (text !== '') yield { index, task: parseLine(text, index) };
     }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new PincerError('OPTION_INVALID', `the list ${file} cannot be read: ${reason}`, {
-      cause: error,
-      hint: 'Name a file with one JSON object a line, or - for stdin.',
-    });
+    throw unreadable(name, error);
   } finally {
     signal?.removeEventListener('abort', end);
     lines.close();
   }
+}
+
+function unreadable(file: string, error: unknown): PincerError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new PincerError('OPTION_INVALID', `the list ${file} cannot be read: ${reason}`, {
+    cause: error,
+    hint: 'Name a file with one JSON object a line, or - for stdin.',
+  });
 }
 
 function parseLine(line: string, index: number): TaskLine | PincerError {

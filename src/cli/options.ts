@@ -85,7 +85,10 @@ function unfit(variable: string, what: string): PincerError {
   });
 }
 
-/** Runs a client command: connects, does the work, hangs up. */
+/**
+ * Runs a client command: connects, does the work, hangs up. The work begins at once, since whatever is asked waits for the
+ * link by itself, and what is wrong with it is told before a gateway has been waited for.
+ */
 export async function withGateway(
   options: ClientCommandOptions,
   work: (client: Client, output: Output) => Promise<void>,
@@ -103,8 +106,13 @@ export async function withGateway(
     ...chartsOf(),
   });
   try {
-    await client.ready(options.connectTimeout);
-    await work(client, output);
+    const connected = client.ready(options.connectTimeout);
+    const done = work(client, output);
+    // Told by the other one: a link that never was ends the work, too, and work that is wrong needs no link.
+    connected.catch(() => {});
+    done.catch(() => {});
+    await Promise.race([connected, done]);
+    await done;
   } finally {
     await client.stop();
     await finder?.stop();

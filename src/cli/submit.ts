@@ -7,7 +7,7 @@ import { Command } from 'commander';
 import { PincerError, plainText } from '../client.ts';
 import type { Client, SettledTask, SubmitOptions } from '../index.ts';
 import { EXIT, exitCodeOfSignal } from './exit-codes.ts';
-import { FIELDS, readTaskLines, type TaskLine } from './input.ts';
+import { FIELDS, openTaskList, readTaskLines, type TaskLine } from './input.ts';
 import { type ClientCommandOptions, withClient, withGateway } from './options.ts';
 import { onSignals } from './signals.ts';
 import { withoutAbsent } from './task-options.ts';
@@ -44,7 +44,10 @@ export function submitCommand(): Command {
       `\nFields of a line: ${FIELDS.join(', ')}. Times are milliseconds.\nWith --json prints one line per task as it ends: { index, taskId, status, result | error, node, attempts, queuedMs, runMs }.\nA line that is not a task is reported as refused and the rest goes on. Exits with 6 unless all completed.`,
     )
     .action(async (file: string, options: ClientCommandOptions) => {
+      const list = await openTaskList(file);
       await withGateway(options, async (client, output) => {
+        // Lines that no gateway was asked about are not refused: the command has failed, and says why.
+        await client.ready(options.connectTimeout);
         const bar = process.stderr.isTTY && !output.isJson && options.quiet !== true ? progressBar() : null;
         const counts = { completed: 0, failed: 0, cancelled: 0, refused: 0 };
         const window = new Window(WINDOW);
@@ -73,7 +76,7 @@ export function submitCommand(): Command {
           }
         };
         bar?.start(0, 0, { failed: 0 });
-        for await (const { index, task } of readTaskLines(file, interrupt.signal)) {
+        for await (const { index, task } of readTaskLines(list, interrupt.signal)) {
           if (interrupt.signal.aborted) break;
           total += 1;
           bar?.setTotal(total);

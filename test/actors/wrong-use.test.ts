@@ -1,6 +1,6 @@
 /** What a program without types gives to the doors: refused by name, never with an error of the language. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { createChannel, telegram, webhook } from '../../src/channels.ts';
+import { createChannel, memoryPlatform, telegram, webhook } from '../../src/channels.ts';
 import { compile } from '../../src/compile.ts';
 import { discover, findGateways, parseNodesFile, registryNodes } from '../../src/discovery.ts';
 import { toolHandler } from '../../src/handlers.ts';
@@ -12,6 +12,7 @@ import {
   defineTask,
   diskOutbox,
   isolatedHandler,
+  PincerError,
 } from '../../src/index.ts';
 import { charts, replayHistory } from '../../src/inspect.ts';
 import { createRegistry } from '../../src/registry.ts';
@@ -105,6 +106,27 @@ it('createNode refuses the controller of a signal', async () => {
   await expect(createNode(options)).rejects.toMatchObject({
     code: 'OPTION_INVALID',
     message: 'createNode: signal must be an AbortSignal',
+  });
+});
+
+describe('a channel that every message would be refused for', () => {
+  it.each([
+    [{ needs: ['a b'] }, 'createChannel: route: needs.0 must be'],
+    [{ type: 'a b' }, 'createChannel: route: type must be'],
+    [{ timeoutMs: 0 }, 'createChannel: route: timeoutMs Too small'],
+    [{ limit: { key: 'k' } }, 'createChannel: route: limit must have concurrency, perMinute or both'],
+    [{ topic: 'a b' }, 'createChannel: route: topic must be'],
+  ])('is refused when it starts: %j', async (route, message) => {
+    const started = createChannel({ join: gateway.dial, platform: memoryPlatform(), route: route as never });
+    await expect(started).rejects.toMatchObject({ code: 'OPTION_INVALID', message: expect.stringContaining(message) });
+  });
+
+  it('is refused before it joins for what its platform lacks', async () => {
+    const prepare = async (): Promise<void> => {
+      throw new PincerError('PACKAGE_MISSING', 'a package is missing');
+    };
+    const started = createChannel({ join: 'ws://127.0.0.1:1', platform: { ...memoryPlatform(), prepare } });
+    await expect(started).rejects.toMatchObject({ code: 'PACKAGE_MISSING' });
   });
 });
 

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { filesBelow, roundsOf, sumByNode, sumIn, sumProgram } from '../../src/cli/demo-files.ts';
-import { type NumberedLine, readPayload, readTaskLines } from '../../src/cli/input.ts';
+import { type NumberedLine, openTaskList, readPayload, readTaskLines } from '../../src/cli/input.ts';
 import { Window } from '../../src/cli/window.ts';
 import { PincerError } from '../../src/index.ts';
 import { scratchDirectory } from '../handlers/tool-runner.ts';
@@ -11,7 +11,7 @@ async function linesOf(text: string): Promise<NumberedLine[]> {
   const file = path.join(scratchDirectory(), 'tasks.jsonl');
   writeFileSync(file, text);
   const lines: NumberedLine[] = [];
-  for await (const line of readTaskLines(file)) lines.push(line);
+  for await (const line of readTaskLines(await openTaskList(file))) lines.push(line);
   return lines;
 }
 
@@ -69,8 +69,10 @@ describe('a task list', () => {
 
   it('that cannot be read is a wrong option, not a crash', async () => {
     for (const file of [path.join(scratchDirectory(), 'none'), scratchDirectory()]) {
-      const read = readTaskLines(file)[Symbol.asyncIterator]().next();
-      await expect(read).rejects.toMatchObject({ code: 'OPTION_INVALID', message: expect.stringContaining(file) });
+      await expect(openTaskList(file)).rejects.toMatchObject({
+        code: 'OPTION_INVALID',
+        message: expect.stringContaining(file),
+      });
     }
   });
 });

@@ -18,7 +18,10 @@ import {
 import { chartsOf, gatewayUrlsOf, linkLog, tokenOf } from '../../src/cli/options.ts';
 import type { Output } from '../../src/cli/output.ts';
 import { registryCommand } from '../../src/cli/registry.ts';
+import { runCommand } from '../../src/cli/run.ts';
+import { schedulesCommand } from '../../src/cli/schedules.ts';
 import { storeCommand } from '../../src/cli/store.ts';
+import { submitCommand } from '../../src/cli/submit.ts';
 import { tasksCommand } from '../../src/cli/tasks.ts';
 import { strategies } from '../../src/machines/policies/placement/index.ts';
 import { scratchDirectory } from '../handlers/tool-runner.ts';
@@ -199,6 +202,38 @@ it.each([
   await expect(started).rejects.toMatchObject({
     code: 'commander.conflictingOption',
     message: expect.stringMatching(`'--store <dir>' cannot be used with option '${option} `),
+  });
+});
+
+describe('without a gateway', () => {
+  it.each([
+    [runCommand, ['a b'], 'submit: type must be'],
+    [runCommand, ['a', '--timeout', '0'], 'submit: timeoutMs '],
+    [runCommand, ['a', '--needs', 'b c'], 'submit: needs.0 must be'],
+    [runCommand, ['a', '@/no/such/file'], '/no/such/file cannot be read'],
+    [submitCommand, ['/no/such/file'], 'the list /no/such/file cannot be read: ENOENT'],
+    [submitCommand, ['/'], 'cannot be read: it is a directory'],
+    [schedulesCommand, ['add', 's', 'a', '--every', '1ms'], 'schedule: everyMs '],
+    [schedulesCommand, ['rm', 'a b'], 'scheduleId'],
+    [tasksCommand, ['get', 'a b'], 'taskId'],
+    [tasksCommand, ['retry', 'a b'], 'taskId'],
+  ] as const)('it is told at once what is wrong with what is asked: %o %j', async (command, args, message) => {
+    const addressed = [...args, '--url', 'ws://127.0.0.1:1', '--connect-timeout', '100ms', '--quiet'];
+    await expect(command().parseAsync(addressed, { from: 'user' })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('it is told that none answers, of no line of a list that it was refused', async () => {
+    const list = path.join(scratchDirectory(), 'tasks.jsonl');
+    writeFileSync(list, '{"type":"a"}\n');
+    const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const started = submitCommand().parseAsync([list, '--url', 'ws://127.0.0.1:1', '--connect-timeout', '100ms'], {
+      from: 'user',
+    });
+    await expect(started).rejects.toMatchObject({ code: 'GATEWAY_UNREACHABLE' });
+    expect(said.mock.calls.join()).not.toContain('line 1');
   });
 });
 

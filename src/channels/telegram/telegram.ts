@@ -52,6 +52,9 @@ export function telegram(options: TelegramOptions): Platform {
   return {
     kind: 'telegram',
     name: `telegram-${botId}`,
+    async prepare() {
+      await load();
+    },
     async open(inlet, world, signal): Promise<OpenPlatform> {
       const { limits } = world;
       const { Api } = await load();

@@ -12,6 +12,7 @@ import {
   GatewayIntentBits,
   type Message,
   Partials,
+  RateLimitError,
   Routes,
 } from 'discord.js';
 import { PincerError } from 'pincer';
@@ -23,6 +24,8 @@ const Address = z.object({ channel: z.string(), message: z.string().optional() }
 /** As much as Discord takes at once, and no half of a character at the end. */
 const PART = /.{1,2000}(?![\uDC00-\uDFFF])/gs;
 const TYPING_MS = 8_000;
+/** discord.js itself waits out what is shorter: Discord asks for a second or two all the time. */
+const PATIENCE_MS = 5_000;
 
 export function discord(options: { token: string; api?: string }): Platform {
   return {
@@ -33,7 +36,10 @@ export function discord(options: { token: string; api?: string }): Platform {
       const client = new Client({
         intents: [Guilds, GuildMessages, DirectMessages, MessageContent],
         partials: [Partials.Channel],
-        ...(options.api === undefined ? {} : { rest: { api: options.api } }),
+        rest: {
+          rejectOnRateLimit: ({ retryAfter, timeToReset }) => Math.max(retryAfter, timeToReset) > PATIENCE_MS,
+          ...(options.api === undefined ? {} : { api: options.api }),
+        },
       });
       client.on(Events.Error, (error) => log.warn('discord.failed', { error: error.message }));
       // For good: the token is another one now, or the bot must not read messages.
@@ -120,7 +126,11 @@ function explain(error: unknown): PincerError {
   const message = `Discord: ${error instanceof Error ? error.message : String(error)}`;
   const code = error instanceof Error && 'code' in error ? error.code : null;
   if (code === 'TokenInvalid') return new PincerError('UNAUTHENTICATED', message, { cause: error });
-  // discord.js itself waits out 429.
+  if (error instanceof RateLimitError) {
+    // The channel waits as long as that, and others of its deliveries go on meanwhile.
+    const retryAfterMs = Math.max(error.retryAfter, error.timeToReset);
+    return new PincerError('DELIVERY_FAILED', `Discord asks for patience (${error.route})`, { retryAfterMs });
+  }
   const isFinal = error instanceof DiscordAPIError && error.status >= 400 && error.status < 500;
   return new PincerError(isFinal ? 'DELIVERY_REFUSED' : 'DELIVERY_FAILED', message, { cause: error });
 }

@@ -69,7 +69,7 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
     id: options.id ?? `${name.slice(0, 50)}-${ids().slice(0, 8)}`,
     type: 'channel',
     capabilities: [],
-    maxTasks: limits.channelDeliveriesMax,
+    maxTasks: limits.channelDeliveriesHeldMax,
     ...(token === undefined ? {} : { token }),
     ...(signal === undefined ? {} : { signal }),
   });
@@ -129,7 +129,9 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
         break;
       case 'backoff.start': {
         const backoff = { baseMs: limits.channelReopenMinMs, maxMs: limits.channelReopenMaxMs };
-        wake(backoffMs(command.failures, backoff, random()));
+        // A platform that says when to come back is not asked before, as far as that is bearable.
+        const askedMs = Math.min(trouble?.retryAfterMs ?? 0, limits.channelRetryAfterMsMax);
+        wake(Math.max(backoffMs(command.failures, backoff, random()), askedMs));
         break;
       }
       case 'drain.start':

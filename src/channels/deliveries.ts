@@ -10,6 +10,7 @@ import { type Call, defineTask } from '../actors/task-definition.ts';
 import type { World } from '../actors/world.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { Identifier } from '../protocol/identifier.ts';
+import { underEither } from '../transport/either-signal.ts';
 import type { ChannelCounters } from './counters.ts';
 import type { OpenPlatform, OutboundMessage } from './platform.ts';
 import { Recent } from './recent.ts';
@@ -29,6 +30,8 @@ export function deliveryTypeOf(name: string): string {
 
 /** How often an attempt may wait for a platform that says when to come back. */
 const WAITS_MAX = 3;
+/** A longer wait is told to everybody: who looks for a reply would think it lost. */
+const LONG_WAIT_MS = 60_000;
 
 export interface DeliveriesOptions {
   readonly name: string;
@@ -45,6 +48,11 @@ export class Deliveries {
   /** By key: an attempt that comes while another is at it has the same end. */
   readonly #underWay = new Map<string, Promise<void>>();
   #idleWaiters: (() => void)[] = [];
+  /** The platform has asked for a long patience, and nothing was delivered since. */
+  #isHeldUp = false;
+  #sending = 0;
+  /** Those that wait for one of `channelDeliveriesMax` to be through. */
+  readonly #turns: (() => void)[] = [];
 
   constructor(world: World, options: DeliveriesOptions) {
     this.#world = world;
@@ -85,24 +93,60 @@ export class Deliveries {
     const { counters, name } = this.#options;
     const { log, limits } = this.#world;
     const message = 'of' in input ? await this.#replyTo(input.to, input.of, key, signal) : { key, ...input };
+    let leftMs = limits.channelRetryAfterMsMax;
     for (let waits = 0; ; waits += 1) {
       try {
-        signal.throwIfAborted();
-        await platform.deliver(message, signal);
+        await this.#inTurn(() => this.#try(message, platform, signal));
         break;
       } catch (error) {
         counters.failed += 1;
         const failure = asDeliveryError(error);
-        const { code, message: why, retryAfterMs, retryable } = failure;
-        log.warn('delivery.failed', { channel: name, taskId: key, code, message: why, retryAfterMs });
-        const isSoon = retryAfterMs !== undefined && retryAfterMs <= limits.channelRetryAfterMsMax;
-        if (!retryable || !isSoon || waits >= WAITS_MAX) throw failure;
-        await this.#wait(retryAfterMs, signal);
+        const { code, message: why, retryAfterMs = 0, retryable } = failure;
+        const waitMs = Math.min(retryAfterMs, leftMs);
+        const asked = failure.retryAfterMs === undefined ? {} : { retryAfterMs, waitMs };
+        log.warn('delivery.failed', { channel: name, taskId: key, code, message: why, ...asked });
+        if (!retryable || waitMs <= 0 || waits >= WAITS_MAX) throw failure;
+        leftMs -= waitMs;
+        if (waitMs >= LONG_WAIT_MS && !this.#isHeldUp) {
+          this.#isHeldUp = true;
+          log.error('delivery.held-up', { channel: name, waitMs, message: why });
+        }
+        await this.#wait(waitMs, signal);
       }
     }
     this.#made.add(key);
+    this.#isHeldUp = false;
     counters.delivered += 1;
     log.info('delivery.made', { channel: name, taskId: key });
+  }
+
+  /** Sends once. A platform that does not come back is told to leave it; what it says then counts. */
+  #try(message: OutboundMessage, platform: OpenPlatform, signal: AbortSignal): Promise<void> {
+    const { channelDeliveryMs } = this.#world.limits;
+    const late = new AbortController();
+    const why = `the platform has not taken it within ${channelDeliveryMs} ms`;
+    const deadline = this.#world.deadlines.set(channelDeliveryMs, () =>
+      late.abort(new PincerError('DELIVERY_FAILED', why)),
+    );
+    return underEither([signal, late.signal], async (either) => {
+      either.throwIfAborted();
+      await platform.deliver(message, either);
+    }).finally(() => deadline.clear());
+  }
+
+  /** One that waits because it was asked to is in no turn: the others go on. */
+  async #inTurn(send: () => Promise<void>): Promise<void> {
+    const { channelDeliveriesMax } = this.#world.limits;
+    if (this.#sending >= channelDeliveriesMax) await new Promise<void>((resolve) => this.#turns.push(resolve));
+    else this.#sending += 1;
+    try {
+      await send();
+    } finally {
+      // Handed on: nobody gets in between.
+      const next = this.#turns.shift();
+      if (next === undefined) this.#sending -= 1;
+      else next();
+    }
   }
 
   /** The message that says how a task ended, once it has. */

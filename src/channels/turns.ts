@@ -154,7 +154,8 @@ export class Turns {
               // However the task ends, its asker is told.
               onDependencyFailure: 'ignore',
               attempts: limits.channelDeliveryAttempts,
-              timeoutMs: limits.channelDeliveryMs,
+              // One attempt, and all the patience that it may be asked for.
+              timeoutMs: Math.min(limits.channelDeliveryMs + limits.channelRetryAfterMsMax, limits.taskTimeoutMsMax),
             },
           );
     await delivery?.accepted();

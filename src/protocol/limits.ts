@@ -523,17 +523,28 @@ export const LIMITS = {
     'Where a reply goes, as JSON: it is kept with the delivery.',
     'The message is refused with PAYLOAD_INVALID.',
   ),
-  channelDeliveriesMax: limit(16, 'count', 'Deliveries of one channel at once.', 'The others wait in the gateway.'),
+  channelDeliveriesMax: limit(
+    16,
+    'count',
+    'Deliveries that one channel sends at once.',
+    'The others wait for their turn.',
+  ),
+  channelDeliveriesHeldMax: limit(
+    256,
+    'count',
+    'Deliveries that one channel has in hand: those it sends, and those whose platform has asked for patience.',
+    'The others wait in the gateway.',
+  ),
   channelDeliveryMs: limit(
     60_000,
     'ms',
-    'How long one attempt of a delivery may take.',
-    'It is tried again, as after any failure.',
+    'How long a platform may take for one message.',
+    'It is told to leave it, and the delivery is tried again, as after any failure.',
   ),
   channelDeliveryAttempts: limit(
     10,
     'count',
-    'How often a delivery may fail; with the backoff of tasks that is two to four minutes.',
+    'How often a delivery may fail; with the backoff of tasks that is two to four minutes, and more where the platform asks for it.',
     'The delivery is a failed task: logged, counted, listed, and sent after all by `pincer tasks retry`.',
   ),
   channelDeliveredMax: limit(
@@ -543,10 +554,10 @@ export const LIMITS = {
     'The oldest is forgotten.',
   ),
   channelRetryAfterMsMax: limit(
-    30_000,
+    900_000,
     'ms',
-    'How long a delivery waits within its attempt because the platform said when to come back.',
-    'The attempt fails, and the next waits for its backoff.',
+    'How long an attempt of a delivery, or a platform that could not be opened, waits because it was told when to come back.',
+    'It is tried all the same; the attempt fails if it is told to wait again, and the next one waits as long.',
   ),
 
   // The webhook channel

@@ -1,5 +1,6 @@
 /** What becomes of messages: those that come in over a channel, and those that go out. */
 import { describe, expect, it } from 'vitest';
+import type { Platform } from '../../src/channels/platform.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
 import { anAgent, aScene } from '../support/channel-scene.ts';
 
@@ -242,6 +243,70 @@ describe('a message that goes out', () => {
     expect(task).toMatchObject({ status: 'completed', failures: 0 });
   });
 
+  it('waits for minutes if the platform says so, which everybody is told once, and holds up no other', async () => {
+    const logged: unknown[] = [];
+    await using scene = await aScene();
+    await anAgent(scene);
+    const log = {
+      debug() {},
+      info() {},
+      warn() {},
+      error: (event: string, fields = {}) => logged.push([event, fields]),
+    };
+    const channel = await scene.channel('one', { log, limits: { channelDeliveriesMax: 1 } });
+    scene.platform.failNext(new PincerError('DELIVERY_FAILED', 'slow down', { retryAfterMs: 600_000 }), 2);
+    await scene.say('m1');
+    await scene.say('m2');
+    await scene.cluster.until(() => channel.counters.failed === 2);
+    const before = scene.cluster.clock.now();
+    await scene.say('m3');
+    await scene.cluster.until(() => scene.platform.sent.length === 1);
+    expect(scene.cluster.clock.now() - before).toBeLessThan(10_000);
+    await scene.cluster.advance(580_000);
+    expect(channel.counters).toMatchObject({ failed: 2, delivered: 1, dead: 0 });
+    await scene.cluster.advance(30_000);
+    expect(channel.counters).toMatchObject({ failed: 2, delivered: 3, dead: 0 });
+    expect(logged).toEqual([['delivery.held-up', { channel: 'memory', waitMs: 600_000, message: 'slow down' }]]);
+  });
+
+  it('waits no longer than the limit at a time for a platform that asks for hours', async () => {
+    await using scene = await aScene();
+    await anAgent(scene);
+    const channel = await scene.channel('one');
+    scene.platform.failNext(new PincerError('DELIVERY_FAILED', 'slow down', { retryAfterMs: 10_000_000 }), 4);
+    const turn = await scene.say('m1');
+    await scene.cluster.until(() => channel.counters.failed === 1);
+    await scene.cluster.advance(2_000_000);
+    expect(channel.counters).toMatchObject({ failed: 4, delivered: 1, dead: 0 });
+    const client = await scene.cluster.client();
+    const { task } = await scene.cluster.until(client.task(`${turn?.taskId}-reply`));
+    expect(task).toMatchObject({ status: 'completed', failures: 2 });
+  });
+
+  it('is tried again when the platform does not come back with the first try', async () => {
+    await using scene = await aScene();
+    await anAgent(scene);
+    const { platform } = scene;
+    let isStuck = true;
+    const stuck: Platform = {
+      ...platform,
+      kind: 'memory',
+      open: async (...given) => {
+        const opened = await platform.open(...given);
+        const deliver: typeof opened.deliver = (message, signal) => {
+          if (!isStuck) return opened.deliver(message, signal);
+          isStuck = false;
+          return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+        };
+        return { ...opened, deliver };
+      },
+    };
+    const channel = await scene.channel('one', { platform: stuck });
+    await scene.say('m1');
+    await scene.cluster.advance(70_000);
+    expect(channel.counters).toMatchObject({ failed: 1, delivered: 1 });
+  });
+
   it('is a failed task after its last attempt: logged, counted, listed, and sent after all by a retry', async () => {
     const logged: unknown[] = [];
     await using scene = await aScene({ limits: { channelDeliveryAttempts: 2 } });
@@ -287,9 +352,9 @@ describe('a message that goes out', () => {
   });
 
   it('that waits for a task gives its place back when its time is up', async () => {
-    await using scene = await aScene({ limits: { channelDeliveriesMax: 1 } });
+    await using scene = await aScene();
     const { release, ran } = await anAgent(scene);
-    await scene.channel('one', { limits: { channelDeliveriesMax: 1 } });
+    await scene.channel('one', { limits: { channelDeliveriesHeldMax: 1 } });
     const client = await scene.cluster.client();
     const long = client.submit('agent-turn', { text: 'wait' });
     await scene.cluster.until(() => ran.length === 1);

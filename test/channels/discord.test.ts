@@ -75,6 +75,25 @@ describe('the discord example', () => {
     expect(contents).toEqual(['(no text)', 'x'.repeat(1_999), `😀${' '.repeat(1_998)}`, 'y'].sort());
   });
 
+  it('waits for minutes when Discord asks for them, and says so', async () => {
+    await using server = await startDiscord();
+    const warnings: unknown[] = [];
+    await using _channel = await createChannel({
+      join: gateway.dial,
+      name: 'discord-patience',
+      platform: discord({ token: DISCORD_TOKEN, api: server.api }),
+      log: { debug() {}, info() {}, error() {}, warn: (event, fields) => void warnings.push([event, fields]) },
+    });
+    server.failNext(429, { retryAfterS: 240 });
+    server.say('8', 'hi');
+    await expect
+      .poll(() => warnings, patience)
+      .toEqual([
+        ['delivery.failed', expect.objectContaining({ code: 'DELIVERY_FAILED', waitMs: expect.closeTo(240_000, -3) })],
+      ]);
+    expect(server.posted).toEqual([]);
+  });
+
   it('ends when Discord ends its session for good', async () => {
     await using server = await startDiscord();
     await using channel = await aChannel('discord-ended', server.api);

@@ -93,6 +93,26 @@ describe('an instance of a channel', () => {
     expect(await scene.cluster.until(one.stop().then(() => one.state))).toBe('stopped');
   });
 
+  it('is not opened again before the platform wants it, as far as that is bearable', async () => {
+    await using scene = await aScene();
+    const opened: number[] = [];
+    const busy: Platform = {
+      kind: 'busy',
+      open: async (...given) => {
+        opened.push(scene.cluster.clock.now());
+        const retryAfterMs = [600_000, 10_000_000][opened.length - 1];
+        if (retryAfterMs !== undefined) throw new PincerError('DELIVERY_FAILED', 'too many', { retryAfterMs });
+        return scene.platform.open(...given);
+      },
+    };
+    const one = await scene.channel('one', { platform: busy });
+    await scene.cluster.advance(2_000_000);
+    const [first = 0, second = 0, third = 0] = opened;
+    expect(second - first).toBeGreaterThanOrEqual(600_000);
+    expect(third - second).toBeGreaterThanOrEqual(900_000);
+    expect(one.state).toBe('open');
+  });
+
   it('gives up when it is told to while its platform has not opened, or its gateway has not said who has it', async () => {
     await using scene = await aScene();
     const stuck: Platform = { kind: 'stuck', open: () => new Promise<never>(() => {}) };

@@ -200,6 +200,19 @@ describe('a telegram channel', () => {
     await expect.poll(() => channel.counters).toMatchObject({ failed: 1, delivered: 1 });
   });
 
+  it('lets a group in that became a supergroup, by the id that it had', async () => {
+    await using channel = await createChannel({
+      join: gateway.dial,
+      name: 'telegram-moved',
+      platform: telegram({ token: BOT_TOKEN, apiRoot: server.apiRoot, allow: [-7] }),
+      limits: QUICK,
+    });
+    server.tell({ message_id: 8, date: 0, chat: { id: -7, type: 'group' }, migrate_to_chat_id: -1_007 });
+    server.tell({ message_id: 1, date: 0, chat: { id: -1_007, type: 'supergroup' }, from: { id: 5 }, text: 'hi' });
+    await expect.poll(() => server.texts(), { timeout: 10_000 }).toEqual(['echo hi']);
+    expect(channel.counters).toMatchObject({ received: 1, refused: 0 });
+  });
+
   it('gives up a reply to who has blocked it', async () => {
     await using channel = await aChannel();
     server.failNext('sendMessage', 403, 'Forbidden: bot was blocked by the user');

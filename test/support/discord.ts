@@ -30,13 +30,13 @@ export interface TestDiscord extends AsyncDisposable {
   /** Ends the session of the bot with a close code. */
   endSession(code: number): void;
   /** The next message is answered with an error; after that was done `isTaken`, where the answer gets lost. */
-  failNext(status: number, options?: { isTaken?: boolean }): void;
+  failNext(status: number, options?: { isTaken?: boolean; retryAfterS?: number }): void;
 }
 
 export async function startDiscord(): Promise<TestDiscord> {
   const posted: PostedMessage[] = [];
   const asked: string[] = [];
-  const failures: { status: number; isTaken: boolean }[] = [];
+  const failures: { status: number; isTaken: boolean; retryAfterS: number | undefined }[] = [];
   const sockets = new Set<WebSocket>();
   let sequence = 0;
 
@@ -84,6 +84,7 @@ export async function startDiscord(): Promise<TestDiscord> {
     if (what === 'typing') return void response.writeHead(204).end();
     if (what !== 'messages') return reply(404, { message: '404: Not Found', code: 0 });
     const failure = failures.shift();
+    if (failure?.retryAfterS !== undefined) response.setHeader('retry-after', failure.retryAfterS);
     if (failure?.isTaken === false) return reply(failure.status, { message: 'an error on demand', code: 50_001 });
     const body = JSON.parse(text) as { content: string; nonce: string; message_reference?: { message_id: string } };
     const { content, nonce, message_reference } = body;
@@ -103,7 +104,7 @@ export async function startDiscord(): Promise<TestDiscord> {
     api: `${urlOf('http')}/api`,
     posted,
     asked,
-    failNext: (status, { isTaken = false } = {}) => void failures.push({ status, isTaken }),
+    failNext: (status, { isTaken = false, retryAfterS } = {}) => void failures.push({ status, isTaken, retryAfterS }),
     endSession(code) {
       for (const socket of sockets) socket.close(code);
     },

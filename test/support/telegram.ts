@@ -25,6 +25,8 @@ export interface TestTelegram extends AsyncDisposable {
   readonly apiRoot: string;
   /** A user writes to the bot; the id of the message. */
   say(text: string, from?: { chat?: number; user?: number }): Promise<void>;
+  /** Telegram itself tells the bot something. */
+  tell(message: object): void;
   /** What the bot has in its chats: the text of each message as it is now. */
   texts(): string[];
   /** Calls that were answered, by method, in order. */
@@ -47,6 +49,7 @@ export async function startTelegram(): Promise<TestTelegram> {
   const calls: { method: string; body: Record<string, unknown>; at: number }[] = [];
   const faults: Fault[] = [];
   let unacknowledged: TestUpdate[] = [];
+  let told = 0;
   let conflict: (() => void) | null = null;
 
   const ask = async (path: string, body: unknown): Promise<{ ok: boolean; result: unknown }> => {
@@ -110,6 +113,10 @@ export async function startTelegram(): Promise<TestTelegram> {
       const client = inner.getClient(BOT_TOKEN, { chatId: chat, userId: user });
       await client.sendMessage(client.makeMessage(text));
     },
+    tell(message) {
+      told += 1;
+      unacknowledged.push({ update_id: TOLD_FROM + told, message } as TestUpdate);
+    },
     texts: () => inner.storage.botMessages.map(({ message }) => String(message.text)),
     failNext: (method, status, description, { after = 0, ...more } = {}) =>
       void faults.push({ method, status, description, after, ...more }),
@@ -126,6 +133,8 @@ export async function startTelegram(): Promise<TestTelegram> {
   };
 }
 
+/** Behind those of the package. */
+const TOLD_FROM = 1_000_000;
 const CONFLICT = { status: 409, description: 'Conflict: terminated by other getUpdates request' };
 
 function failure({ status, description, retryAfter }: Omit<Fault, 'method' | 'after'>): object {

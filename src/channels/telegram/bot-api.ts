@@ -30,12 +30,20 @@ function reasonOf(error: Error): string {
 
 /** How long the API asks to be left alone. */
 export function retryAfterMsOf(error: unknown): number | undefined {
+  const seconds = parameterOf(error, 'retry_after');
+  return seconds !== undefined && seconds >= 0 ? seconds * 1_000 : undefined;
+}
+
+/** The id that a group has since it became a supergroup, if that is why the call failed. */
+export function movedToOf(error: unknown): number | undefined {
+  return parameterOf(error, 'migrate_to_chat_id');
+}
+
+function parameterOf(error: unknown, name: 'retry_after' | 'migrate_to_chat_id'): number | undefined {
   const parameters = error instanceof Error && 'parameters' in error ? error.parameters : undefined;
-  const seconds =
-    typeof parameters === 'object' && parameters !== null && 'retry_after' in parameters
-      ? Number(parameters.retry_after)
-      : Number.NaN;
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : undefined;
+  if (typeof parameters !== 'object' || parameters === null || !(name in parameters)) return undefined;
+  const value = Number((parameters as Record<typeof name, unknown>)[name]);
+  return Number.isFinite(value) ? value : undefined;
 }
 
 /** The failure that an error of the API amounts to: what can be mended by waiting is retryable. */

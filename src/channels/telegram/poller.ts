@@ -17,6 +17,8 @@ const FAREWELL_MS = 2_000;
 export interface PollerOptions {
   readonly inlet: Inlet;
   isLetIn(chat: number, user: number | undefined): boolean;
+  /** A group has become a supergroup, which has another id. */
+  onMoved(from: number, to: number): void;
 }
 
 export class Poller {
@@ -96,15 +98,17 @@ export class Poller {
       }
       const baseMs = limits.telegramRetryMinMs * (isConflict ? CONFLICT_FACTOR : 1);
       const backoff = backoffMs(this.#failures, { baseMs, maxMs: limits.telegramRetryMaxMs }, random());
-      await this.#wait(Math.max(backoff, retryAfterMsOf(error) ?? 0));
+      await this.#wait(Math.max(backoff, Math.min(retryAfterMsOf(error) ?? 0, limits.channelRetryAfterMsMax)));
       return [];
     }
   }
 
   /** Offers an update until it is taken or cannot be. False: stopped before that. */
   async #offer(update: Update): Promise<boolean> {
-    const { inlet, isLetIn } = this.#options;
+    const { inlet, isLetIn, onMoved } = this.#options;
     const { limits, log, random } = this.#world;
+    const { chat, migrate_to_chat_id: movedTo } = update.message ?? {};
+    if (chat !== undefined && movedTo !== undefined) onMoved(chat.id, movedTo);
     const inbound = inboundOf(update);
     if (inbound === null) return true;
     if (!isLetIn(inbound.chat, inbound.user)) {

@@ -7,14 +7,20 @@ import { isDeepStrictEqual } from 'node:util';
 import { PincerError } from '../../protocol/failure.ts';
 import { underEither } from '../../transport/either-signal.ts';
 import type { OutboundMessage, PlatformWorld, ProgressNote } from '../platform.ts';
-import { type BotApi, describe, errorCodeOf, explain, retryAfterMsOf } from './bot-api.ts';
+import { type BotApi, describe, errorCodeOf, explain, movedToOf, retryAfterMsOf } from './bot-api.ts';
+import type { ChatMoves } from './chat-moves.ts';
 import { partsOf, TelegramAddress, tailOf } from './telegram-message.ts';
+
+interface Sent {
+  readonly chat: number;
+  readonly messageId: number;
+}
 
 /** The message that shows how a task gets on. */
 interface Shown {
   readonly to: TelegramAddress;
-  /** Null until it has been sent. */
-  messageId: number | null;
+  /** The message, and the chat that it is in; null until it has been sent. */
+  sent: Sent | null;
   text: string;
   /** What is to be shown next. */
   next: string;
@@ -31,14 +37,16 @@ interface Shown {
 export class Replies {
   readonly #api: BotApi;
   readonly #world: PlatformWorld;
+  readonly #moves: ChatMoves;
   readonly #shown = new Map<string, Shown>();
   /** How many parts of a reply have gone out, by key; while it is not complete. */
   readonly #sentParts = new Map<string, number>();
   readonly #abort = new AbortController();
 
-  constructor(api: BotApi, world: PlatformWorld) {
+  constructor(api: BotApi, world: PlatformWorld, moves: ChatMoves) {
     this.#api = api;
     this.#world = world;
+    this.#moves = moves;
   }
 
   async deliver({ key, to, text, reply }: OutboundMessage, signal: AbortSignal): Promise<void> {
@@ -72,7 +80,7 @@ export class Replies {
     if (shown === undefined) {
       const address = TelegramAddress.safeParse(to);
       if (!address.success) return;
-      const fresh = { messageId: null, text: '', next: '', editing: null, readyAt: 0, cancel: null, isOver: false };
+      const fresh = { sent: null, text: '', next: '', editing: null, readyAt: 0, cancel: null, isOver: false };
       shown = { to: address.data, ...fresh };
       makeRoom(this.#shown, this.#world.limits.channelTurnsMax);
       this.#shown.set(taskId, shown);
@@ -112,11 +120,13 @@ export class Replies {
     const text = shown.next;
     let pauseMs = limits.telegramEditMs;
     try {
-      if (shown.messageId === null) shown.messageId = await this.#send(shown.to, text, true, this.#abort.signal);
-      else await this.#editText(shown.to.chat, shown.messageId, text, this.#abort.signal);
+      if (shown.sent === null) shown.sent = await this.#send(shown.to, text, true, this.#abort.signal);
+      else await this.#editText(shown.sent, text, this.#abort.signal);
     } catch (error) {
       // Nothing depends on it: the reply comes anyway.
       log.debug('telegram.edit-failed', { message: describe(error) });
+      // The message has stayed behind; the next one is sent where the chat is now.
+      if (shown.sent !== null && this.#hasMoved(shown.sent.chat, error)) shown.sent = null;
       pauseMs = Math.max(pauseMs, retryAfterMsOf(error) ?? 0);
     }
     shown.text = text;
@@ -125,9 +135,9 @@ export class Replies {
 
   /** Makes the reply of what showed progress; false if that is not possible any more. */
   async #replace(shown: Shown, text: string, signal: AbortSignal): Promise<boolean> {
-    if (shown.messageId === null) return false;
+    if (shown.sent === null) return false;
     try {
-      await this.#editText(shown.to.chat, shown.messageId, text, signal);
+      await this.#editText(shown.sent, text, signal);
       return true;
     } catch (error) {
       if (errorCodeOf(error) === 400) return false;
@@ -135,7 +145,7 @@ export class Replies {
     }
   }
 
-  async #editText(chat: number, messageId: number, text: string, signal: AbortSignal): Promise<void> {
+  async #editText({ chat, messageId }: Sent, text: string, signal: AbortSignal): Promise<void> {
     try {
       await this.#api.editMessageText(chat, messageId, text, {}, signal as never);
     } catch (error) {
@@ -144,19 +154,35 @@ export class Replies {
     }
   }
 
-  async #send(to: TelegramAddress, text: string, isFirst: boolean, signal: AbortSignal): Promise<number> {
-    const isReply = isFirst && to.message !== undefined;
-    const sent = await this.#api.sendMessage(
-      to.chat,
-      text,
-      {
-        ...(to.thread === undefined ? {} : { message_thread_id: to.thread }),
-        // The message may have been deleted meanwhile; the reply is sent all the same.
-        ...(isReply ? { reply_parameters: { message_id: to.message, allow_sending_without_reply: true } } : {}),
-      } as Parameters<BotApi['sendMessage']>[2],
-      signal as never,
-    );
-    return sent.message_id;
+  async #send(to: TelegramAddress, text: string, isFirst: boolean, signal: AbortSignal): Promise<Sent> {
+    const chat = this.#moves.newIdOf(to.chat);
+    // Where a chat has moved to, its messages have other ids, and it had no topics before.
+    const { message, thread } = chat === to.chat ? to : {};
+    const isReply = isFirst && message !== undefined;
+    try {
+      const sent = await this.#api.sendMessage(
+        chat,
+        text,
+        {
+          ...(thread === undefined ? {} : { message_thread_id: thread }),
+          // The message may have been deleted meanwhile; the reply is sent all the same.
+          ...(isReply ? { reply_parameters: { message_id: message, allow_sending_without_reply: true } } : {}),
+        } as Parameters<BotApi['sendMessage']>[2],
+        signal as never,
+      );
+      return { chat, messageId: sent.message_id };
+    } catch (error) {
+      if (!this.#hasMoved(chat, error)) throw error;
+      return this.#send(to, text, isFirst, signal);
+    }
+  }
+
+  /** Whether a call failed because the chat has another id by now, which is then known. */
+  #hasMoved(chat: number, error: unknown): boolean {
+    const movedTo = movedToOf(error);
+    if (movedTo === undefined || movedTo === chat || this.#moves.newIdOf(chat) === movedTo) return false;
+    this.#moves.note(chat, movedTo);
+    return true;
   }
 }
 

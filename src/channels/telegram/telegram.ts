@@ -7,6 +7,7 @@ import { plainUrl } from '../../protocol/identifier.ts';
 import { checkOptions, type Names } from '../../protocol/options.ts';
 import type { OpenPlatform, Platform } from '../platform.ts';
 import { type BotApi, explain } from './bot-api.ts';
+import { ChatMoves } from './chat-moves.ts';
 import { Poller } from './poller.ts';
 import { Replies } from './replies.ts';
 
@@ -56,7 +57,7 @@ export function telegram(options: TelegramOptions): Platform {
       await load();
     },
     async open(inlet, world, signal): Promise<OpenPlatform> {
-      const { limits } = world;
+      const { limits, log } = world;
       const { Api } = await load();
       const api: BotApi = new Api(token, {
         timeoutSeconds: Math.ceil(limits.telegramPollMs / 1_000) + 15,
@@ -66,10 +67,13 @@ export function telegram(options: TelegramOptions): Platform {
       await api.getMe(signal as never).catch((error: unknown) => {
         throw explain(error);
       });
-      const replies = new Replies(api, world);
+      const moves = new ChatMoves(log, (chat) => allowed.has(chat));
+      const isAllowed = (id: number | undefined): boolean => id !== undefined && allowed.has(id);
+      const replies = new Replies(api, world, moves);
       const poller = new Poller(api, world, {
         inlet,
-        isLetIn: (chat, user) => allowAnyone || allowed.has(chat) || (user !== undefined && allowed.has(user)),
+        isLetIn: (chat, user) => allowAnyone || isAllowed(chat) || isAllowed(moves.oldIdOf(chat)) || isAllowed(user),
+        onMoved: (from, to) => moves.note(from, to),
       });
       return {
         deliver: (message, deliverySignal) => replies.deliver(message, deliverySignal),

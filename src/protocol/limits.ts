@@ -131,6 +131,12 @@ export const LIMITS = {
   ),
   httpHeadersMs: limit(5_000, 'ms', 'From an open connection to the end of its HTTP headers.', 'It is answered 408.'),
   httpRequestMs: limit(10_000, 'ms', 'From an open connection to the end of its HTTP request.', 'It is answered 408.'),
+  httpStallMs: limit(
+    60_000,
+    'ms',
+    'How long a reader of an HTTP answer of a channel or registry may take nothing of it, beyond what a request is held.',
+    'The connection is cut; a reply that was on its way is fetched at its address.',
+  ),
   httpHeaderBytesMax: limit(8_192, 'bytes', 'All HTTP headers of one request.', 'It is answered 431.'),
 
   // Liveness

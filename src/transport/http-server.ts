@@ -23,6 +23,8 @@ export async function serveHttp(options: {
   limits: Limits;
   /** Open connections. Default `linksMax`. */
   connectionsMax?: number;
+  /** How long a request may wait for the first byte of its answer. Default: no longer than any reader may. */
+  holdMs?: number;
 }): Promise<HttpServer> {
   const { fetch, listen, clock, limits } = options;
   const { host, port } = hostAndPortOf(listen);
@@ -35,6 +37,8 @@ export async function serveHttp(options: {
     },
     getRequestListener(fetch as Parameters<typeof getRequestListener>[0], { overrideGlobalObjects: false }),
   );
+  // Whoever takes nothing of an answer would have it kept for ever. Node’s own timer knows what of a large one still moves.
+  server.setTimeout(limits.httpStallMs + (options.holdMs ?? 0));
   server.maxConnections = options.connectionsMax ?? limits.linksMax;
   await listening(server, { host, port });
   const bound = server.address() as AddressInfo;

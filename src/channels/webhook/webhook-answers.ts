@@ -22,14 +22,15 @@ export function createAnswers({ clock, limits, log }: PlatformWorld, addressOf: 
   let isClosed = false;
 
   /** How the task ended, or null when that takes longer than the request may. */
-  async function within(outcome: Promise<SettledTask>, ms: number): Promise<SettledTask | null> {
+  async function within(outcome: Promise<SettledTask>, ms: number, gone?: AbortSignal): Promise<SettledTask | null> {
     let giveUp = (): void => {};
     const late = new Promise<null>((resolve) => {
       giveUp = () => resolve(null);
     });
     waits.add(giveUp);
     const cancel = clock.schedule(ms, giveUp);
-    if (isClosed) giveUp();
+    gone?.addEventListener('abort', giveUp);
+    if (isClosed || gone?.aborted === true) giveUp();
     try {
       return await Promise.race([outcome, late]);
     } catch (error) {
@@ -68,13 +69,17 @@ export function createAnswers({ clock, limits, log }: PlatformWorld, addressOf: 
         beat();
       });
     };
-    // Who hangs up wants no more reports; the task goes on.
-    sse.onAbort(() => void reports.return?.());
+    // Who hangs up, or was cut off since it took nothing, waits for nothing any more; the task goes on.
+    const gone = new AbortController();
+    sse.onAbort(() => {
+      gone.abort();
+      void reports.return?.();
+    });
     beat();
     try {
       await write('accepted', { taskId, reply: addressOf(taskId) });
       const told = tell(reports, (report) => write('progress', report));
-      const settled = await within(turn.outcome(), limits.webhookStreamMs);
+      const settled = await within(turn.outcome(), limits.webhookStreamMs, gone.signal);
       await reports.return?.();
       await told;
       await (settled === null ? write('later', later(taskId)) : write('reply', replyOf(settled, turn.textOf(settled))));

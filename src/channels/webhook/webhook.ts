@@ -68,6 +68,7 @@ export function webhook(options: WebhookOptions): Platform {
           clock,
           limits,
           connectionsMax: limits.webhookConnectionsMax,
+          holdMs: limits.channelAcceptMs + limits.webhookHoldMs,
         });
         return {
           url: server.url,

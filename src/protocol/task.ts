@@ -105,13 +105,13 @@ export const Outcome = z.strictObject({
   status: z.enum(OUTCOME_STATUSES),
   result: Opaque.optional(),
   error: FailureShape.optional(),
-  /** The node of the attempt that decided; absent if none ran. */
+  /** The node of the attempt that decided; absent if the task waited when it ended. */
   node: Identifier.optional(),
-  /** How many attempts were started, 0 if it was cancelled while it waited. */
+  /** How many attempts were started. */
   attempts: z.int().min(0),
-  /** From submit to the start of the last attempt, in milliseconds. */
+  /** From submit to the start of the last attempt, in milliseconds; 0 if none was started. */
   queuedMs: z.number().min(0),
-  /** The duration of the last attempt, in milliseconds. */
+  /** The duration of the last attempt, in milliseconds; 0 if none was started. */
   runMs: z.number().min(0),
 });
 export type Outcome = z.infer<typeof Outcome>;

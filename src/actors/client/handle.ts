@@ -13,13 +13,13 @@ export interface SettledTask<Result = unknown> {
   readonly result?: Result;
   /** Present if it did not. */
   readonly error?: PincerError;
-  /** The node of the attempt that decided; absent if none ran. */
+  /** The node of the attempt that decided; absent if the task waited when it ended. */
   readonly node?: string;
   /** Attempts that were started. */
   readonly attempts: number;
-  /** From submit to the start of the last attempt, in milliseconds. */
+  /** From submit to the start of the last attempt, in milliseconds; 0 if none was started. */
   readonly queuedMs: number;
-  /** The duration of the last attempt, in milliseconds. */
+  /** The duration of the last attempt, in milliseconds; 0 if none was started. */
   readonly runMs: number;
 }
 

@@ -37,7 +37,7 @@ export class Settlement<Attempt extends Ended> {
   readonly #gatewayId: () => string;
   readonly #notes: Batch<Note>;
   readonly #completions: Batch<{ attempt: Attempt; completion: Completion }>;
-  readonly #releases: Batch<{ attempt: Attempt; release: Release }>;
+  readonly #releases: Batch<{ attempt: Attempt; release: Release; runMs: number }>;
 
   constructor(world: World, options: { store: Store; gatewayId: () => string; owner: SettlementOwner<Attempt> }) {
     const { clock, deadlines, limits } = world;
@@ -70,9 +70,9 @@ export class Settlement<Attempt extends Ended> {
           gatewayId(),
           entries.map((entry) => entry.release),
         );
-        for (const [index, { attempt, release }] of entries.entries()) {
+        for (const [index, { attempt, release, runMs }] of entries.entries()) {
           const verdict = verdicts[index] ?? 'stale';
-          if (verdict === 'cancelled') owner.onSettled(outcomeOf(attempt, cancelled(release)), attempt.record);
+          if (verdict === 'cancelled') owner.onSettled(outcomeOf(attempt, cancelled(release, runMs)), attempt.record);
           else if (verdict === 'failed') owner.onEnded(release.taskId);
           owner.onReleased(attempt, verdict);
         }
@@ -89,7 +89,7 @@ export class Settlement<Attempt extends Ended> {
   settle(attempt: Attempt, end: Omit<Extract<TaskCommand, { type: 'task.settle' }>, 'type'>): void {
     const { status, nodeId, result, failure } = end;
     const { taskId } = attempt.record;
-    const runMs = end.runMs || (attempt.startedAt === null ? 0 : this.#world.clock.now() - attempt.startedAt);
+    const runMs = end.runMs || this.#ranMs(attempt);
     const completion: Completion = {
       taskId,
       attempt: end.attempt,
@@ -117,7 +117,7 @@ export class Settlement<Attempt extends Ended> {
       ...(failure === null ? {} : { error: failure }),
       ...(nodeId === null ? {} : { node: nodeId }),
     };
-    this.#releases.add({ attempt, release });
+    this.#releases.add({ attempt, release, runMs: this.#ranMs(attempt) });
   }
 
   /** Writes what was gathered: at the end of the turn, or as soon as somebody asks. */
@@ -125,6 +125,10 @@ export class Settlement<Attempt extends Ended> {
     this.#notes.flush();
     this.#completions.flush();
     this.#releases.flush();
+  }
+
+  #ranMs({ startedAt }: Attempt): number {
+    return startedAt === null ? 0 : this.#world.clock.now() - startedAt;
   }
 
   /** A lost node’s tasks run elsewhere at once; what failed waits, jittered; what was never delivered, a moment. */
@@ -136,15 +140,14 @@ export class Settlement<Attempt extends Ended> {
   }
 }
 
-function cancelled({ taskId, attempt }: Release): Completion {
+function cancelled({ taskId, attempt }: Release, runMs: number): Completion {
   const error = new PincerError('TASK_CANCELLED', 'the task was cancelled').toFailure();
-  return { taskId, attempt, status: 'cancelled', runMs: 0, error };
+  return { taskId, attempt, status: 'cancelled', runMs, error };
 }
 
 function outcomeOf({ record, nodeId, startedAt, placedAt, waitedMs }: Ended, completion: Completion): Outcome {
   // Of an attempt that was adopted, the record may have its start already.
-  const isCounted = record.startedAt !== null;
-  const hasStarted = !isCounted && (startedAt !== null || completion.status === 'completed');
+  const hasStarted = record.startedAt === null && startedAt !== null;
   return {
     taskId: record.taskId,
     status: completion.status,

@@ -130,8 +130,6 @@ export class Tasks {
       return;
     }
     if (event.type === 'attempt.started') this.#noteStart(ref.taskId, live);
-    // A success may be all that is said of an attempt that took no time.
-    else if (event.type === 'attempt.succeeded') live.startedAt ??= this.#startOf(live, event.runMs);
     // Said twice, or of an attempt that was given up: acknowledged with what came of it before.
     if (live.isEnded) this.dropped.late += 1;
     if (done !== undefined) live.whenStored = also(live.whenStored, done);
@@ -210,7 +208,8 @@ export class Tasks {
       waitedMs,
       // An attempt gets no more time than its task has left.
       timeoutMs: Math.max(1, Math.ceil(Math.min(record.timeoutMs, remainingMs ?? record.timeoutMs))),
-      startedAt: null,
+      // One that is adopted may have started long ago.
+      startedAt: record.startedAt === null ? null : this.#world.clock.now() - record.runMs,
       deadline: null,
       isEnded: false,
       whenStored: null,
@@ -252,8 +251,7 @@ export class Tasks {
       }
       case 'task.settle':
         live.deadline?.clear();
-        live.isEnded = true;
-        this.#settlement.settle(live, command);
+        this.#settle(live, command);
         break;
       case 'task.release':
         live.deadline?.clear();
@@ -274,8 +272,13 @@ export class Tasks {
     });
   }
 
-  #startOf({ placedAt }: LiveTask, runMs: number): number {
-    return Math.max(placedAt, this.#world.clock.now() - runMs);
+  #settle(live: LiveTask, end: Parameters<Settlement<LiveTask>['settle']>[1]): void {
+    live.isEnded = true;
+    // The end may be all that was said of an attempt. One that was cancelled need not have started.
+    if (end.status !== 'cancelled') {
+      live.startedAt ??= Math.max(live.placedAt - live.waitedMs, this.#world.clock.now() - end.runMs);
+    }
+    this.#settlement.settle(live, end);
   }
 
   #noteStart(taskId: string, live: LiveTask): void {
@@ -324,8 +327,7 @@ export class Tasks {
     if (live === undefined) return;
     const failure = new PincerError('INTERNAL', 'the task’s own machine failed').toFailure();
     const { attempt, nodeId } = live;
-    live.isEnded = true;
-    this.#settlement.settle(live, { status: 'failed', attempt, nodeId, result: null, failure, runMs: 0 });
+    this.#settle(live, { status: 'failed', attempt, nodeId, result: null, failure, runMs: 0 });
     this.#settlement.flush();
     this.#reap(taskId);
   }

@@ -68,7 +68,9 @@ export interface TaskRecord {
   /** When the last attempt was started. */
   readonly startedAt: number | null;
   readonly finishedAt: number | null;
+  /** From submit to the start of the last attempt; until now, while one that holds the task has not started. */
   readonly queuedMs: number;
+  /** How long the last attempt ran, or has run. */
   readonly runMs: number;
   readonly error: Failure | null;
 }

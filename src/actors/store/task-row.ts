@@ -144,8 +144,8 @@ export function redrivenRow(old: TaskRow, rank: number, nowMs: number): TaskRow 
     createdAt: old.createdAt,
     startedAt: null,
     finishedAt: null,
-    queuedMs: 0,
-    runMs: 0,
+    queuedMs: old.queuedMs,
+    runMs: old.runMs,
     error: null,
     rank,
     seq: old.seq,
@@ -177,6 +177,7 @@ export function recordOf(row: TaskRow, nowMs: number): TaskRecord {
   const { dependencies } = row;
   const isSettled = isOutcome(row.status);
   const isDelayed = row.status === 'delayed' && (dependencies === null || row.dueMs > nowMs);
+  const isHeld = !isSettled && !isWaiting(row);
   return {
     taskId: row.taskId,
     type: row.type,
@@ -208,8 +209,8 @@ export function recordOf(row: TaskRow, nowMs: number): TaskRecord {
     createdAt: row.createdAt,
     startedAt: row.startedAt,
     finishedAt: row.finishedAt,
-    queuedMs: row.queuedMs,
-    runMs: row.runMs,
+    queuedMs: isHeld && row.startedAt === null ? Math.round(nowMs - row.submittedMs) : row.queuedMs,
+    runMs: isHeld && row.startedAt !== null ? Math.round(nowMs - row.startedMs) : row.runMs,
     error: row.error,
   };
 }

@@ -52,7 +52,11 @@ describe('a store that the version before wrote', () => {
     expect(await checkStore(dir)).toMatchObject({ tasks: before.tasks.length, faults: [] });
     const tasks: ExportedTask[] = [];
     for await (const task of exportStore(dir)) tasks.push(task);
-    expect(JSON.parse(JSON.stringify(tasks))).toMatchObject(before.tasks);
+    // What an attempt has waited and run goes on until it is over; it was not told of before.
+    const expected = before.tasks.map(({ record: { queuedMs, runMs, ...record }, ...rest }) => {
+      return { ...rest, record: record.owner === null ? { queuedMs, runMs, ...record } : record };
+    });
+    expect(JSON.parse(JSON.stringify(tasks))).toMatchObject(expected);
   });
 
   it('answers as it did then', async () => {

@@ -188,6 +188,35 @@ describe('a limit that tasks share', () => {
     }
     expect(starts.at(-1)).toBeLessThan(130_000);
   });
+
+  it.each([1, 2])(
+    'lets the next one start when a minute has passed, and not with the next sweep: %i gateways',
+    async (gateways) => {
+      await using cluster = await createTestCluster({ gateways, limits: { sweepMs: 25_000 } });
+      const puppets = new Puppets();
+      const others = new Puppets('other');
+      for (const id of ['n', 'm']) await cluster.node(id, { maxTasks: 9, handlers: [puppets.on(id), others.on(id)] });
+      const client = await cluster.client();
+      const limit = { key: 'api', perMinute: 2 };
+      for (const count of [0, 1, 2]) client.submit(puppets.task, count, { limit });
+      await cluster.settle();
+      await cluster.advance(7_000);
+      client.submit(others.task, 3, { limit });
+      const all = () => [...puppets.runs, ...others.runs];
+      const first = cluster.clock.now() - 7_000;
+      expect(all().length).toBe(2);
+      await cluster.advance(first + 59_900 - cluster.clock.now());
+      expect(all().length).toBe(2);
+      await cluster.advance(200);
+      expect(all().length).toBe(4);
+      // Of two that have begun at about the same time, both have made room; and so on for who comes then.
+      for (const count of [4, 5]) client.submit(puppets.task, count, { limit });
+      await cluster.advance(59_500);
+      expect(all().length).toBe(4);
+      await cluster.advance(600);
+      expect(all().length).toBe(6);
+    },
+  );
 });
 
 describe('a strategy', () => {

@@ -14,6 +14,7 @@ import type { Claimed, Store, Want } from '../store/store.ts';
 import type { World } from '../world.ts';
 import { candidateOf, dryOf, inOrder, othersThan, placeOf } from './candidates.ts';
 import type { Node, Nodes } from './nodes.ts';
+import { Openings } from './openings.ts';
 import { type WorkClass, WorkClasses } from './work-classes.ts';
 
 /** Beyond so many classes it is asked now and then which of them still have tasks. */
@@ -40,6 +41,7 @@ export class Dispatch {
   readonly #paused = new Set<string>();
   readonly #gatewayId: () => string;
   readonly #classes: WorkClasses;
+  readonly #openings: Openings;
   readonly #actor: Actor<typeof schedulerMachine>;
   /** Classes that may have claimable tasks. */
   readonly #waiting = new Set<string>();
@@ -74,6 +76,11 @@ export class Dispatch {
     this.#owner = options.owner;
     this.#strategy = options.strategy;
     this.#gatewayId = options.gatewayId;
+    this.#openings = new Openings(world, {
+      store: options.store,
+      onOpened: (queues) => this.hear(queues),
+      onStoreFailed: (error) => this.#owner.onStoreFailed(error),
+    });
     this.#actor = startActor(schedulerMachine, {
       charts: world.charts,
       id: 'scheduler',
@@ -273,7 +280,11 @@ export class Dispatch {
   }
 
   #forgetDry(wants: readonly Want[], room: number, claimed: readonly Claimed[]): void {
-    for (const queue of dryOf(wants, room, claimed)) if (!this.#heardSince.has(queue)) this.#waiting.delete(queue);
+    for (const queue of dryOf(wants, room, claimed)) {
+      if (!this.#heardSince.has(queue)) this.#waiting.delete(queue);
+      const { limitKey } = this.#classes.of(queue).requirement;
+      if (limitKey !== undefined) void this.#openings.look(limitKey, queue);
+    }
   }
 
   #place(claimed: readonly Claimed[]): void {

@@ -1,4 +1,5 @@
 /** A gateway’s claim on its work: joined, renewed, swept for others, and made anew when it has lapsed. */
+import { PincerError } from '../../protocol/failure.ts';
 import type { Store } from '../store/store.ts';
 import type { World } from '../world.ts';
 
@@ -20,6 +21,8 @@ export class Lease {
   /** When the last renewal was asked for that was granted. */
   #goodAt = Number.NEGATIVE_INFINITY;
   #rejoining: Promise<void> | null = null;
+  /** The claim that is being made. */
+  #joining: Promise<void> | null = null;
 
   constructor(world: World, options: { store: Store; name: string; owner: LeaseOwner }) {
     this.#world = world;
@@ -47,10 +50,13 @@ export class Lease {
     this.#sweep();
   }
 
-  async #join(): Promise<void> {
+  #join(): Promise<void> {
     const askedAt = this.#world.clock.now();
-    this.#id = await this.#store.join(this.#name, this.#world.limits.leaseMs);
-    this.#goodAt = askedAt;
+    this.#joining = this.#store.join(this.#name, this.#world.limits.leaseMs).then((id) => {
+      this.#id = id;
+      this.#goodAt = askedAt;
+    });
+    return this.#joining;
   }
 
   /** While a new claim is made and what is running is adopted under it: until that is over, nobody knows what is held. */
@@ -58,8 +64,12 @@ export class Lease {
     return this.#rejoining;
   }
 
-  /** The claim has lapsed. */
+  /**
+   * The claim has lapsed.
+   * @throws PincerError `FENCED` once the gateway has left: it makes no new one
+   */
   rejoin(): Promise<void> {
+    if (this.#isLeft) return Promise.reject(new PincerError('FENCED', 'the gateway has left its store'));
     this.#rejoining ??= this.#rejoin().finally(() => {
       this.#rejoining = null;
     });
@@ -68,6 +78,8 @@ export class Lease {
 
   async leave(): Promise<void> {
     this.#isLeft = true;
+    // One that is being made would stay behind.
+    await this.#joining?.catch(() => {});
     if (this.#id !== '') await this.#store.leave(this.#id);
   }
 
@@ -81,8 +93,8 @@ export class Lease {
 
   async #isRenewed(): Promise<boolean> {
     try {
-      // It may have lapsed again while it was tried.
-      if (!this.isHeld) await this.#join();
+      // It may have lapsed again while it was tried. If nobody has swept it, another one would leave it behind.
+      if (!this.isHeld && !(await this.#isStillThere())) await this.#join();
       await this.#owner.onRenewed();
       return true;
     } catch (error) {
@@ -103,13 +115,17 @@ export class Lease {
 
   async #renew(): Promise<void> {
     const wasHeld = this.isHeld;
+    if (await this.#isStillThere()) {
+      if (!wasHeld) this.#owner.onHeldAgain();
+    } else if (!this.#isLeft) await this.rejoin();
+  }
+
+  /** Renews the claim, unless it has been swept. */
+  async #isStillThere(): Promise<boolean> {
     const askedAt = this.#world.clock.now();
-    if (!(await this.#store.renew(this.#id, this.#world.limits.leaseMs))) {
-      await this.rejoin();
-      return;
-    }
-    this.#goodAt = askedAt;
-    if (!wasHeld) this.#owner.onHeldAgain();
+    const isThere = await this.#store.renew(this.#id, this.#world.limits.leaseMs);
+    if (isThere) this.#goodAt = askedAt;
+    return isThere;
   }
 
   /** Looks for due delays and dead gateways, a little out of step with the others. */

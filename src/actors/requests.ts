@@ -27,7 +27,9 @@ export class Requests {
   /** So many are under way at once: a session that must keep more of them than it may would end, as would each after it. */
   readonly #sentMax: number;
   /** Made while there was no session. */
-  #unsent: Request[] = [];
+  readonly #unsent = new Set<Request>();
+  /** Taken back while they were under way or in line: nobody waits for their answers, and they are not asked again. */
+  readonly #takenBack = new WeakSet<Request>();
   /** Made while as many as may be were under way. */
   readonly #waiting = new Backlog<Request>();
   /** Why nothing can be asked any more. */
@@ -39,18 +41,30 @@ export class Requests {
     this.#sentMax = Math.max(1, Math.floor(unacknowledgedMax / 2));
   }
 
-  /** Asks, unless the gateway would not understand it: it would close the link, and nobody else’s work is to suffer by that. */
+  /**
+   * Asks, unless the gateway would not understand it: it would close the link, and nobody else’s work is to suffer by that.
+   * Returns what takes it back: whoever does so is told nothing more.
+   */
   ask<Type extends MessageType>(
     type: Type,
     payload: Payload<Type>,
     onAnswer: (message: Message) => void,
     onError: (error: PincerError) => void,
     options: { to?: string; isRepeatable?: boolean } = {},
-  ): void {
+  ): () => void {
     const { to, isRepeatable = true } = options;
+    const request: Request = { type, payload, to, isRepeatable, onAnswer, onError };
     const fault = this.#end ?? faultOf(type, payload, to);
-    if (fault === null) this.send({ type, payload, to, isRepeatable, onAnswer, onError });
+    if (fault === null) this.send(request);
     else onError(fault);
+    return () => {
+      if (!this.takeUnsent(request)) this.#takenBack.add(request);
+    };
+  }
+
+  /** Takes back a request that has not been said to any gateway for want of one; false: it is not such a one. */
+  takeUnsent(request: Request): boolean {
+    return this.#unsent.delete(request);
   }
 
   /** Whether a message answered a request of ours. */
@@ -63,7 +77,7 @@ export class Requests {
       const error = PincerError.from(message.payload);
       // The gateway is about to stop: another one is asked, if there is any.
       const isAskedElsewhere = error.code === 'GATEWAY_DRAINING' && request.isRepeatable && this.#connection().moveOn();
-      if (isAskedElsewhere) this.#unsent.push(request);
+      if (isAskedElsewhere) this.#unsent.add(request);
       else request.onError(error);
     }
     this.#sendWaiting();
@@ -72,8 +86,9 @@ export class Requests {
 
   /** A session has begun: what the old one left open is asked again, in order. */
   askAgain(): void {
-    const sent = [...this.#sent.values()];
-    const unsent = this.#takeUnsent();
+    const isWanted = (request: Request): boolean => !this.#takenBack.has(request);
+    const sent = [...this.#sent.values()].filter(isWanted);
+    const unsent = this.#takeAllUnsent().filter(isWanted);
     this.#sent.clear();
     for (const request of sent) {
       if (request.isRepeatable) this.send(request);
@@ -85,7 +100,7 @@ export class Requests {
   /** Nothing will be answered any more, of what is asked from now on either. */
   end(error: PincerError): void {
     this.#end ??= error;
-    const open = [...this.#sent.values(), ...this.#takeUnsent()];
+    const open = [...this.#sent.values(), ...this.#takeAllUnsent()];
     this.#sent.clear();
     for (const request of open) request.onError(error);
   }
@@ -99,13 +114,13 @@ export class Requests {
   #sendWaiting(): void {
     while (this.#waiting.size > 0 && this.#sent.size < this.#sentMax) {
       const next = this.#waiting.take();
-      if (next !== undefined) this.#put(next);
+      if (next !== undefined && !this.#takenBack.has(next)) this.#put(next);
     }
   }
 
-  #takeUnsent(): readonly Request[] {
+  #takeAllUnsent(): readonly Request[] {
     const taken = [...this.#unsent, ...this.#waiting.takeAll()];
-    this.#unsent = [];
+    this.#unsent.clear();
     return taken;
   }
 
@@ -118,7 +133,7 @@ export class Requests {
       return;
     }
     const id = connection.send(request.type, request.payload as never, { to: request.to });
-    if (id === 0) this.#unsent.push(request);
+    if (id === 0) this.#unsent.add(request);
     else this.#sent.set(id, request);
   }
 }

@@ -187,6 +187,13 @@ export const LIMITS = {
     'The next one is dialled.',
   ),
 
+  questionMs: limit(
+    300_000,
+    'ms',
+    'How long what a client or node asks of its gateway waits for the answer: all but submits, which wait for a gateway as long as it takes.',
+    'It rejects, with GATEWAY_UNREACHABLE or, if there is a gateway, with TIMED_OUT.',
+  ),
+
   // Tasks
   taskTimeoutMs: limit(
     300_000,

@@ -23,7 +23,7 @@ describe('requests', () => {
   it('are under way in no larger number than a session can say again, and the others follow in order', () => {
     const { said, connection, requests } = aConnection();
     const ended: string[] = [];
-    const ask = (nodeId: string): void =>
+    const ask = (nodeId: string): (() => void) =>
       requests.ask(
         'query',
         { what: 'node', nodeId },
@@ -47,5 +47,24 @@ describe('requests', () => {
     expect(said).toEqual(['a', 'c', 'd', 'e']);
     requests.end(new PincerError('STOPPED', 'over'));
     expect(ended).toEqual(['b', 'a', 'c', 'd STOPPED', 'e STOPPED', 'f STOPPED']);
+  });
+
+  it('that are taken back are not asked again, wherever they wait', () => {
+    const { said, connection, requests } = aConnection();
+    const ask = (nodeId: string): (() => void) =>
+      requests.ask(
+        'query',
+        { what: 'node', nodeId },
+        () => {},
+        () => {},
+      );
+    const [sent, , waiting] = ['a', 'b', 'c', 'd'].map(ask);
+    connection.hasSession = false;
+    sent?.();
+    waiting?.();
+    said.length = 0;
+    connection.hasSession = true;
+    requests.askAgain();
+    expect(said).toEqual(['b', 'd']);
   });
 });

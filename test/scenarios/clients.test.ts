@@ -15,6 +15,11 @@ import { Puppets } from '../support/puppets.ts';
 
 const echo = defineTask('echo');
 const echoes = defineHandler(echo, ({ input }) => input);
+
+function aSignal(): { abort: () => void; signal: AbortSignal } {
+  const controller = new AbortController();
+  return { abort: () => controller.abort(), signal: controller.signal };
+}
 const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 describe('a client', () => {
@@ -226,6 +231,53 @@ describe('a client', () => {
     await cluster.until(followed.result());
     await cluster.settle();
     expect(listening()).toBe(0);
+  });
+
+  it('without a gateway waits with its submits, and says why to who has asked anything else for questionMs', async () => {
+    await using cluster = await createTestCluster({ limits: { questionMs: 60_000 } });
+    const client = await cluster.client();
+    cluster.killGateway();
+    const submitted = client.submit(echo, 'kept');
+    const asked = [client.stats(), client.cancel('any'), client.order({ what: 'type.pause', type: 'echo' })];
+    const ends = Promise.allSettled(asked);
+    let isOver = false;
+    void ends.then(() => {
+      isOver = true;
+    });
+    await cluster.advance(59_000);
+    expect(isOver).toBe(false);
+    const message = expect.stringMatching(/no gateway within 60000 ms \(questionMs\): nobody listens/);
+    const refused = { status: 'rejected', reason: { code: 'GATEWAY_UNREACHABLE', message } };
+    expect(await cluster.until(ends, 2_000)).toMatchObject([refused, refused, refused]);
+    await cluster.restartGateway();
+    await cluster.node('node-1', { handlers: [echoes] });
+    // The type was not paused: of what was given up nothing is asked.
+    expect(await cluster.until(submitted.result())).toBe('kept');
+    expect(await cluster.until(client.stats())).toMatchObject({ gatewayId: expect.any(String) });
+  });
+
+  it('before there is a gateway lets go of a submit at once whose signal is aborted, and submits the others', async () => {
+    await using cluster = await createTestCluster();
+    cluster.killGateway();
+    const { clock, random, network } = cluster;
+    const client = createClient({ dial: network.dial('gateway'), clock, random, limits: { submitsUnderWayMax: 2 } });
+    await cluster.advance(1_000);
+    const { abort, signal } = aSignal();
+    const handles = [signal, undefined, signal, signal, undefined].map((given, n) =>
+      client.submit(echo, n, given === undefined ? {} : { signal: given }),
+    );
+    abort();
+    for (const n of [0, 2, 3]) {
+      await expect(handles[n]?.accepted()).rejects.toMatchObject({
+        code: 'TASK_CANCELLED',
+        message: expect.stringContaining('before a gateway had the task'),
+      });
+    }
+    await cluster.restartGateway();
+    await cluster.node('node-1', { handlers: [echoes] });
+    for (const n of [1, 4]) expect(await cluster.until(handles[n]?.result() ?? Promise.reject())).toBe(n);
+    expect((await cluster.until(client.tasks())).total).toBe(2);
+    await cluster.until(client.stop());
   });
 
   it('that was never connected refuses all that it holds when it is stopped, watched or not', async () => {

@@ -5,7 +5,7 @@
 import { ZodError } from 'zod';
 import { PincerError } from '../../protocol/failure.ts';
 import { parseLeniently } from '../../protocol/lenient.ts';
-import type { Message } from '../../protocol/message.ts';
+import type { Message, Payload } from '../../protocol/message.ts';
 import type { NodeStatus, NodeView } from '../../protocol/node.ts';
 import { checkOptions, type Names } from '../../protocol/options.ts';
 import { ANSWERS, type Answer, type Order, type Query, type TaskFilter } from '../../protocol/query.ts';
@@ -20,7 +20,10 @@ import { type ScheduleOptions, type ScheduleTimes, scheduleOrder } from './sched
 import { definitionOf, type SubmitOptions } from './submit-spec.ts';
 import { Submits } from './submits.ts';
 
-/** What a client or node may ask of its gateway. */
+/**
+ * What a client or node may ask of its gateway. While there is none, submits wait for one; anything else that has no answer
+ * after `questionMs` (5 minutes) rejects, with `GATEWAY_UNREACHABLE` and the reason or with `TIMED_OUT`.
+ */
 export interface GatewayCalls {
   /**
    * Submits a task. Never throws: what is wrong comes with the handle. Call it in a loop for a batch: what is submitted in
@@ -95,7 +98,7 @@ export class Calls {
     const end = (): PincerError | null => this.#end;
     this.requests = new Requests(connection, world.limits);
     this.#log = world.log;
-    const asks = asksOf(this.requests);
+    const asks = asksOf(world, this.requests, connection);
     this.#submits = new Submits(world, { requests: this.requests, connection, cancel: asks.cancel, end });
     this.api = apiOf(world, asks, this.#submits);
   }
@@ -207,43 +210,61 @@ function apiOf({ limits }: World, { ask, order, cancel }: Asks, submits: Submits
   };
 }
 
-function asksOf(requests: Requests) {
-  function ask<What extends Query['what']>(query: Extract<Query, { what: What }>): Promise<Answer<What>> {
+function asksOf({ deadlines, limits }: World, requests: Requests, connection: () => Connection) {
+  /** Asks, and waits for no more than `questionMs`: with no gateway there, or one that hangs, nobody else would say so. */
+  function put<Type extends 'query' | 'order' | 'task_cancel', Value>(
+    type: Type,
+    payload: Payload<Type>,
+    read: (message: Message) => Value,
+  ): Promise<Value> {
     return new Promise((resolve, reject) => {
-      requests.ask('query', query, (message) => read(query.what, message, { resolve, reject }), reject);
+      const late = deadlines.set(limits.questionMs, () => {
+        takeBack();
+        reject(lateError(limits.questionMs, connection()));
+      });
+      const fail = (error: unknown): void => {
+        late.clear();
+        reject(error);
+      };
+      const onAnswer = (message: Message): void => {
+        late.clear();
+        try {
+          resolve(read(message));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      const takeBack = requests.ask(type, payload, onAnswer, fail);
     });
   }
 
-  function order(wanted: Order): Promise<Answer<'order'>> {
-    return new Promise((resolve, reject) => {
-      requests.ask('order', wanted, (message) => read('order', message, { resolve, reject }), reject);
-    });
-  }
-
-  function cancel(taskId: string): Promise<TaskStatus> {
-    return new Promise((resolve, reject) => {
-      requests.ask(
-        'task_cancel',
-        { taskId },
-        (message) => resolve(message.type === 'task_cancelling' ? message.payload.status : 'cancelling'),
-        reject,
-      );
-    });
-  }
-
-  return { ask, order, cancel };
+  return {
+    ask: <What extends Query['what']>(query: Extract<Query, { what: What }>): Promise<Answer<What>> =>
+      put('query', query, (message) => read(query.what, message)),
+    order: (wanted: Order): Promise<Answer<'order'>> => put('order', wanted, (message) => read('order', message)),
+    cancel: (taskId: string): Promise<TaskStatus> =>
+      put('task_cancel', { taskId }, ({ type, payload }) =>
+        type === 'task_cancelling' ? payload.status : 'cancelling',
+      ),
+  };
 }
 
-/** A gateway of a newer version may say more than is known here. */
-function read<What extends keyof typeof ANSWERS>(
-  what: What,
-  { payload }: Message,
-  { resolve, reject }: { resolve(answer: Answer<What>): void; reject(error: PincerError): void },
-): void {
+function lateError(waitedMs: number, { isUp, lastError }: Connection): PincerError {
+  if (isUp) return new PincerError('TIMED_OUT', `the gateway has not answered within ${waitedMs} ms (questionMs)`);
+  const because = lastError === null ? '' : `: ${lastError.message}`;
+  const hint = lastError?.code === 'GATEWAY_UNREACHABLE' ? { hint: lastError.hint } : {};
+  return new PincerError('GATEWAY_UNREACHABLE', `no gateway within ${waitedMs} ms (questionMs)${because}`, hint);
+}
+
+/**
+ * A gateway of a newer version may say more than is known here.
+ * @throws PincerError `MESSAGE_INVALID`
+ */
+function read<What extends keyof typeof ANSWERS>(what: What, { payload }: Message): Answer<What> {
   try {
-    resolve(parseLeniently(ANSWERS[what], payload) as Answer<What>);
+    return parseLeniently(ANSWERS[what], payload) as Answer<What>;
   } catch (error) {
     const field = error instanceof ZodError ? error.issues[0]?.path.join('.') : undefined;
-    reject(new PincerError('MESSAGE_INVALID', `the answer to '${what}' does not fit: ${field}`, { cause: error }));
+    throw new PincerError('MESSAGE_INVALID', `the answer to '${what}' does not fit: ${field}`, { cause: error });
   }
 }

@@ -55,7 +55,7 @@ export interface SubmitOptions {
    * fails at once with `OPTION_INVALID`: `follow(taskId)` tells that. Default true.
    */
   readonly watch?: boolean;
-  /** Aborting cancels the task; with `watch: false`, until it is accepted. */
+  /** Aborting cancels the task, at once if no gateway was given it yet; with `watch: false`, until it is accepted. */
   readonly signal?: AbortSignal;
 }
 

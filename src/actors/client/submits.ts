@@ -29,6 +29,8 @@ class SubmitRequest implements Request {
   readonly isRepeatable = true;
   readonly submission: Submission;
   readonly payload: Payload<'task_submit'>;
+  /** It is in the backlog. */
+  isWaiting = true;
   readonly #onAnswered: (request: SubmitRequest, answer: Message | PincerError) => void;
 
   constructor(submission: Submission, payload: Payload<'task_submit'>, onAnswered: Submits['onAnswered']) {
@@ -173,10 +175,12 @@ export class Submits {
     this.#preparing.delete(submission);
     // The client may have been stopped while the schema of the input took its time.
     if (submission.isOver) return;
-    this.#backlog.push(new SubmitRequest(submission, payload, this.onAnswered));
+    const request = new SubmitRequest(submission, payload, this.onAnswered);
+    this.#backlog.push(request);
     this.#pump();
     if (signal === undefined) return;
     const onAbort = (): void => {
+      if (this.#takeBack(request)) return;
       const cancelled = submission.accepted().then(() => submission.cancel());
       // Refused, or over before: then there is nothing to cancel, and the handle says so.
       cancelled.catch(() => {});
@@ -189,6 +193,18 @@ export class Submits {
     if (signal.aborted) onAbort();
   }
 
+  /** Of what no gateway was given yet, none has to be asked to cancel it: there may never be one. */
+  #takeBack(request: SubmitRequest): boolean {
+    const { submission } = request;
+    if (submission.isOver || submission.isAccepted) return false;
+    const isUnsent = !request.isWaiting && this.#options.requests.takeUnsent(request);
+    if (!request.isWaiting && !isUnsent) return false;
+    const error = new PincerError('TASK_CANCELLED', 'the signal was aborted before a gateway had the task');
+    if (isUnsent) this.onAnswered(request, error);
+    else this.#refuse(submission, error);
+    return true;
+  }
+
   #pump(): void {
     // What was under way is refused first, and makes room: the rest is refused where it stands.
     if (this.#options.end() !== null) return;
@@ -196,6 +212,9 @@ export class Submits {
     while (this.#underWay < submitsUnderWayMax && this.#followed.size < watchMax) {
       const next = this.#backlog.take();
       if (next === undefined) return;
+      next.isWaiting = false;
+      // Taken back meanwhile.
+      if (next.submission.isOver) continue;
       this.#underWay += 1;
       this.#send(next);
     }

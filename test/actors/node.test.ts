@@ -409,6 +409,10 @@ describe('the options of a node', () => {
     ['handlers.0 has no task definition', { handlers: [{}] }],
     ["handlers.0: the handler of 'a' must be a function", { handlers: [{ definition: { type: 'a' } }] }],
     ['handlers must be an array', { handlers: 5 }],
+    [
+      'limits.unacknowledgedMax is 10006, must be at least 10007: maxTasks, which is 7, and limits.outboxResultsMax',
+      { maxTasks: 7, limits: { unacknowledgedMax: 10_006 } },
+    ],
     ['load.cpu is 55, must be a number from 0 to 1', { load: aMeter({ cpu: 55 }) }],
     ['load.memory is NaN, must be a number from 0 to 1', { load: aMeter({ memory: Number.NaN }) }],
     ['load.lagMs is undefined, must be a number of at least 0', { load: aMeter({ lagMs: undefined }) }],

@@ -399,7 +399,11 @@ describe('a peer that does not acknowledge', () => {
     await using cluster = await createTestCluster({
       limits: { unacknowledgedMax: 20, submitsUnderWayMax: 10, watchMax: 1_000 },
     });
-    await cluster.node('node-1', { maxTasks: 5, limits: { unacknowledgedMax: 1_000 }, handlers: [echoes] });
+    await cluster.node('node-1', {
+      maxTasks: 5,
+      limits: { unacknowledgedMax: 1_000, outboxResultsMax: 995 },
+      handlers: [echoes],
+    });
     const deaf = await MemoryPeer.dial(cluster, 'deaf');
     deaf.acknowledges = false;
     deaf.say('register', {

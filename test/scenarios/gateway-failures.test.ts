@@ -282,7 +282,9 @@ describe('a gateway that drains beside another', () => {
 
 describe('peers that do not drain what they are sent', () => {
   it('are cut, and their work is placed again', async () => {
-    const cluster = await createTestCluster({ limits: { unacknowledgedMax: 150, submitsUnderWayMax: 50 } });
+    const cluster = await createTestCluster({
+      limits: { unacknowledgedMax: 150, submitsUnderWayMax: 50, outboxResultsMax: 100 },
+    });
     await using _ = cluster;
     const deaf = await MemoryPeer.join(cluster, 'deaf', { taskTypes: ['job'], maxTasks: 1_000 });
     deaf.acknowledges = false;

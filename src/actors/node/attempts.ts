@@ -6,7 +6,7 @@ import type { AnyActorRef } from 'xstate';
 import { type AttemptCommand, type AttemptStop, attemptMachine } from '../../machines/attempt.ts';
 import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
-import type { Limits } from '../../protocol/limits.ts';
+import { defaultLimits, type Limits } from '../../protocol/limits.ts';
 import type { Payload } from '../../protocol/message.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import type { Departing } from '../../transport/departures.ts';
@@ -83,7 +83,7 @@ export class Attempts implements AttemptOwner, Departing {
   /** All of these, as a register lists them; more than it may list there are only where slots alone are as many. */
   refs(): AttemptRef[] {
     const own = [...this.#attempts.values()].map((attempt) => attempt.ref);
-    return [...this.#leftovers.refs(), ...own].slice(0, this.#world.limits.maxTasksMax);
+    return [...this.#leftovers.refs(), ...own].slice(0, defaultLimits.maxTasksMax);
   }
 
   assign(assignment: Payload<'task_assign'>): void {

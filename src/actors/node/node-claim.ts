@@ -104,12 +104,25 @@ export function claimOf(claimed: NodeClaimed, handlers: ReadonlyMap<string, Regi
     throw new PincerError('OPTION_INVALID', `createNode: ${plainText([option, ...path].join('.'), 100)}: ${why}`);
   }
   checkSize(register, limits);
+  checkReports(said.maxTasks, limits);
   return {
     ...others,
     capabilities: [...others.capabilities],
     ...(labels === undefined ? {} : { labels: { ...labels } }),
     ...(resources === undefined ? {} : { resources: { ...resources } }),
   };
+}
+
+/**
+ * All that waits to be reported is said at the start of a session, before anything can be acknowledged. If that were more
+ * than is kept, the session would end by it, and so would each that follows, and the gateway run all of it elsewhere.
+ */
+function checkReports(maxTasks: number, { outboxResultsMax, unacknowledgedMax }: Limits): void {
+  check(
+    maxTasks + outboxResultsMax <= unacknowledgedMax,
+    `createNode: limits.unacknowledgedMax is ${unacknowledgedMax}, must be at least ${maxTasks + outboxResultsMax}: ` +
+      `maxTasks, which is ${maxTasks}, and limits.outboxResultsMax, which is ${outboxResultsMax}`,
+  );
 }
 
 /** It goes in one frame, together with the attempts that run. */

@@ -78,7 +78,6 @@ export class Intake {
 
   #uncount(submit: Submit): void {
     if (!submit.isCounted) return;
-    submit.isCounted = false;
     this.#undecided.set(submit.session, (this.#undecided.get(submit.session) ?? 0) - 1);
   }
 
@@ -127,13 +126,10 @@ export class Intake {
     session.delivery.done(message);
     // A session that ended meanwhile has a successor, which submits and so watches again.
     if (message.payload.watch === false || session.isClosed) return;
-    try {
-      this.#options.watchers.add(taskId, session);
-      // A task that was there before may have ended before, or while this was answered; a new one with what it depends on.
-      if (!created || isOutcome(status)) void this.#tell(taskId);
-    } catch (error) {
-      session.send('error', errorPayload(asPincerError(error)), { re: message.id });
-    }
+    // There is room for it: it was counted until now.
+    this.#options.watchers.add(taskId, session);
+    // A task that was there before may have ended before, or while this was answered; a new one with what it depends on.
+    if (!created || isOutcome(status)) void this.#tell(taskId);
   }
 
   /**

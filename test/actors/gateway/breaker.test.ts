@@ -112,9 +112,8 @@ describe('a breaker', () => {
   });
 
   it('has its trial decided by the attempt that is on trial, not by a fault of another', async () => {
-    const { breaker, fault, rested } = sceneOf(2);
-    await fault();
-    await fault();
+    const { breaker, fault, rested } = sceneOf(3);
+    for (const taskId of ['a', 'b', 'c']) await fault(taskId);
     await rested();
     breaker.take(attempt('trial'));
     await fault('other');
@@ -122,6 +121,16 @@ describe('a breaker', () => {
     await fault('trial');
     expect([breaker.state, breaker.isProbed]).toEqual(['open', false]);
     expect(breaker.reason).toContain('the attempt on trial failed too');
+  });
+
+  it('rests to the end, and anew when its node has come back meanwhile, whatever was worked on before', async () => {
+    const { breaker, clock, fault, rested } = sceneOf(1);
+    await fault();
+    breaker.prove();
+    expect(breaker.state).toBe('open');
+    await clock.advance(3_000);
+    breaker.rest();
+    expect(await rested()).toBe(5_000);
   });
 
   it('tries another attempt when the one on trial has ended without a verdict, or is not known to be there', async () => {

@@ -100,6 +100,8 @@ export function outboxConformance(name: string, place: () => OutboxPlace): void 
         const owner = anOwner({ limit, onRefusal: () => (changes += 1) });
         const { outbox } = await opened(at, owner);
         const results = ['t-1', 't-2', 't-3', 't-4', 't-5'].map((id) => aResult(id, { result: new Uint8Array(1_000) }));
+        await keepAll(outbox, [aResult('t-0')]);
+        outbox.forget('t-0 1');
         await keepAll(outbox, results.slice(0, 3));
         expect([outbox.refusal, changes]).toEqual([null, 0]);
         await keepAll(outbox, results.slice(3));

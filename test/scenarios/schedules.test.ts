@@ -67,6 +67,21 @@ describe('a schedule', () => {
     for (const id of ['a', 'e']) expect(items.filter(({ type }) => type === id).length).toBeGreaterThanOrEqual(9);
   });
 
+  it('is not late for others that are due with it, however long the store takes to note each run', async () => {
+    await using cluster = await createTestCluster();
+    const client = await cluster.client();
+    for (let n = 0; n < 20; n += 1) await cluster.until(client.schedule(`s-${n}`, { everyMs: 1_000 }, 'x'));
+    const { noteScheduleRun } = cluster.store;
+    tampered(cluster, {
+      async noteScheduleRun(id, runAt) {
+        await new Promise<void>((resolve) => cluster.clock.schedule(100, resolve));
+        return noteScheduleRun.call(cluster.store, id, runAt);
+      },
+    });
+    await cluster.advance(10_000);
+    expect((await cluster.until(client.tasks())).total).toBeGreaterThan(8 * 20);
+  });
+
   it('waits while tasks of its type are not taken in, and makes up for that with one run', async () => {
     await using cluster = await createTestCluster();
     const client = await cluster.client();

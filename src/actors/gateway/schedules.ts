@@ -6,7 +6,7 @@ import { PincerError } from '../../protocol/failure.ts';
 import type { Order } from '../../protocol/query.ts';
 import type { ScheduleView } from '../../protocol/schedule.ts';
 import type { ScheduleRecord } from '../store/new-task.ts';
-import type { NewTask, Store } from '../store/store.ts';
+import type { NewTask, Store, SubmitVerdict } from '../store/store.ts';
 import { newTaskId } from '../task-id.ts';
 import type { World } from '../world.ts';
 import { NewTasks } from './new-tasks.ts';
@@ -123,7 +123,7 @@ export class Schedules {
   }
 
   async #run(due: readonly Planned[]): Promise<void> {
-    const { clock, ids, log } = this.#world;
+    const { clock, ids } = this.#world;
     const { store } = this.#options;
     const wallNow = clock.wallTime();
     const runs = due.map(({ record, next }) => ({ record, runAt: newestOf(record, next, wallNow) }));
@@ -131,22 +131,25 @@ export class Schedules {
     const verdicts = await store.submit(
       runs.map(({ record, runAt }) => taskOf(record, runAt, newTaskId(ids, wallNow), wallNow)),
     );
-    for (const [index, { record, runAt }] of runs.entries()) {
-      const verdict = verdicts[index];
-      if (verdict === undefined) continue;
-      if ('refused' in verdict) {
-        // It stays due, and is tried again.
-        log.warn('schedule.refused', { scheduleId: record.id, code: verdict.refused, message: verdict.message });
-        continue;
-      }
-      if (verdict.created) log.info('schedule.ran', { scheduleId: record.id, taskId: verdict.taskId, runAt });
-      const isFirst = await store.noteScheduleRun(record.id, runAt);
-      // Another gateway has noted this run or a later one, or the schedule is gone.
-      if (!isFirst) this.#isStale = true;
-      // What has been put anew or dropped since is planned as it is now.
-      else if (this.#planned.get(record.id)?.record === record)
-        this.#planned.set(record.id, this.#plan({ ...record, lastRunAt: runAt }));
+    // Together: one commit for many, where each by itself would make the next look later.
+    await Promise.all(runs.map(({ record, runAt }, index) => this.#note(record, runAt, verdicts[index])));
+  }
+
+  async #note(record: ScheduleRecord, runAt: number, verdict: SubmitVerdict | undefined): Promise<void> {
+    const { log } = this.#world;
+    if (verdict === undefined) return;
+    if ('refused' in verdict) {
+      // It stays due, and is tried again.
+      log.warn('schedule.refused', { scheduleId: record.id, code: verdict.refused, message: verdict.message });
+      return;
     }
+    if (verdict.created) log.info('schedule.ran', { scheduleId: record.id, taskId: verdict.taskId, runAt });
+    const isFirst = await this.#options.store.noteScheduleRun(record.id, runAt);
+    // Another gateway has noted this run or a later one, or the schedule is gone.
+    if (!isFirst) this.#isStale = true;
+    // What has been put anew or dropped since is planned as it is now.
+    else if (this.#planned.get(record.id)?.record === record)
+      this.#planned.set(record.id, this.#plan({ ...record, lastRunAt: runAt }));
   }
 
   async #read(): Promise<void> {

@@ -9,7 +9,7 @@ import { PincerError } from '../protocol/failure.ts';
 import { type Message, type MessageType, type Payload, PROTOCOL_VERSIONS } from '../protocol/message.ts';
 import { unexpected } from '../protocol/unexpected.ts';
 import { Delivery, type SendOptions } from '../transport/delivery.ts';
-import { closeError, isFinal } from '../transport/handshake.ts';
+import { closeError, isFinal, readingLimits } from '../transport/handshake.ts';
 import type { Dial, Link } from '../transport/link.ts';
 import { createPostCounters, Post } from '../transport/post.ts';
 import type { Deadline } from './deadlines.ts';
@@ -120,7 +120,7 @@ export function connect(
     const opened: Post = new Post({
       link,
       clock,
-      limits,
+      limits: readingLimits(limits),
       departures,
       counters,
       events: {

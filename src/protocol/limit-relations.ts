@@ -36,7 +36,7 @@ const TOLD_LIMITS = Object.keys(Policy.shape) as (keyof Policy)[];
 
 /** Limits that each message is held to by whoever reads it, whatever was set on the other side: they can only be lowered. */
 export const WIRE_LIMITS: readonly LimitName[] = [
-  ...(['payloadBytesMax', 'taskTimeoutMsMax', 'attemptsMax', 'dependenciesMax'] as const),
+  ...(['frameBytesMax', 'payloadBytesMax', 'taskTimeoutMsMax', 'attemptsMax', 'dependenciesMax'] as const),
   ...(['listMax', 'maxTasksMax', 'capabilitiesMax', 'channelLeaseMsMax', 'registryPageMax'] as const),
 ];
 

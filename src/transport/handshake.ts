@@ -1,5 +1,6 @@
 /** The first two messages of every link: what a peer says, what a gateway answers. Which peer may come in is not decided here. */
 import { FAILURES, type FailureCode, PincerError } from '../protocol/failure.ts';
+import { defaultLimits, type Limits } from '../protocol/limits.ts';
 import { type Message, type Payload, PROTOCOL_VERSIONS } from '../protocol/message.ts';
 
 /**
@@ -25,6 +26,14 @@ export function agreeOnVersion(theirs: readonly [number, number]): number {
 export function expectRegister(message: Message): Payload<'register'> {
   if (message.type === 'register') return message.payload;
   throw new PincerError('MESSAGE_UNEXPECTED', `the first message must be register, not ${message.type}`);
+}
+
+/**
+ * By what a dialled gateway is read. It cannot know what its peer has lowered, and would say what is too large for it over
+ * each new link: frames are taken as large as any gateway sends them.
+ */
+export function readingLimits<Some extends Pick<Limits, 'frameBytesMax'>>(limits: Some): Some {
+  return { ...limits, frameBytesMax: Math.max(limits.frameBytesMax, defaultLimits.frameBytesMax) };
 }
 
 /** The refusal of a handshake: code, reason, and what the reader can do. */

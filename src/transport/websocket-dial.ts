@@ -6,6 +6,7 @@ import { plainText, plainUrl } from '../protocol/identifier.ts';
 import type { Limits } from '../protocol/limits.ts';
 import { SUBPROTOCOL } from '../protocol/message.ts';
 import type { Clock } from '../protocol/ports.ts';
+import { readingLimits } from './handshake.ts';
 import type { Dial, Link } from './link.ts';
 import { checkToken } from './upgrade.ts';
 import { peerAddress, socketOptions, type WebSocketLimits, WebSocketLink } from './websocket-link.ts';
@@ -51,7 +52,7 @@ export function dialWebSocket(url: string, options: WebSocketDialOptions): Dial 
         reject(givenUp(url, signal));
         return;
       }
-      const socket = new WebSocket(url, SUBPROTOCOL, { ...socketOptions(limits), headers });
+      const socket = new WebSocket(url, SUBPROTOCOL, { ...socketOptions(readingLimits(limits)), headers });
       let remoteAddress = url;
       let isOtherProtocol = false;
       let isSettled = false;

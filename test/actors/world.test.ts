@@ -71,7 +71,9 @@ describe('limits', () => {
     );
     // A list of nodes is no message, and of a page of a registry both sides have their own.
     const others = ['nodesMax', 'registryNodesMax'];
-    expect([...new Set([...named, 'payloadBytesMax', ...others])].sort()).toEqual([...WIRE_LIMITS, ...others].sort());
+    expect([...new Set([...named, 'frameBytesMax', 'payloadBytesMax', ...others])].sort()).toEqual(
+      [...WIRE_LIMITS, ...others].sort(),
+    );
   });
 
   it('are said to be related in docs/limits.md as they are', () => {

@@ -233,6 +233,15 @@ describe('a client', () => {
     expect(listening()).toBe(0);
   });
 
+  it('is told what is larger than it would send itself, over one link', async () => {
+    await using cluster = await createTestCluster();
+    await cluster.node('node-1', { handlers: [defineHandler(echo, ({ input }) => 'x'.repeat(Number(input)))] });
+    const client = await cluster.client('small', { limits: { frameBytesMax: 70_000, payloadBytesMax: 1_000 } });
+    const result = await cluster.until(client.submit(echo, 500_000).result(), 5_000);
+    expect((result as string).length).toBe(500_000);
+    expect((await cluster.gateway.stats()).counters['faults'] ?? 0).toBe(0);
+  });
+
   it('without a gateway waits with its submits, and says why to who has asked anything else for questionMs', async () => {
     await using cluster = await createTestCluster({ limits: { questionMs: 60_000 } });
     const client = await cluster.client();

@@ -67,6 +67,18 @@ describe('dialling', () => {
     expect(links[0]?.identity).toEqual({ name: 'token' });
   });
 
+  it('opens a link that takes what any gateway sends, also by lowered limits', async () => {
+    const { listener, links } = await aGateway();
+    const lowered = { ...limits, frameBytesMax: 1_000 };
+    const link = await dialWebSocket(listener.url, { limits: lowered, clock: createHandClock() })(
+      new AbortController().signal,
+    );
+    const sizes: number[] = [];
+    link.attach({ onFrame: ({ byteLength }) => sizes.push(byteLength), onClose: (code) => sizes.push(-code) });
+    links[0]?.send(new Uint8Array(limits.frameBytesMax));
+    await expect.poll(() => sizes).toEqual([limits.frameBytesMax]);
+  });
+
   it('fails with UNAUTHENTICATED and the gateway’s own words without the right token', async () => {
     const { listener } = await aGateway({ verifier: tokenVerifier('t0ken') });
     const error = await failureOf(listener.url, { token: 'other' });

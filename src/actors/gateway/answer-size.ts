@@ -15,7 +15,8 @@ type Ask = (query: Query) => Promise<AnyAnswer>;
 
 /**
  * Answers a query, more briefly if it must: a page has fewer rows and a cursor, a task comes with the end of its history
- * only, a node without the list of its attempts, and so do all nodes for a peer that asks for no page of them.
+ * only, a node without the list of its attempts, and so do all nodes for a peer that asks for no page of them. Of findings,
+ * and of types that are paused, it has the first.
  * @throws PincerError `FRAME_TOO_LARGE` if even that does not fit, and what `answer` throws.
  */
 export async function answerInOneFrame(query: Query, limits: Limits, answer: Ask): Promise<AnyAnswer> {
@@ -64,9 +65,14 @@ async function shorter(query: Query, given: AnyAnswer, answer: Ask): Promise<Any
       const half = halfOf(schedules.items, ({ scheduleId }) => scheduleId);
       return half === null ? null : { ...schedules, ...half };
     }
+    case 'stats': {
+      const { paused, draining, ...counts } = given as Answer<'stats'>;
+      if (paused.length + draining.length === 0) return null;
+      return { ...counts, paused: firstHalf(paused), draining: firstHalf(draining) };
+    }
     case 'doctor': {
       const { findings, left, ...rest } = given as Answer<'doctor'>;
-      const kept = findings.slice(0, Math.floor(findings.length / 2));
+      const kept = firstHalf(findings);
       return findings.length === 0 ? null : { ...rest, findings: kept, left: left + findings.length - kept.length };
     }
     default:
@@ -78,6 +84,10 @@ function halfOf<Item>(items: readonly Item[], idOf: (item: Item) => string): { i
   const half = items.slice(0, Math.ceil(items.length / 2));
   const last = half.at(-1);
   return last === undefined || half.length === items.length ? null : { items: half, cursor: idOf(last) };
+}
+
+function firstHalf<Item>(items: readonly Item[]): Item[] {
+  return items.slice(0, Math.floor(items.length / 2));
 }
 
 function hasAttempts({ running, overdue }: NodeView): boolean {

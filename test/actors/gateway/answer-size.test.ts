@@ -171,6 +171,20 @@ describe('the other answers', () => {
     expect(shown.findings.length + shown.left).toBe(findings.length + 7);
   });
 
+  it('count all there is to count, and name of the paused types as many as there is room for', async () => {
+    const types = Array.from({ length: defaultLimits.ordersMax / 2 }, (_, n) =>
+      `type/${longId(n)}${longId(n)}`.slice(0, 128),
+    );
+    const counts = {
+      ...{ gatewayId: 'home', status: 'serving', scheduler: 'idle', upMs: 1, tasks: { pending: 7 }, nodes: {} },
+      ...{ counters: {}, starved: Object.fromEntries(types.slice(0, 100).map((type) => [type, 1])) },
+    };
+    const shown = await read({ what: 'stats' }, () => ({ ...counts, paused: types, draining: types }));
+    expect(shown).toMatchObject(counts);
+    expect(shown.paused.length).toBeGreaterThan(1_000);
+    expect(types.slice(0, shown.paused.length)).toEqual(shown.paused);
+  });
+
   it('give a task with the end of its history, beside the largest result', async () => {
     const history = Array.from({ length: defaultLimits.historyMax }, (_, n) => ({
       n: n + 1,

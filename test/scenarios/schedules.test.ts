@@ -278,6 +278,29 @@ describe('several gateways of one store', () => {
     await cluster.until(other.stop());
   });
 
+  it.each([
+    [2, { everyMs: 2_000 }],
+    [3, { cron: '*/2 * * * * *' }],
+  ])('make one task of each run, however soon it is forgotten: %i of them', async (gateways, when) => {
+    await using cluster = await createTestCluster({ gateways, limits: { settledTasksMax: 1 } });
+    // Each looks at another time of the second.
+    for (let number = 2; number <= gateways; number += 1) {
+      await cluster.advance(300);
+      await cluster.restartGateway(number);
+    }
+    const ran: unknown[] = [];
+    const handlers = ['job', 'other'].map((type) => defineHandler({ type }, () => void ran.push(type)));
+    await cluster.node('n', { handlers });
+    const client = await cluster.client();
+    await cluster.until(client.schedule('s', when, 'job'));
+    for (let count = 0; count < 100; count += 1) {
+      client.submit('other', count);
+      await cluster.advance(200);
+    }
+    const { length } = ran.filter((type) => type === 'job');
+    expect([9, 10]).toContain(length);
+  });
+
   it('follow at once when one of them replaces a schedule or drops it', async () => {
     await using cluster = await createTestCluster({ gateways: 2 });
     const client = await cluster.client('near', { via: [1] });

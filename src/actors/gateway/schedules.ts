@@ -5,6 +5,7 @@
 import { PincerError } from '../../protocol/failure.ts';
 import type { Order } from '../../protocol/query.ts';
 import type { ScheduleView } from '../../protocol/schedule.ts';
+import { decodePayload, encodePayload } from '../../transport/payload.ts';
 import type { ScheduleRecord } from '../store/new-task.ts';
 import type { NewTask, Store, SubmitVerdict } from '../store/store.ts';
 import { newTaskId } from '../task-id.ts';
@@ -29,6 +30,10 @@ interface Planned {
   readonly dueAt: number;
 }
 
+/** A run that was noted: of which schedule, and its nominal time. */
+type Run = readonly [id: string, runAt: number];
+
+/** Hints for the others: nothing at all if schedules were put or dropped, or the runs that were noted. */
 const TOPIC = 'schedules';
 
 export class Schedules {
@@ -54,8 +59,9 @@ export class Schedules {
       });
     };
     look();
-    return this.#options.store.subscribe(TOPIC, () => {
-      this.#isStale = true;
+    return this.#options.store.subscribe(TOPIC, (bytes) => {
+      if (bytes.byteLength === 0) this.#isStale = true;
+      else this.#hear(bytes);
     });
   }
 
@@ -132,24 +138,48 @@ export class Schedules {
       runs.map(({ record, runAt }) => taskOf(record, runAt, newTaskId(ids, wallNow), wallNow)),
     );
     // Together: one commit for many, where each by itself would make the next look later.
-    await Promise.all(runs.map(({ record, runAt }, index) => this.#note(record, runAt, verdicts[index])));
+    const isNoted = await Promise.all(
+      runs.map(({ record, runAt }, index) => this.#note(record, runAt, verdicts[index])),
+    );
+    const noted = runs.filter((_, index) => isNoted[index]).map(({ record, runAt }): Run => [record.id, runAt]);
+    // The key of its task keeps a run from being made twice only until that has ended and is forgotten.
+    if (noted.length > 0) store.publish(TOPIC, encodePayload(noted));
   }
 
-  async #note(record: ScheduleRecord, runAt: number, verdict: SubmitVerdict | undefined): Promise<void> {
+  /** False: the run was refused, or it is not the first that is noted of its time. */
+  async #note(record: ScheduleRecord, runAt: number, verdict: SubmitVerdict | undefined): Promise<boolean> {
     const { log } = this.#world;
-    if (verdict === undefined) return;
+    if (verdict === undefined) return false;
     if ('refused' in verdict) {
       // It stays due, and is tried again.
       log.warn('schedule.refused', { scheduleId: record.id, code: verdict.refused, message: verdict.message });
-      return;
+      return false;
     }
     if (verdict.created) log.info('schedule.ran', { scheduleId: record.id, taskId: verdict.taskId, runAt });
     const isFirst = await this.#options.store.noteScheduleRun(record.id, runAt);
     // Another gateway has noted this run or a later one, or the schedule is gone.
     if (!isFirst) this.#isStale = true;
     // What has been put anew or dropped since is planned as it is now.
-    else if (this.#planned.get(record.id)?.record === record)
-      this.#planned.set(record.id, this.#plan({ ...record, lastRunAt: runAt }));
+    else if (this.#planned.get(record.id)?.record === record) this.#planNext(record, runAt);
+    return isFirst;
+  }
+
+  #planNext(record: ScheduleRecord, lastRunAt: number): void {
+    this.#planned.set(record.id, this.#plan({ ...record, lastRunAt }));
+  }
+
+  /** Another gateway has noted runs, or this one. */
+  #hear(bytes: Uint8Array): void {
+    try {
+      for (const [id, runAt] of decodePayload(bytes, this.#world.limits) as Run[]) {
+        const record = this.#planned.get(id)?.record;
+        if (record !== undefined && runAt > (record.lastRunAt ?? Number.NEGATIVE_INFINITY))
+          this.#planNext(record, runAt);
+      }
+    } catch {
+      // Of another version, maybe: it is read in the store.
+      this.#isStale = true;
+    }
   }
 
   async #read(): Promise<void> {

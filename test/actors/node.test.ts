@@ -95,7 +95,7 @@ describe('a node', () => {
     await cluster.node('node-1', { handlers: [handler] });
     const client = await cluster.client();
     const unfit = await cluster.until(client.submit('strict', { n: 'x' }).outcome());
-    expect([unfit.status, unfit.error?.code, unfit.attempts, calls]).toEqual(['failed', 'PAYLOAD_INVALID', 0, 0]);
+    expect([unfit.status, unfit.error?.code, unfit.attempts, calls]).toEqual(['failed', 'PAYLOAD_INVALID', 1, 0]);
     const wrong = await cluster.until(client.submit(strict, { n: 1 }).outcome());
     expect([wrong.status, wrong.error?.code, calls]).toEqual(['failed', 'RESULT_INVALID', 1]);
   });

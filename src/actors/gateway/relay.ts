@@ -93,11 +93,11 @@ export class Relay {
 
   /** An attempt that runs here reports. */
   progress(report: Payload<'task_progress'>, origin: string | null): void {
-    const { bus, gatewayId } = this.#options;
+    const { bus } = this.#options;
     if (bus.others.size === 0) return;
     const interest = this.#interests.get(report.taskId);
     const gateways = new Set(interest?.gateways);
-    if (origin !== null && origin !== gatewayId() && interest?.isOriginDeaf !== true) gateways.add(origin);
+    if (origin !== null && interest?.isOriginDeaf !== true) gateways.add(origin);
     for (const gateway of gateways) {
       if (!bus.others.has(gateway)) continue;
       if (this.#progress.take(1, this.#world.clock.now()) === 0) bus.tell(gateway, 'progress', report);
@@ -110,8 +110,7 @@ export class Relay {
 
   /** A task is watched here that has not settled: whoever has it is to tell of it. */
   want({ taskId, owner }: TaskRecord): void {
-    const { bus, gatewayId } = this.#options;
-    if (owner !== null && owner !== gatewayId() && bus.others.has(owner)) this.#gather(this.#wanted, owner, taskId);
+    if (owner !== null && this.#options.bus.others.has(owner)) this.#gather(this.#wanted, owner, taskId);
   }
 
   /** A task is to be cancelled whose attempt another gateway has. It finds out by itself, a little later. */

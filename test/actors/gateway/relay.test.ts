@@ -86,6 +86,14 @@ describe('the end of a task', () => {
     relay.settled('t1', null);
     await advance(0);
     expect(told()).toEqual([]);
+    // And what was told is told once.
+    relay.settled('t6', 'b');
+    relay.want(record('t7', 'c'));
+    await advance(0);
+    expect(told()).toEqual(['b settled t6', 'c watch t7']);
+    relay.want(record('t8', 'c'));
+    await advance(0);
+    expect(told()).toEqual(['c watch t8']);
   });
 
   it('is told in notes of no more than a list may hold', async () => {

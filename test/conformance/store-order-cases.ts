@@ -46,13 +46,13 @@ export function orderCases(open: OpenStore): void {
     it('is one key in each class, and gives a place that a release keeps', async () => {
       const { store, gateway, claim } = await fixtureOf(open);
       const other = 'other ';
-      await store.submit(named('a1 a2', { fairKey: 'a' }));
+      await store.submit(named('a1 a2 a3', { fairKey: 'a' }));
       await store.submit([aTask({ taskId: 'x1', queue: other, fairKey: 'a' })]);
       const wants = [QUEUE, other].map((queue) => ({ queue, limit: 9 }));
-      expect(idsOf(await store.claim(gateway, wants, 9))).toEqual(['a1', 'x1', 'a2']);
-      await store.release(gateway, [released('a2'), released('a1')]);
-      await store.submit(named('a3', { fairKey: 'a' }));
-      expect(idsOf(await claim(9))).toEqual(['a1', 'a2', 'a3']);
+      expect(idsOf(await store.claim(gateway, wants, 9))).toEqual(['a1', 'x1', 'a2', 'a3']);
+      await store.release(gateway, [released('a3'), released('a2'), released('a1')]);
+      await store.submit(named('a4', { fairKey: 'a' }));
+      expect(idsOf(await claim(9))).toEqual(['a1', 'a2', 'a3', 'a4']);
     });
 
     it('counts from when a delayed task is due', async () => {

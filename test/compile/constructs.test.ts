@@ -438,6 +438,23 @@ const cases: Readonly<Record<string, Case>> = {
     }),
     events: goes(3),
   },
+  'wildcards that stand within a type, and types of which others are the beginning': {
+    machine: chart({
+      states: {
+        a: {
+          on: {
+            'job.*.done.*': { actions: { type: 'note', params: 'within' } },
+            '*.done.*': { actions: { type: 'note', params: 'in front' } },
+            'job.*': { actions: { type: 'note', params: 'job.*' } },
+            tick: { actions: { type: 'note', params: 'tick' } },
+          },
+        },
+      },
+    }),
+    events: ['job.a.done.b', 'job.*.done', 'job.*.done.x', '*.done', '*.done.z', 'a.done.b', 'ti', 'ti.x', 'tick'].map(
+      (type) => ({ type }),
+    ),
+  },
   'a guard that throws': {
     machine: chart({ states: { a: { on: { go: { guard: 'throws', target: 'b' } } }, b: {} } }),
     events: goes(2),

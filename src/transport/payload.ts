@@ -65,12 +65,27 @@ function encodeSingle(value: unknown): Uint8Array | null {
   if (value === null || value === undefined) return nil();
   if (!(value instanceof Uint8Array)) return null;
   const { byteLength } = value;
+  if (isGivenAway(value)) throw new PincerError('PAYLOAD_INVALID', `payload ${GIVEN_AWAY}`);
   const width = byteLength < 0x100 ? 1 : byteLength < 0x1_0000 ? 2 : 4;
   const bytes = Buffer.allocUnsafe(1 + width + byteLength);
   bytes[0] = width === 1 ? BIN_8 : width === 2 ? BIN_16 : BIN_32;
   bytes.writeUIntBE(byteLength, 1, width);
   bytes.set(value, 1 + width);
   return bytes;
+}
+
+const GIVEN_AWAY = 'is bytes that were transferred elsewhere, so that nothing is left of them; send a copy';
+
+/** Whether the memory of bytes has gone to another thread or stream. They have no length then, so others cost nothing here. */
+function isGivenAway({ byteLength, buffer }: Uint8Array): boolean {
+  if (byteLength > 0) return false;
+  try {
+    // No view can be had of what was transferred; the property that says so is not in Node 20.
+    void new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 function nil(): Uint8Array {
@@ -121,7 +136,10 @@ function check(value: unknown, walk: Walk): void {
 }
 
 function checkObject(value: object, walk: Walk): void {
-  if (value instanceof Uint8Array) return;
+  if (value instanceof Uint8Array) {
+    if (isGivenAway(value)) refuse(walk, GIVEN_AWAY);
+    return;
+  }
   if (value instanceof Date) {
     if (Number.isNaN(value.getTime())) refuse(walk, 'is an invalid Date');
     return;

@@ -98,6 +98,19 @@ describe('what cannot travel', () => {
   const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)]);
   class Order {}
 
+  it.each([
+    ['bytes alone', (bytes: Uint8Array): unknown => bytes, 'payload is bytes that were transferred elsewhere'],
+    ['bytes in a message', (bytes: Uint8Array) => ({ of: [bytes] }), 'payload.of[0] is bytes that were transferred'],
+  ])('is told where it is, and why: %s whose memory is another’s by now', (_, around, message) => {
+    const bytes = Uint8Array.of(1, 2, 3);
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+    expect(() => encodePayload(around(bytes))).toThrow(
+      expect.objectContaining({ code: 'PAYLOAD_INVALID', message: expect.stringContaining(message) }),
+    );
+    expect(roundTrip([new Uint8Array(), new Uint8Array(8).subarray(8)])).toEqual([new Uint8Array(), new Uint8Array()]);
+    expect(roundTrip(new Uint8Array())).toEqual(new Uint8Array());
+  });
+
   it.each<[string, unknown]>([
     ['payload is a function', () => 1],
     ['payload.items[1].run is a function', { items: [0, { run: () => 1 }] }],

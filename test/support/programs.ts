@@ -22,12 +22,19 @@ export function runProgram(file: string): Promise<{ code: number | null; stdout:
 }
 
 /** Runs source text as a module beside the examples, so that it resolves what they resolve. */
-export async function runSource(source: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
+export function runSource(source: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return runFiles({ 'program.ts': source }, 'program.ts');
+}
+
+/** Runs one of several modules beside the examples. */
+export async function runFiles(
+  files: Readonly<Record<string, string>>,
+  main: string,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const directory = mkdtempSync(path.join(ROOT, 'examples', '.run-'));
   try {
-    const file = path.join(directory, 'program.ts');
-    writeFileSync(file, source);
-    return await runProgram(file);
+    for (const [name, source] of Object.entries(files)) writeFileSync(path.join(directory, name), source);
+    return await runProgram(path.join(directory, main));
   } finally {
     rmSync(directory, { recursive: true });
   }

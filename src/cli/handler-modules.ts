@@ -28,9 +28,12 @@ export async function handlersOf(module: string, { isolate, memoryMb }: ModuleOp
   } catch (error) {
     const place = placeIn(error) ?? (error instanceof SyntaxError ? placeOfSyntaxError(url) : null);
     const where = place === null ? '' : `${place}: `;
+    const isUnread = (error as NodeJS.ErrnoException | null)?.code === 'ERR_UNKNOWN_FILE_EXTENSION';
     throw new PincerError('OPTION_INVALID', `the module ${module} cannot be loaded: ${where}${String(error)}`, {
       cause: error,
-      hint: `\`node ${module}\` loads it by itself, and shows more of what is wrong.`,
+      hint: isUnread
+        ? 'Node reads no such file by itself: compile it, or set NODE_OPTIONS="--import tsx", with the package tsx.'
+        : `\`node ${module}\` loads it by itself, and shows more of what is wrong.`,
     });
   }
   const handlers = Object.values(exported).flat().filter(isRegistration);

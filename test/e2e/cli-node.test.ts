@@ -50,6 +50,16 @@ describe('pincer node', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   });
 
+  it('says how a module is loaded that Node does not read by itself', async () => {
+    await using processes = new Processes();
+    // No Node reads it; the older ones read no `.ts` either.
+    const module = path.join(scratchDirectory(), 'handlers.tsx');
+    writeFileSync(module, '');
+    const { code, stderr } = await processes.run(['node', module, '--join', 'ws://127.0.0.1:1']);
+    expect(stderr).toContain('NODE_OPTIONS="--import tsx"');
+    expect(code).toBe(2);
+  });
+
   it('goes on when a handler of it rejects where nobody waits, and says so', async () => {
     await using processes = new Processes();
     const { url } = await startGateway(processes);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PincerError, toFailure } from '../../src/protocol/failure.ts';
+import { FAILURES, PincerError, toFailure } from '../../src/protocol/failure.ts';
 import { FailureShape } from '../../src/protocol/task.ts';
 
 describe('a thrown value as a failure', () => {
@@ -60,3 +60,21 @@ function revoked(): unknown {
   revoke();
   return proxy;
 }
+
+describe('an error', () => {
+  it('is what the table says of its code, unless it is told otherwise; of another code nothing is known', () => {
+    const { retryable, hint } = FAILURES.NODE_LOST;
+    expect(new PincerError('NODE_LOST', 'gone')).toMatchObject({ retryable, hint, retryAfterMs: undefined });
+    const told = { retryable: !retryable, hint: 'mend it', retryAfterMs: 5 };
+    expect(new PincerError('NODE_LOST', 'gone', told)).toMatchObject(told);
+    for (const code of ['NO_LUCK', 'constructor']) {
+      expect(new PincerError(code, 'no')).toMatchObject({ code, retryable: false, hint: '' });
+    }
+  });
+
+  it('has a cause if it was given one', () => {
+    const cause = new Error('why');
+    expect(new PincerError('INTERNAL', 'no', { cause }).cause).toBe(cause);
+    expect(new PincerError('INTERNAL', 'no')).not.toHaveProperty('cause');
+  });
+});

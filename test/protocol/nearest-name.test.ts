@@ -6,6 +6,9 @@ const NAMES = ['listen', 'token', 'id', 'timeoutMs', 'url'];
 it.each([
   ['lisen', 'listen'],
   ['lsiten', 'listen'],
+  ['rul', 'url'],
+  ['tokne', 'token'],
+  ['ruk', null],
   ['LISTEN', 'listen'],
   ['timeout', 'timeoutMs'],
   ['time', 'timeoutMs'],

@@ -106,7 +106,7 @@ module.exports = {
         path: '^src/',
         pathNot: [
           '^src/(isolation|protocol)/',
-          '^src/actors/(node/runner|task-definition|system-clock|world)\\.ts$',
+          '^src/actors/(node/runner|task-definition|world/(system-clock|world))\\.ts$',
           '^src/handlers/process-',
         ],
       },
@@ -120,7 +120,7 @@ module.exports = {
         pathNot: [
           '^src/(registry|protocol)/',
           '^src/transport/(discovery/(registry-messages|source)|http-server|token-bucket|upgrade)\\.ts$',
-          '^src/actors/(directory-lock|folder|real-ports|world)\\.ts$',
+          '^src/actors/(folders/(directory-lock|folder)|world/(real-ports|world))\\.ts$',
         ],
       },
     ),

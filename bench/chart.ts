@@ -4,9 +4,9 @@ import { serve } from './child.ts';
 
 // From dist, as users run it: the loader of this file names each closure anew, which costs more than making it.
 const room = <Room>(path: string): Promise<Room> => import(new URL(`../dist/${path}.js`, import.meta.url).href);
-const { createHost } = await room<typeof import('../src/actors/actor-host.ts')>('actors/actor-host');
-const { chartsOf } = await room<typeof import('../src/actors/charts.ts')>('actors/charts');
-const { startActor } = await room<typeof import('../src/actors/start-actor.ts')>('actors/start-actor');
+const { createHost } = await room<typeof import('../src/actors/charts/actor-host.ts')>('actors/charts/actor-host');
+const { chartsOf } = await room<typeof import('../src/actors/charts/charts.ts')>('actors/charts/charts');
+const { startActor } = await room<typeof import('../src/actors/charts/start-actor.ts')>('actors/charts/start-actor');
 const { gatewayMachine } = await room<typeof import('../src/machines/gateway.ts')>('machines/gateway');
 const { nodeMachine } = await room<typeof import('../src/machines/node.ts')>('machines/node');
 const { taskMachine } = await room<typeof import('../src/machines/task.ts')>('machines/task');

@@ -40,7 +40,7 @@ serve(
 
 /** Of dist, which is what runs here. No user can have this: a story that may be missing would be worth nothing. */
 async function tellNothing(): Promise<void> {
-  const file = new URL('../dist/actors/store/packed-history.js', import.meta.url).href;
-  const { Histories } = (await import(file)) as typeof import('../src/actors/store/packed-history.ts');
+  const file = new URL('../dist/actors/store/memory/packed-history.js', import.meta.url).href;
+  const { Histories } = (await import(file)) as typeof import('../src/actors/store/memory/packed-history.ts');
   Histories.prototype.add = () => {};
 }

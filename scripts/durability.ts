@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { seededRandom } from '../src/actors/seeded-random.ts';
+import { seededRandom } from '../src/actors/world/seeded-random.ts';
 import { lmdbStore } from '../src/store.ts';
 import { losePower, whyNoRecording } from '../test/support/power-loss.ts';
 import { killWriters } from '../test/support/store-kills.ts';

@@ -4,8 +4,8 @@ export { type Client, type ClientOptions, createClient } from './actors/client/c
 export type { SettledTask, TaskHandle } from './actors/client/handle.ts';
 export type { ScheduleOptions, ScheduleTimes } from './actors/client/schedule-order.ts';
 export type { SubmitOptions } from './actors/client/submit-spec.ts';
-export type { Target } from './actors/dials.ts';
-export type { MessageHandler, Messaging, PeerMessage, Selection, SendOptions } from './actors/messenger.ts';
+export type { Target } from './actors/peer/dials.ts';
+export type { MessageHandler, Messaging, PeerMessage, Selection, SendOptions } from './actors/peer/messenger.ts';
 export {
   defineTask,
   type InputOf,

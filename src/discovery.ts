@@ -1,12 +1,12 @@
 /** The discovery door: where nodes and gateways may be heard of. What is heard is a hint, never a permission. */
-export { type DiscoverOptions, discover } from './actors/discover.ts';
-export type { Discovery, DiscoveryNews, DiscoveryState } from './actors/discovery.ts';
+export { type DiscoverOptions, discover } from './actors/discovery/discover.ts';
+export type { Discovery, DiscoveryNews, DiscoveryState } from './actors/discovery/discovery.ts';
 export {
   type FinderOptions,
   findGateways,
   type GatewayCandidate,
   type GatewayFinder,
-} from './actors/gateway-finder.ts';
+} from './actors/discovery/gateway-finder.ts';
 export type { CandidateChange } from './transport/discovery/candidate-set.ts';
 export { type MdnsOptions, mdnsNodes } from './transport/discovery/mdns.ts';
 export { type MemoryNodes, memoryNodes } from './transport/discovery/memory.ts';

@@ -1,20 +1,20 @@
 /** Pincer’s front door: everything an app needs to run a gateway, a node or a client inside its own process. */
+
+export type { Inspection, Inspector } from './actors/charts/inspection.ts';
 export type { GatewayCalls } from './actors/client/calls.ts';
 export { type Client, type ClientOptions, createClient } from './actors/client/client.ts';
 export type { SettledTask, TaskHandle } from './actors/client/handle.ts';
 export type { ScheduleOptions, ScheduleTimes } from './actors/client/schedule-order.ts';
 export type { SubmitOptions } from './actors/client/submit-spec.ts';
-export type { Target } from './actors/dials.ts';
 export { createGateway } from './actors/gateway/gateway.ts';
 export type { Gateway, GatewayOptions } from './actors/gateway/gateway-options.ts';
-export type { Inspection, Inspector } from './actors/inspection.ts';
-export type { MessageHandler, Messaging, PeerMessage, Selection, SendOptions } from './actors/messenger.ts';
 export { diskOutbox } from './actors/node/disk-outbox.ts';
 export { createNode } from './actors/node/node.ts';
 export type { Node, NodeOptions } from './actors/node/node-options.ts';
 export type { Outbox } from './actors/node/outbox.ts';
 export { defineHandler, type Registration } from './actors/node/runner.ts';
-export { systemClock } from './actors/system-clock.ts';
+export type { Target } from './actors/peer/dials.ts';
+export type { MessageHandler, Messaging, PeerMessage, Selection, SendOptions } from './actors/peer/messenger.ts';
 export {
   type Call,
   defineTask,
@@ -27,6 +27,7 @@ export {
   type TaskDefinition,
   type TaskOptions,
 } from './actors/task-definition.ts';
+export { systemClock } from './actors/world/system-clock.ts';
 export { type IsolationOptions, isolatedHandler } from './isolation/isolated-handler.ts';
 export type { StrategyName } from './machines/policies/placement/index.ts';
 export type { Candidate, Placement, Strategy } from './machines/policies/placement/placement.ts';

@@ -1,6 +1,7 @@
 /** The tester’s door: time that is moved by hand, links that fail on purpose, paths through any chart. */
-export { createSimulatedClock, type SimulatedClock } from './actors/simulated-clock.ts';
-export { createMemoryStore } from './actors/store/memory.ts';
+
+export { createMemoryStore } from './actors/store/memory/memory-store.ts';
+export { createSimulatedClock, type SimulatedClock } from './actors/world/simulated-clock.ts';
 export {
   createTestCluster,
   type TestCluster,

@@ -1,8 +1,8 @@
 /** What a channel may be told, and what can be asked of one that runs. */
 import type { SettledTask } from '../actors/client/handle.ts';
 import { RUN_OPTIONS, type SubmitOptions, submitSpec } from '../actors/client/submit-spec.ts';
-import type { Target } from '../actors/dials.ts';
-import { WORLD_OPTIONS, type WorldOptions } from '../actors/world.ts';
+import type { Target } from '../actors/peer/dials.ts';
+import { WORLD_OPTIONS, type WorldOptions } from '../actors/world/world.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { TaskType } from '../protocol/identifier.ts';
 import type { Limits } from '../protocol/limits.ts';

@@ -2,12 +2,13 @@
  * One instance of a channel: a node that holds the lease of its platform or waits for it, makes tasks of what comes in,
  * and delivers what goes out. Runs the channel chart.
  */
-import type { Deadline } from '../actors/deadlines.ts';
+
+import { startActor } from '../actors/charts/start-actor.ts';
 import { createNode } from '../actors/node/node.ts';
 import type { Node } from '../actors/node/node-options.ts';
-import { realPorts } from '../actors/real-ports.ts';
-import { startActor } from '../actors/start-actor.ts';
-import { createWorld, worldOptionsOf } from '../actors/world.ts';
+import type { Deadline } from '../actors/world/deadlines.ts';
+import { realPorts } from '../actors/world/real-ports.ts';
+import { createWorld, worldOptionsOf } from '../actors/world/world.ts';
 import { type ChannelCommand, channelMachine } from '../machines/channel.ts';
 import { backoffMs } from '../machines/policies/retry.ts';
 import { PincerError } from '../protocol/failure.ts';

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { GatewayCalls } from '../actors/client/calls.ts';
 import type { SettledTask } from '../actors/client/handle.ts';
 import { type Call, defineTask } from '../actors/task-definition.ts';
-import type { World } from '../actors/world.ts';
+import type { World } from '../actors/world/world.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { Identifier } from '../protocol/identifier.ts';
 import { underEither } from '../transport/either-signal.ts';

@@ -3,8 +3,8 @@
  * from before it asked, so that it has let go before anybody else can take it.
  */
 import type { GatewayCalls } from '../actors/client/calls.ts';
-import type { Deadline } from '../actors/deadlines.ts';
-import type { World } from '../actors/world.ts';
+import type { Deadline } from '../actors/world/deadlines.ts';
+import type { World } from '../actors/world/world.ts';
 import { spreadMs } from '../machines/policies/retry.ts';
 import { type PincerError, toFailure } from '../protocol/failure.ts';
 

@@ -6,8 +6,8 @@
 import { createHash } from 'node:crypto';
 import type { GatewayCalls } from '../actors/client/calls.ts';
 import type { SettledTask } from '../actors/client/handle.ts';
-import type { Messaging } from '../actors/messenger.ts';
-import type { World } from '../actors/world.ts';
+import type { Messaging } from '../actors/peer/messenger.ts';
+import type { World } from '../actors/world/world.ts';
 import { PincerError } from '../protocol/failure.ts';
 import type { Route } from './channel-options.ts';
 import type { ChannelCounters } from './counters.ts';
@@ -29,7 +29,7 @@ export interface TurnsOptions {
 
 /** How often a task that the gateway has lost (its store was in memory) is submitted again. */
 const RESUBMITS_MAX = 3;
-/** A reply lies ready for as long as its platform may be out of reach. */
+/** Of what a task has reported, the beginning is shown. */
 const PROGRESS_CHARACTERS_MAX = 100_000;
 
 export class Turns {

@@ -3,7 +3,7 @@
  * nothing else; unless they are to be reused, each runs one attempt in all, and a fresh one is kept ready for the next.
  */
 import { checkProgress, type Ended, type Isolation, type Run } from '../actors/node/runner.ts';
-import type { World } from '../actors/world.ts';
+import type { World } from '../actors/world/world.ts';
 import { type Failure, PincerError, toFailure } from '../protocol/failure.ts';
 import { unexpected } from '../protocol/unexpected.ts';
 import type { Isolate, StartIsolate } from './isolate.ts';

@@ -4,7 +4,7 @@
  */
 import { Socket } from 'node:net';
 import { workerData } from 'node:worker_threads';
-import { systemClock } from '../actors/system-clock.ts';
+import { systemClock } from '../actors/world/system-clock.ts';
 import { MEMORY_EXCEEDED, WATCH_DESCRIPTOR } from './watch-words.ts';
 
 const LOOK_MS = 200;

@@ -8,8 +8,8 @@ import { type FileHandle, open, readdir, readFile, realpath, rename, unlink } fr
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
-import { type DirectoryLock, lockDirectory } from '../actors/directory-lock.ts';
-import { makeFolder } from '../actors/folder.ts';
+import { type DirectoryLock, lockDirectory } from '../actors/folders/directory-lock.ts';
+import { makeFolder } from '../actors/folders/folder.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { applyEntry, JournalEntry, LeaseRecord, type LeaseStore } from './lease.ts';
 

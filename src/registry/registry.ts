@@ -1,6 +1,6 @@
 /** The registry as a server: where nodes and gateways that are not on one network find each other. One process, one folder. */
-import { realPorts } from '../actors/real-ports.ts';
-import { createWorld, WORLD_OPTIONS, type WorldOptions } from '../actors/world.ts';
+import { realPorts } from '../actors/world/real-ports.ts';
+import { createWorld, WORLD_OPTIONS, type WorldOptions } from '../actors/world/world.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { checkOptions, type Names } from '../protocol/options.ts';
 import { addressOf, type HttpServer, hostAndPortOf, serveHttp } from '../transport/http-server.ts';

@@ -3,17 +3,17 @@
  * the test says so and chance that comes from a seed. For tests of handlers, of whole apps, and of Pincer itself.
  */
 import process from 'node:process';
-import { chartsOf } from '../actors/charts.ts';
+import { chartsOf } from '../actors/charts/charts.ts';
 import { type Client, type ClientOptions, createClient } from '../actors/client/client.ts';
 import { createGateway } from '../actors/gateway/gateway.ts';
 import type { Gateway, GatewayOptions } from '../actors/gateway/gateway-options.ts';
 import { createNode } from '../actors/node/node.ts';
 import type { Node, NodeOptions } from '../actors/node/node-options.ts';
 import type { Outbox } from '../actors/node/outbox.ts';
-import { seededRandom } from '../actors/seeded-random.ts';
-import { createSimulatedClock, type SimulatedClock } from '../actors/simulated-clock.ts';
-import { createMemoryStore } from '../actors/store/memory.ts';
+import { createMemoryStore } from '../actors/store/memory/memory-store.ts';
 import type { Store } from '../actors/store/store.ts';
+import { seededRandom } from '../actors/world/seeded-random.ts';
+import { createSimulatedClock, type SimulatedClock } from '../actors/world/simulated-clock.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { defaultLimits, type Limits } from '../protocol/limits.ts';
 import { checkOptions, type Names } from '../protocol/options.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LazyHeap } from '../../src/actors/lazy-heap.ts';
-import { seededRandom } from '../../src/actors/seeded-random.ts';
+import { seededRandom } from '../../src/actors/world/seeded-random.ts';
 
 interface Item {
   readonly key: number;

@@ -1,8 +1,8 @@
 /** Ids of new tasks are in the order of time, and as unique as those they are made of. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { orderedIds } from '../../src/actors/ordered-ids.ts';
 import { newTaskId } from '../../src/actors/task-id.ts';
+import { orderedIds } from '../../src/actors/world/ordered-ids.ts';
 
 const random = '9f1c2d3e-4a5b-4c6d-8e7f-0123456789ab';
 

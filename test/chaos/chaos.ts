@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { seededRandom } from '../../src/actors/seeded-random.ts';
+import { seededRandom } from '../../src/actors/world/seeded-random.ts';
 import { type Fault, FaultDeck } from './faults.ts';
 import { Fleet } from './fleet.ts';
 import { judge, type Terms, type Verdict } from './judge.ts';

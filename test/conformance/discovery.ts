@@ -3,8 +3,8 @@
  * or node gets to see of it. `open` gives a source and the world it looks at.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { createDiscovery, type Discovery, type DiscoveryNews } from '../../src/actors/discovery.ts';
-import { createWorld } from '../../src/actors/world.ts';
+import { createDiscovery, type Discovery, type DiscoveryNews } from '../../src/actors/discovery/discovery.ts';
+import { createWorld } from '../../src/actors/world/world.ts';
 import type { Limits } from '../../src/protocol/limits.ts';
 import type { Candidate, DiscoverySource, Self } from '../../src/transport/discovery/source.ts';
 import { createHandClock, type HandClock } from '../support/hand-clock.ts';

@@ -1,7 +1,7 @@
 /** The placement contract as a suite: what every strategy owes, whatever it prefers. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../src/actors/seeded-random.ts';
+import { seededRandom } from '../../src/actors/world/seeded-random.ts';
 import type { Candidate, Placement, Strategy } from '../../src/machines/policies/placement/placement.ts';
 
 export function aCandidate(some: Partial<Candidate> & { nodeId: string }): Candidate {

@@ -2,8 +2,9 @@
  * Seeded streams of store calls: what to call next, how to make the call on a store, and what the model says of it.
  * Gateways are named by number in calls and answers, because every store gives them ids of its own.
  */
-import type { SimulatedClock } from '../../src/actors/simulated-clock.ts';
+
 import type { Completion, NewTask, Owned, Release, Store, Want } from '../../src/actors/store/store.ts';
+import type { SimulatedClock } from '../../src/actors/world/simulated-clock.ts';
 import type { AttemptRef } from '../../src/protocol/identifier.ts';
 import type { Random } from '../../src/protocol/ports.ts';
 import type { ModelClaim, StoreModel } from './store-model.ts';

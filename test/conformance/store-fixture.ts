@@ -1,6 +1,7 @@
 /** An open store with one gateway, and short ways to say what the cases of the suite say over and over. */
-import { createSimulatedClock, type SimulatedClock } from '../../src/actors/simulated-clock.ts';
+
 import type { Claimed, NewTask, Store, TaskRecord } from '../../src/actors/store/store.ts';
+import { createSimulatedClock, type SimulatedClock } from '../../src/actors/world/simulated-clock.ts';
 import type { AttemptRef } from '../../src/protocol/identifier.ts';
 import type { Limits } from '../../src/protocol/limits.ts';
 import type { OpenStore } from './store-stream.ts';

@@ -4,9 +4,9 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'vitest';
-import { seededRandom } from '../../src/actors/seeded-random.ts';
-import { createSimulatedClock, type SimulatedClock } from '../../src/actors/simulated-clock.ts';
 import type { Store, TaskRecord } from '../../src/actors/store/store.ts';
+import { seededRandom } from '../../src/actors/world/seeded-random.ts';
+import { createSimulatedClock, type SimulatedClock } from '../../src/actors/world/simulated-clock.ts';
 import type { Limits } from '../../src/protocol/limits.ts';
 import { isOutcome, TASK_STATUSES } from '../../src/protocol/task-status.ts';
 import { type Call, hexOf, nextCall, perform, predict, type Subject } from './store-calls.ts';

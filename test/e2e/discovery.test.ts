@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { seededRandom } from '../../src/actors/seeded-random.ts';
+import { seededRandom } from '../../src/actors/world/seeded-random.ts';
 import { type Discovery, type DiscoveryNews, discover, mdnsNodes, registryNodes } from '../../src/discovery.ts';
 import { explainMissingMulticast, hasMulticast } from '../support/dns.ts';
 import { Processes, type Running } from '../support/processes.ts';

@@ -1,7 +1,7 @@
 /** kill -9 of a process that writes to a store at full speed. A hundred times: `npm run durability -- --kills 100`. */
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { seededRandom } from '../../src/actors/seeded-random.ts';
+import { seededRandom } from '../../src/actors/world/seeded-random.ts';
 import { scratchDirectory } from '../handlers/tool-runner.ts';
 import { killWriters } from '../support/store-kills.ts';
 

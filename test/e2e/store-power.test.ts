@@ -1,6 +1,6 @@
 /** Power failures. Three hundred disks: `npm run durability -- --images 300`. */
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../src/actors/seeded-random.ts';
+import { seededRandom } from '../../src/actors/world/seeded-random.ts';
 import { scratchDirectory } from '../handlers/tool-runner.ts';
 import { losePower, whyNoRecording } from '../support/power-loss.ts';
 

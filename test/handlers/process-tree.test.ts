@@ -3,7 +3,7 @@ import { getEventListeners, once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { systemClock } from '../../src/actors/system-clock.ts';
+import { systemClock } from '../../src/actors/world/system-clock.ts';
 import { isWithin, ProcessTable, runNamed } from '../../src/handlers/process-table.ts';
 import { ProcessTree } from '../../src/handlers/process-tree.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
@@ -233,7 +233,7 @@ describe('what a command leaves running', () => {
     const doors = (file: string): string => JSON.stringify(join(import.meta.dirname, '../../src', file));
     const program = `
       import { toolHandler } from ${doors('handlers.ts')};
-      import { systemClock } from ${doors('actors/system-clock.ts')};
+      import { systemClock } from ${doors('actors/world/system-clock.ts')};
       const handler = toolHandler({ allow: ['sh'], directory: ${JSON.stringify(directory)}, clock: systemClock() });
       process.on('message', () => process.exit(0));
       await handler({
@@ -261,7 +261,7 @@ describe('a command while this process has too many files open', () => {
       `
       import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
       import { toolHandler } from ${doors('handlers.ts')};
-      import { systemClock } from ${doors('actors/system-clock.ts')};
+      import { systemClock } from ${doors('actors/world/system-clock.ts')};
       const clock = systemClock();
       const handler = toolHandler({ allow: ['sh'], directory: ${JSON.stringify(directory)}, clock, killGraceMs: 100 });
       const wait = (ms) => new Promise((resolve) => clock.schedule(ms, resolve));

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { systemClock } from '../../src/actors/system-clock.ts';
+import { systemClock } from '../../src/actors/world/system-clock.ts';
 import { type ToolHandlerOptions, toolHandler } from '../../src/handlers.ts';
 import { scratchDirectory, tool } from './tool-runner.ts';
 

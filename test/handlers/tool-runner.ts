@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { systemClock } from '../../src/actors/system-clock.ts';
 import { checked, type InputOf, type ProgressOf, type ResultOf } from '../../src/actors/task-definition.ts';
+import { systemClock } from '../../src/actors/world/system-clock.ts';
 import { type ToolHandlerOptions, toolExecution, toolHandler } from '../../src/handlers.ts';
 
 type Tool = typeof toolExecution;

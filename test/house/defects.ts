@@ -254,11 +254,11 @@ export const DEFECTS: Readonly<Record<number, Defect>> = {
   },
   61: {
     summary: 'Timeouts of any length are kept exactly; none fires at once',
-    test: 'test/actors/deadlines.test.ts › of years are kept: nothing overflows into firing at once (#61)',
+    test: 'test/actors/world/deadlines.test.ts › of years are kept: nothing overflows into firing at once (#61)',
   },
   62: {
     summary: 'A timer is cancelled when what it waits for has happened',
-    test: 'test/actors/deadlines.test.ts › leave no timer when they stop, and none can be set after (#62)',
+    test: 'test/actors/world/deadlines.test.ts › leave no timer when they stop, and none can be set after (#62)',
   },
   63: {
     summary: 'A slot stays taken until the work has really ended',

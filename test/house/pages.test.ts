@@ -76,6 +76,12 @@ describe('ARCHITECTURE.md', () => {
     const rows = [...rowsOf('ARCHITECTURE.md', 'Room').keys()].filter((room) => room !== 'src/*.ts');
     expect(rows.sort()).toEqual([...new Set(rooms)].sort());
   });
+
+  it('names every folder of the largest room', () => {
+    const folders = trackedFiles().flatMap((file) => /^src\/actors\/([^/]+)\//.exec(file)?.[1] ?? []);
+    const named = [...(rowsOf('ARCHITECTURE.md', 'Room').get('src/actors')?.[0] ?? '').matchAll(/`(\w+)`/g)];
+    expect(named.map(([, folder]) => folder).sort()).toEqual([...new Set(folders)].sort());
+  });
 });
 
 describe('docs/failures.md', () => {

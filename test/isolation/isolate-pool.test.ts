@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Run } from '../../src/actors/node/runner.ts';
-import { createSimulatedClock } from '../../src/actors/simulated-clock.ts';
+import { createSimulatedClock } from '../../src/actors/world/simulated-clock.ts';
 import { IsolatePool } from '../../src/isolation/isolate-pool.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
 import { defaultLimits } from '../../src/protocol/limits.ts';

@@ -10,7 +10,7 @@ it.runIf(process.platform === 'linux')('fails, and says why, while its node has 
     `
     import { openSync } from 'node:fs';
     import { startProcess } from ${source('isolation/process.ts')};
-    import { systemClock } from ${source('actors/system-clock.ts')};
+    import { systemClock } from ${source('actors/world/system-clock.ts')};
     try { for (;;) openSync('/dev/null'); } catch {}
     const isolate = startProcess({ memoryBytesMax: 67108864, killGraceMs: 100, clock: systemClock(), onMessage() {} });
     isolate.end();

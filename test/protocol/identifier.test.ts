@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { dialsOf } from '../../src/actors/dials.ts';
-import { realPorts } from '../../src/actors/real-ports.ts';
-import { createWorld } from '../../src/actors/world.ts';
+import { dialsOf } from '../../src/actors/peer/dials.ts';
+import { realPorts } from '../../src/actors/world/real-ports.ts';
+import { createWorld } from '../../src/actors/world/world.ts';
 import { telegram } from '../../src/channels/telegram/telegram.ts';
 import { plainUrl } from '../../src/protocol/identifier.ts';
 import { judgedUrl } from '../../src/transport/discovery/safe-fetch.ts';

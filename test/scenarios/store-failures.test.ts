@@ -1,6 +1,6 @@
 /** A store that fails for a while: nothing is lost, and nothing is acknowledged that it does not have. */
 import { describe, expect, it } from 'vitest';
-import { createMemoryStore } from '../../src/actors/store/memory.ts';
+import { createMemoryStore } from '../../src/actors/store/memory/memory-store.ts';
 import type { Store } from '../../src/actors/store/store.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
 import { defaultLimits } from '../../src/protocol/limits.ts';

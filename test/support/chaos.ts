@@ -1,8 +1,8 @@
 /** One run of a cluster under faults from a seed: what is done to it, and whether it kept its word. */
 import type { TaskHandle } from '../../src/actors/client/handle.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
-import { seededRandom } from '../../src/actors/seeded-random.ts';
 import { defineTask } from '../../src/actors/task-definition.ts';
+import { seededRandom } from '../../src/actors/world/seeded-random.ts';
 import { contradictions, replayHistory } from '../../src/machines/task-replay.ts';
 import type { PincerError } from '../../src/protocol/failure.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/cluster.ts';

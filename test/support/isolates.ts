@@ -1,6 +1,6 @@
 /** Isolated handlers under test: real ones, run as a node’s attempts would run them, and a stand-in that a test speaks for. */
 import { PassThrough } from 'node:stream';
-import { systemClock } from '../../src/actors/system-clock.ts';
+import { systemClock } from '../../src/actors/world/system-clock.ts';
 import type { Isolate, IsolateOptions } from '../../src/isolation/isolate.ts';
 import { type IsolationOptions, isolatedHandler } from '../../src/isolation/isolated-handler.ts';
 import type { FromIsolate, ToIsolate } from '../../src/isolation/messages.ts';

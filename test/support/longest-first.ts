@@ -8,7 +8,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONG_WAITS = ['e2e/liveness', 'e2e/isolation-failures', 'e2e/journey', 'e2e/store-power'];
 
 /** The same of the others, which compute. */
-const LONG = ['actors/store/lmdb', 'scenarios/faults', 'compile/charts', 'actors/store/memory'];
+const LONG = ['actors/store/lmdb', 'scenarios/faults', 'compile/charts', 'actors/store/memory/memory-store'];
 
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -5,7 +5,7 @@
 import { expect } from 'vitest';
 import { type Client, createClient } from '../../src/actors/client/client.ts';
 import { createGateway } from '../../src/actors/gateway/gateway.ts';
-import { createMemoryStore } from '../../src/actors/store/memory.ts';
+import { createMemoryStore } from '../../src/actors/store/memory/memory-store.ts';
 import type { Store } from '../../src/actors/store/store.ts';
 import { defaultLimits, type Limits } from '../../src/protocol/limits.ts';
 import { isOutcome } from '../../src/protocol/task-status.ts';

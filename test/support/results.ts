@@ -1,7 +1,7 @@
 /** Results for outboxes, and what an outbox needs of its node. */
 import { keyOf, type Outbox, type OutboxOwner, type Result } from '../../src/actors/node/outbox.ts';
-import { createSimulatedClock } from '../../src/actors/simulated-clock.ts';
-import { silentLog } from '../../src/actors/world.ts';
+import { createSimulatedClock } from '../../src/actors/world/simulated-clock.ts';
+import { silentLog } from '../../src/actors/world/world.ts';
 import { defaultLimits, type Limits } from '../../src/protocol/limits.ts';
 
 export function aResult(taskId: string, given: Partial<Result> = {}): Result {

@@ -1,7 +1,7 @@
 /** The end of a turn, for all that has something to send. */
 import { describe, expect, it } from 'vitest';
-import { createSimulatedClock } from '../../src/actors/simulated-clock.ts';
-import { systemClock } from '../../src/actors/system-clock.ts';
+import { createSimulatedClock } from '../../src/actors/world/simulated-clock.ts';
+import { systemClock } from '../../src/actors/world/system-clock.ts';
 import { Departures } from '../../src/transport/departures.ts';
 
 describe('departures', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../src/actors/seeded-random.ts';
-import { createSimulatedClock, type SimulatedClock } from '../../src/actors/simulated-clock.ts';
+import { seededRandom } from '../../src/actors/world/seeded-random.ts';
+import { createSimulatedClock, type SimulatedClock } from '../../src/actors/world/simulated-clock.ts';
 import type { Link } from '../../src/transport/link.ts';
 import { createMemoryNetwork, type Faults, type MemoryNetwork } from '../../src/transport/memory.ts';
 

@@ -1,6 +1,6 @@
 /** Messages over one link: gathered, held back, refused. */
 import { describe, expect, it } from 'vitest';
-import { createSimulatedClock } from '../../src/actors/simulated-clock.ts';
+import { createSimulatedClock } from '../../src/actors/world/simulated-clock.ts';
 import { PincerError } from '../../src/protocol/failure.ts';
 import { defaultLimits, type Limits } from '../../src/protocol/limits.ts';
 import type { Message } from '../../src/protocol/message.ts';

@@ -2,12 +2,12 @@
 import { PincerError } from '../../protocol/failure.ts';
 import { Identifier } from '../../protocol/identifier.ts';
 import { checkOptions, type Names } from '../../protocol/options.ts';
-import { type Connection, connect } from '../connection.ts';
-import { expectWait } from '../deadlines.ts';
-import { dialsOf, type Target } from '../dials.ts';
-import { type Messaging, Messenger } from '../messenger.ts';
-import { realPorts } from '../real-ports.ts';
-import { createWorld, WORLD_OPTIONS, type WorldOptions } from '../world.ts';
+import { type Connection, connect } from '../peer/connection.ts';
+import { dialsOf, type Target } from '../peer/dials.ts';
+import { type Messaging, Messenger } from '../peer/messenger.ts';
+import { expectWait } from '../world/deadlines.ts';
+import { realPorts } from '../world/real-ports.ts';
+import { createWorld, WORLD_OPTIONS, type WorldOptions } from '../world/world.ts';
 import { Calls, type GatewayCalls } from './calls.ts';
 
 /** What `createClient` takes: the gateway, by `url` or by `dial`, and what has a default. */

@@ -7,7 +7,7 @@ import { type FailureCode, PincerError } from '../../protocol/failure.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
 import { agreeOnVersion, expectRegister } from '../../transport/handshake.ts';
 import type { Post } from '../../transport/post.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import type { Session, SessionsOwner } from './session.ts';
 
 export type AdmissionOwner = Pick<

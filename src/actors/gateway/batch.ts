@@ -4,7 +4,7 @@
  */
 import { PincerError } from '../../protocol/failure.ts';
 import type { Clock } from '../../protocol/ports.ts';
-import type { Deadlines } from '../deadlines.ts';
+import type { Deadlines } from '../world/deadlines.ts';
 
 export interface BatchOptions<Entry> {
   readonly clock: Clock;

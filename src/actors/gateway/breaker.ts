@@ -5,8 +5,8 @@
 import { type Fault, faultKindOf, NO_FAULTS, restMs, withFault } from '../../machines/policies/faults.ts';
 import type { Failure } from '../../protocol/failure.ts';
 import { type AttemptRef, plainText } from '../../protocol/identifier.ts';
-import type { Deadline } from '../deadlines.ts';
-import type { World } from '../world.ts';
+import type { Deadline } from '../world/deadlines.ts';
+import type { World } from '../world/world.ts';
 
 /** What of the chart the breaker is about. */
 type BreakerEvent = { type: 'breaker.opened' } | { type: 'breaker.closed' } | { type: 'rest.passed' };

@@ -4,9 +4,9 @@
  */
 import { PincerError } from '../../protocol/failure.ts';
 import { decodePayload, encodePayload } from '../../transport/payload.ts';
-import type { Deadline } from '../deadlines.ts';
 import type { Store } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { Deadline } from '../world/deadlines.ts';
+import type { World } from '../world/world.ts';
 
 /** Takes a note of another gateway. What it returns answers a question. */
 export type NoteHandler = (body: unknown, from: string) => unknown;

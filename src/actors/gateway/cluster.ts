@@ -1,6 +1,6 @@
 /** A gateway’s part in the cluster: all that it has to do with the other gateways of its store, put together. */
 import type { Store } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import { Bus } from './bus.ts';
 import { Directory } from './directory.ts';
 import type { Dispatch } from './dispatch.ts';

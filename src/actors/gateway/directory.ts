@@ -6,7 +6,7 @@ import { parseLeniently } from '../../protocol/lenient.ts';
 import { NodeView } from '../../protocol/node.ts';
 import { decodePayload, encodePayload } from '../../transport/payload.ts';
 import type { NodeEntry, Store } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import { nodeView } from './node-view.ts';
 import type { Node, Nodes } from './nodes.ts';
 

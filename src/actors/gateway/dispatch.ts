@@ -8,10 +8,10 @@ import type { Candidate, Strategy } from '../../machines/policies/placement/plac
 import type { Requirement } from '../../machines/policies/requirement-class.ts';
 import { type Leftover, type SchedulerCommand, schedulerMachine } from '../../machines/scheduler.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
-import type { Deadline } from '../deadlines.ts';
-import { startActor } from '../start-actor.ts';
+import { startActor } from '../charts/start-actor.ts';
 import type { Claimed, Store, Want } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { Deadline } from '../world/deadlines.ts';
+import type { World } from '../world/world.ts';
 import { candidateOf, dryOf, inOrder, othersThan, placeOf } from './candidates.ts';
 import type { Node, Nodes } from './nodes.ts';
 import { Openings } from './openings.ts';

@@ -4,7 +4,7 @@
  */
 import { PincerError } from '../../protocol/failure.ts';
 import { MESSAGES, type Payload } from '../../protocol/message.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import type { Bus } from './bus.ts';
 
 /** What a gateway does with messages for its own peers. */

@@ -3,7 +3,7 @@
  * store forgets each task once, whoever asks.
  */
 import type { Store } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 
 export interface ForgettingOptions {
   readonly store: Store;

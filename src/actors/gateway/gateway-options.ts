@@ -5,10 +5,10 @@ import type { Names } from '../../protocol/options.ts';
 import type { Answer } from '../../protocol/query.ts';
 import type { ExpectedNode } from '../../transport/discovery/nodes-file.ts';
 import type { Dial, Listen } from '../../transport/link.ts';
+import type { Inspection, Inspector } from '../charts/inspection.ts';
 import type { Client } from '../client/client.ts';
-import type { Inspection, Inspector } from '../inspection.ts';
 import type { Store } from '../store/store.ts';
-import { WORLD_OPTIONS, type WorldOptions } from '../world.ts';
+import { WORLD_OPTIONS, type WorldOptions } from '../world/world.ts';
 
 /** What `createGateway` takes. Everything has a default. */
 export interface GatewayOptions extends WorldOptions {

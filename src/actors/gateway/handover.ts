@@ -4,7 +4,7 @@
  * waits until what runs has ended.
  */
 import type { Store } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import type { Bus } from './bus.ts';
 import type { Sessions } from './sessions.ts';
 import type { Tasks } from './tasks.ts';

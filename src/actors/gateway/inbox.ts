@@ -6,7 +6,7 @@ import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import type { Store } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import { answerInOneFrame } from './answer-size.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { Granting } from './granting.ts';

@@ -4,7 +4,7 @@ import type { Message } from '../../protocol/message.ts';
 import type { Outcome, TaskStatus } from '../../protocol/task.ts';
 import { isOutcome } from '../../protocol/task-status.ts';
 import type { Store, SubmitVerdict, TaskRecord } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import { NewTasks } from './new-tasks.ts';
 import { asPincerError, errorPayload } from './replies.ts';
 import type { Session } from './session.ts';

@@ -1,7 +1,7 @@
 /** A gateway’s claim on its work: joined, renewed, swept for others, and made anew when it has lapsed. */
 import { PincerError } from '../../protocol/failure.ts';
 import type { Store } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 
 export interface LeaseOwner {
   /** The claim has lapsed and a new one was made: what is running is to be adopted under it. Called again if it fails. */

@@ -3,7 +3,7 @@ import { PincerError } from '../../protocol/failure.ts';
 import type { Listen } from '../../transport/link.ts';
 import { checkOpenToken, isLoopback, loopbackVerifier, tokenVerifier } from '../../transport/upgrade.ts';
 import { listenWebSocket } from '../../transport/websocket.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 
 /**

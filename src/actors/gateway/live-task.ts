@@ -1,5 +1,5 @@
 /** What a gateway knows of a task that is claimed, beside its record, and who waits until the store has what came of it. */
-import type { Deadline } from '../deadlines.ts';
+import type { Deadline } from '../world/deadlines.ts';
 import type { Ended } from './settlement.ts';
 
 export interface LiveTask extends Ended {

@@ -3,7 +3,7 @@ import { PincerError } from '../../protocol/failure.ts';
 import { parseLeniently } from '../../protocol/lenient.ts';
 import { ANSWERS, Order } from '../../protocol/query.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import type { Bus } from './bus.ts';
 import type { Directory } from './directory.ts';
 import type { Node, Nodes } from './nodes.ts';

@@ -10,10 +10,10 @@ import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Payload } from '../../protocol/message.ts';
 import type { Load, NodeKind, NodeStatus } from '../../protocol/node.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
-import { createHost, type Host } from '../actor-host.ts';
-import type { Deadline } from '../deadlines.ts';
+import { createHost, type Host } from '../charts/actor-host.ts';
 import { TransitMap } from '../transit-map.ts';
-import type { World } from '../world.ts';
+import type { Deadline } from '../world/deadlines.ts';
+import type { World } from '../world/world.ts';
 import { Breaker } from './breaker.ts';
 import type { Session } from './session.ts';
 

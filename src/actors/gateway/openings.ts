@@ -3,7 +3,7 @@
  * moment, and not with the next sweep: one wait for each limit, whatever number of tasks it holds back.
  */
 import type { Store } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 
 export interface OpeningsOptions {
   readonly store: Pick<Store, 'limit'>;

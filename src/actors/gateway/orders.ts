@@ -3,7 +3,7 @@ import { PincerError } from '../../protocol/failure.ts';
 import type { Answer, Order } from '../../protocol/query.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import type { Store } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import type { Holdings } from './holdings.ts';
 import type { NodeOrders } from './node-orders.ts';
 import type { Schedules } from './schedules.ts';

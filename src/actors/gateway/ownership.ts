@@ -5,7 +5,7 @@
  */
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Store } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 
 export interface OwnershipOptions {
   readonly store: Store;

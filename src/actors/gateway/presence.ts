@@ -6,7 +6,7 @@ import { requirementOf } from '../../machines/policies/requirement-class.ts';
 import { type FailureCode, PincerError, toFailure } from '../../protocol/failure.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
 import type { TaskRecord } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import type { Cluster } from './cluster.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { Granting } from './granting.ts';

@@ -6,7 +6,7 @@
 import type { Payload } from '../../protocol/message.ts';
 import { TokenBucket } from '../../transport/token-bucket.ts';
 import type { TaskRecord } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import type { Bus } from './bus.ts';
 import type { Tasks } from './tasks.ts';
 import type { Watchers } from './watchers.ts';

@@ -9,7 +9,7 @@ import { decodePayload, encodePayload } from '../../transport/payload.ts';
 import type { ScheduleRecord } from '../store/new-task.ts';
 import type { NewTask, Store, SubmitVerdict } from '../store/store.ts';
 import { newTaskId } from '../task-id.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import { NewTasks } from './new-tasks.ts';
 import { pageOf } from './page.ts';
 import { checkTimes, type NextRun, nextRun } from './schedule-times.ts';

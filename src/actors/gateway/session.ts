@@ -4,7 +4,7 @@ import type { Message, MessageType, Payload } from '../../protocol/message.ts';
 import type { PeerKind } from '../../protocol/node.ts';
 import type { Delivery, SendOptions } from '../../transport/delivery.ts';
 import type { Post } from '../../transport/post.ts';
-import type { Deadline } from '../deadlines.ts';
+import type { Deadline } from '../world/deadlines.ts';
 
 /** `post` is null while it is detached. */
 export class Session {

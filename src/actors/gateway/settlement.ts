@@ -7,7 +7,7 @@ import type { TaskCommand } from '../../machines/task.ts';
 import { PincerError } from '../../protocol/failure.ts';
 import type { Outcome } from '../../protocol/task.ts';
 import type { Completion, CompletionVerdict, Release, ReleaseVerdict, Store, TaskRecord } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import { Batch } from './batch.ts';
 
 /** What a store is told of an attempt that goes on. */

@@ -1,5 +1,5 @@
 /** How long the peer of a session has been silent. Any frame counts as a sign of life; nothing is done per frame. */
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import type { Session, Silence } from './session.ts';
 
 /**

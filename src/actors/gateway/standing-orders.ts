@@ -3,7 +3,7 @@
  * gateway follows them from its start, at once when another one tells it of a change, and at the next look otherwise.
  */
 import type { StandingOrder, Store } from '../store/store.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import type { Bus } from './bus.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { Node, Nodes } from './nodes.ts';

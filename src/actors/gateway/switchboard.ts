@@ -10,7 +10,7 @@ import { PincerError } from '../../protocol/failure.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import type { SendOptions } from '../../transport/delivery.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import type { Exchange, LocalPeers } from './exchange.ts';
 import type { Node, Nodes } from './nodes.ts';
 import { asPincerError, errorPayload } from './replies.ts';

@@ -9,10 +9,10 @@ import { type Failure, PincerError } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Outcome } from '../../protocol/task.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
-import { createHost, type Host } from '../actor-host.ts';
+import { createHost, type Host } from '../charts/actor-host.ts';
 import type { Claimed, CompletionVerdict, Store, TaskRecord } from '../store/store.ts';
 import { TransitMap } from '../transit-map.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import { also, type LiveTask, stored } from './live-task.ts';
 import { Settlement } from './settlement.ts';
 

@@ -3,7 +3,7 @@ import type { Failure } from '../../protocol/failure.ts';
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Payload } from '../../protocol/message.ts';
-import type { Deadline } from '../deadlines.ts';
+import type { Deadline } from '../world/deadlines.ts';
 import type { Registration, Run } from './runner.ts';
 import { StopSignal } from './stop-signal.ts';
 

@@ -7,8 +7,8 @@ import { constants } from 'node:fs';
 import { copyFile, type FileHandle, open, realpath, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PincerError } from '../../protocol/failure.ts';
-import { type DirectoryLock, lockDirectory } from '../directory-lock.ts';
-import { makeFolder } from '../folder.ts';
+import { type DirectoryLock, lockDirectory } from '../folders/directory-lock.ts';
+import { makeFolder } from '../folders/folder.ts';
 import { KeptResults, type Outbox, type OutboxOwner, type Result } from './outbox.ts';
 import { goneLine, HEADER, keptLine, readLines } from './outbox-lines.ts';
 

@@ -1,5 +1,5 @@
 /** Runs each handler where its registration says: here, or in an isolate that this node opens when it first needs it. */
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 import { type Ended, type Isolation, type Registration, type Run, runHandler } from './runner.ts';
 
 export class Isolations {

@@ -5,7 +5,7 @@
  */
 import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Limits } from '../../protocol/limits.ts';
-import type { Connection } from '../connection.ts';
+import type { Connection } from '../peer/connection.ts';
 import { keyOf, type Outbox, type Result, resultFor } from './outbox.ts';
 
 export class Leftovers {

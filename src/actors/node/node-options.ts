@@ -2,12 +2,12 @@
 import type { PincerError } from '../../protocol/failure.ts';
 import type { NodeKind } from '../../protocol/node.ts';
 import type { Names } from '../../protocol/options.ts';
+import type { Inspection, Inspector } from '../charts/inspection.ts';
 import type { GatewayCalls } from '../client/calls.ts';
-import type { Target } from '../dials.ts';
-import type { Inspection, Inspector } from '../inspection.ts';
-import type { Messaging } from '../messenger.ts';
+import type { Target } from '../peer/dials.ts';
+import type { Messaging } from '../peer/messenger.ts';
 import type { Handler, TaskDefinition } from '../task-definition.ts';
-import { WORLD_OPTIONS, type WorldOptions } from '../world.ts';
+import { WORLD_OPTIONS, type WorldOptions } from '../world/world.ts';
 import type { LoadMeter } from './load.ts';
 import type { Outbox } from './outbox.ts';
 import type { Registration } from './runner.ts';

@@ -7,7 +7,7 @@ import type { AttemptRef } from '../../protocol/identifier.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Payload } from '../../protocol/message.ts';
 import { TransitMap } from '../transit-map.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 
 export type Result = Payload<'task_result'>;
 

@@ -3,7 +3,7 @@ import { type Failure, PincerError, retryableOf, toFailure } from '../../protoco
 import type { Limits } from '../../protocol/limits.ts';
 import { decodePayload, encodePayload } from '../../transport/payload.ts';
 import { type Call, checked, type Handler, type TaskDefinition } from '../task-definition.ts';
-import type { World } from '../world.ts';
+import type { World } from '../world/world.ts';
 
 /** A task type and what runs it on this node: a function, or an isolate that has the function. */
 export type Registration = InlineRegistration | IsolatedRegistration;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { checkup, type Patient } from '../../../src/actors/doctor/checkup.ts';
-import { createMemoryStore } from '../../../src/actors/store/memory.ts';
+import { createMemoryStore } from '../../../src/actors/store/memory/memory-store.ts';
 import type { Store } from '../../../src/actors/store/store.ts';
 import type { Finding } from '../../../src/protocol/checkup.ts';
 import { defaultLimits } from '../../../src/protocol/limits.ts';

@@ -1,8 +1,8 @@
 /** What a breaker counts, for how long a node rests, and what its trial decides; the node chart is played by the test. */
 import { describe, expect, it } from 'vitest';
 import { Breaker } from '../../../src/actors/gateway/breaker.ts';
-import { createSimulatedClock, type SimulatedClock } from '../../../src/actors/simulated-clock.ts';
-import { createWorld } from '../../../src/actors/world.ts';
+import { createSimulatedClock, type SimulatedClock } from '../../../src/actors/world/simulated-clock.ts';
+import { createWorld } from '../../../src/actors/world/world.ts';
 import { type FailureCode, PincerError } from '../../../src/protocol/failure.ts';
 
 interface Scene {

@@ -1,10 +1,10 @@
 /** A gateway’s claim on its work, while it is lost, made anew and given up. */
 import { describe, expect, it } from 'vitest';
 import { Lease } from '../../../src/actors/gateway/lease.ts';
-import { realPorts } from '../../../src/actors/real-ports.ts';
-import { createSimulatedClock } from '../../../src/actors/simulated-clock.ts';
-import { createMemoryStore } from '../../../src/actors/store/memory.ts';
-import { createWorld } from '../../../src/actors/world.ts';
+import { createMemoryStore } from '../../../src/actors/store/memory/memory-store.ts';
+import { realPorts } from '../../../src/actors/world/real-ports.ts';
+import { createSimulatedClock } from '../../../src/actors/world/simulated-clock.ts';
+import { createWorld } from '../../../src/actors/world/world.ts';
 
 /** A gateway that has joined, on a store whose answers are held up when the test says so. */
 async function joined(onRenewed: () => Promise<void> = async () => {}) {

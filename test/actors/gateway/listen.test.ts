@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { createGateway } from '../../../src/actors/gateway/gateway.ts';
 import { listenAt } from '../../../src/actors/gateway/listen.ts';
-import { realPorts } from '../../../src/actors/real-ports.ts';
-import { createWorld } from '../../../src/actors/world.ts';
+import { realPorts } from '../../../src/actors/world/real-ports.ts';
+import { createWorld } from '../../../src/actors/world/world.ts';
 
 it.each(['0.0.0.0:0', ':0', '[::]:0', '192.0.2.1:0'])(
   'a gateway at %s takes no token that can be guessed',

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { Relay } from '../../../src/actors/gateway/relay.ts';
 import type { Session } from '../../../src/actors/gateway/session.ts';
 import { Watchers } from '../../../src/actors/gateway/watchers.ts';
-import { createSimulatedClock } from '../../../src/actors/simulated-clock.ts';
 import type { TaskRecord } from '../../../src/actors/store/store.ts';
-import { createWorld } from '../../../src/actors/world.ts';
+import { createSimulatedClock } from '../../../src/actors/world/simulated-clock.ts';
+import { createWorld } from '../../../src/actors/world/world.ts';
 import type { Limits } from '../../../src/protocol/limits.ts';
 
 interface Scene {

@@ -17,7 +17,7 @@ import path from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { diskOutbox } from '../../../src/actors/node/disk-outbox.ts';
 import type { Outbox, Result } from '../../../src/actors/node/outbox.ts';
-import { createSimulatedClock } from '../../../src/actors/simulated-clock.ts';
+import { createSimulatedClock } from '../../../src/actors/world/simulated-clock.ts';
 import { outboxConformance } from '../../conformance/outbox.ts';
 import { runAlone } from '../../support/lone-process.ts';
 import { anOwner, aResult, keepAll } from '../../support/results.ts';

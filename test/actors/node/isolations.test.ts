@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Isolations } from '../../../src/actors/node/isolations.ts';
 import type { Ended, Run } from '../../../src/actors/node/runner.ts';
-import { createSimulatedClock } from '../../../src/actors/simulated-clock.ts';
-import { silentLog } from '../../../src/actors/world.ts';
+import { createSimulatedClock } from '../../../src/actors/world/simulated-clock.ts';
+import { silentLog } from '../../../src/actors/world/world.ts';
 import { type Call, defineHandler, defineTask } from '../../../src/index.ts';
 import { defaultLimits } from '../../../src/protocol/limits.ts';
 import { createTestCluster } from '../../../src/testing.ts';

@@ -1,9 +1,9 @@
 /** What is kept of the courses of settled tasks gives back what they were. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Endings } from '../../../src/actors/store/endings.ts';
-import { entriesOf, Histories, submittedHistory } from '../../../src/actors/store/packed-history.ts';
-import { Course } from '../../../src/actors/store/row-parts.ts';
+import { Endings } from '../../../src/actors/store/memory/endings.ts';
+import { entriesOf, Histories, submittedHistory } from '../../../src/actors/store/memory/packed-history.ts';
+import { Course } from '../../../src/actors/store/memory/row-parts.ts';
 
 const CREATED_AT = 1_795_000_000_000;
 

@@ -1,7 +1,7 @@
 /** How much a limit remembers. That it holds and opens: the suites of the store. */
 import { expect, it } from 'vitest';
 import { type LimitRow, LimitRows } from '../../../src/actors/store/limit-rows.ts';
-import { MemoryLimits } from '../../../src/actors/store/memory-limits.ts';
+import { MemoryLimits } from '../../../src/actors/store/memory/memory-limits.ts';
 import { newRow, type TaskRow } from '../../../src/actors/store/task-row.ts';
 import { aTask } from '../../conformance/store-fixture.ts';
 

@@ -3,7 +3,6 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { createSimulatedClock, type SimulatedClock } from '../../../src/actors/simulated-clock.ts';
 import { checkStore } from '../../../src/actors/store/lmdb/check.ts';
 import { type Databases, openDatabases } from '../../../src/actors/store/lmdb/databases.ts';
 import { decodeHead, encodeHead, HEAD_FIELDS, type LmdbRow } from '../../../src/actors/store/lmdb/head.ts';
@@ -12,6 +11,7 @@ import { compactStore, exportStore } from '../../../src/actors/store/lmdb/mainte
 import { appendEntry, noTelling } from '../../../src/actors/store/lmdb/row-history.ts';
 import { markTime, type TimeMark } from '../../../src/actors/store/lmdb/store-time.ts';
 import type { Store } from '../../../src/actors/store/store.ts';
+import { createSimulatedClock, type SimulatedClock } from '../../../src/actors/world/simulated-clock.ts';
 import { aTask, bytesOf, idsOf, QUEUE } from '../../conformance/store-fixture.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'pincer-files-'));

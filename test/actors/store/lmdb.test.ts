@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { lmdbStore } from '../../../src/actors/store/lmdb/lmdb-store.ts';
-import { createMemoryStore } from '../../../src/actors/store/memory.ts';
+import { createMemoryStore } from '../../../src/actors/store/memory/memory-store.ts';
 import { differential, type OpenStore, storeConformance } from '../../conformance/store.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'pincer-lmdb-'));

@@ -1,6 +1,6 @@
 /** Rows of the memory store: plain tasks, which are kept small until something happens to them, and those that have more to them. */
 import { describe, expect, it } from 'vitest';
-import { createMemoryStore } from '../../../src/actors/store/memory.ts';
+import { createMemoryStore } from '../../../src/actors/store/memory/memory-store.ts';
 import type { OpenStore } from '../../conformance/store.ts';
 import { aTask, bytesOf, fixtureOf, idsOf, QUEUE, textOf } from '../../conformance/store-fixture.ts';
 

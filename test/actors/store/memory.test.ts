@@ -1,8 +1,8 @@
 import { queryObjects } from 'node:v8';
 import TinyQueue from 'tinyqueue';
 import { describe, expect, it, vi } from 'vitest';
-import { createMemoryStore } from '../../../src/actors/store/memory.ts';
-import { MemoryRow } from '../../../src/actors/store/memory-row.ts';
+import { MemoryRow } from '../../../src/actors/store/memory/memory-row.ts';
+import { createMemoryStore } from '../../../src/actors/store/memory/memory-store.ts';
 import { differential, type OpenStore, storeConformance } from '../../conformance/store.ts';
 import { aTask, bytesOf, fixtureOf, idsOf, QUEUE } from '../../conformance/store-fixture.ts';
 

@@ -6,7 +6,7 @@ import {
   Histories,
   type PackedHistory,
   submittedHistory,
-} from '../../../src/actors/store/packed-history.ts';
+} from '../../../src/actors/store/memory/packed-history.ts';
 import { toldLate } from '../../../src/protocol/history.ts';
 
 const CREATED_AT = 1_795_000_000_000;

@@ -1,10 +1,10 @@
 /** The settled tasks of the memory store: a queue of which some leave from the middle, since they are redriven. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { MemoryRow } from '../../../src/actors/store/memory-row.ts';
-import { submittedHistory } from '../../../src/actors/store/packed-history.ts';
-import { Retention } from '../../../src/actors/store/retention.ts';
-import { Course } from '../../../src/actors/store/row-parts.ts';
+import type { MemoryRow } from '../../../src/actors/store/memory/memory-row.ts';
+import { submittedHistory } from '../../../src/actors/store/memory/packed-history.ts';
+import { Retention } from '../../../src/actors/store/memory/retention.ts';
+import { Course } from '../../../src/actors/store/memory/row-parts.ts';
 import { heldOf } from '../../support/garbage.ts';
 
 function aRow(n: number): MemoryRow {

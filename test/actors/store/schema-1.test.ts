@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
-import { createSimulatedClock } from '../../../src/actors/simulated-clock.ts';
 import { checkStore } from '../../../src/actors/store/lmdb/check.ts';
 import { FILE_NAME, openDatabases } from '../../../src/actors/store/lmdb/databases.ts';
 import { lmdbStore } from '../../../src/actors/store/lmdb/lmdb-store.ts';
 import { type ExportedTask, exportStore } from '../../../src/actors/store/lmdb/maintenance.ts';
 import type { Store } from '../../../src/actors/store/store.ts';
+import { createSimulatedClock } from '../../../src/actors/world/simulated-clock.ts';
 import { aTask, bytesOf, QUEUE } from '../../conformance/store-fixture.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'pincer-schema-'));

@@ -1,11 +1,11 @@
 /** A store at the other end of a port keeps the contract; here both ends are in one thread, as they are never in use. */
 import { MessageChannel } from 'node:worker_threads';
 import { expect, it } from 'vitest';
-import { createSimulatedClock } from '../../../src/actors/simulated-clock.ts';
 import { serveStore } from '../../../src/actors/store/lmdb/store-server.ts';
 import { threadedStore } from '../../../src/actors/store/lmdb/threaded-store.ts';
-import { createMemoryStore } from '../../../src/actors/store/memory.ts';
+import { createMemoryStore } from '../../../src/actors/store/memory/memory-store.ts';
 import type { Store } from '../../../src/actors/store/store.ts';
+import { createSimulatedClock } from '../../../src/actors/world/simulated-clock.ts';
 import { PincerError } from '../../../src/protocol/failure.ts';
 import type { Limits } from '../../../src/protocol/limits.ts';
 import type { Clock } from '../../../src/protocol/ports.ts';

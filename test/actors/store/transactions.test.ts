@@ -6,13 +6,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { createSimulatedClock } from '../../../src/actors/simulated-clock.ts';
 import { CommitGate } from '../../../src/actors/store/lmdb/commit-gate.ts';
 import { type Databases, openDatabases } from '../../../src/actors/store/lmdb/databases.ts';
 import { lmdbStore } from '../../../src/actors/store/lmdb/lmdb-store.ts';
 import { readTotals, writeTotals } from '../../../src/actors/store/lmdb/totals.ts';
 import { Transactions } from '../../../src/actors/store/lmdb/transactions.ts';
 import type { Store } from '../../../src/actors/store/store.ts';
+import { createSimulatedClock } from '../../../src/actors/world/simulated-clock.ts';
 import { defaultLimits } from '../../../src/protocol/limits.ts';
 import { aTask, idsOf, QUEUE } from '../../conformance/store-fixture.ts';
 

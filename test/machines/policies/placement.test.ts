@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../../src/actors/seeded-random.ts';
+import { seededRandom } from '../../../src/actors/world/seeded-random.ts';
 import { bestFit } from '../../../src/machines/policies/placement/best-fit.ts';
 import { strategies, strategyOf } from '../../../src/machines/policies/placement/index.ts';
 import type { Candidate, Strategy } from '../../../src/machines/policies/placement/placement.ts';

@@ -1,10 +1,10 @@
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { discover } from '../../../src/actors/discover.ts';
-import { createDiscovery } from '../../../src/actors/discovery.ts';
-import { realPorts } from '../../../src/actors/real-ports.ts';
-import { createWorld } from '../../../src/actors/world.ts';
+import { discover } from '../../../src/actors/discovery/discover.ts';
+import { createDiscovery } from '../../../src/actors/discovery/discovery.ts';
+import { realPorts } from '../../../src/actors/world/real-ports.ts';
+import { createWorld } from '../../../src/actors/world/world.ts';
 import type { PincerError } from '../../../src/protocol/failure.ts';
 import { memoryNodes } from '../../../src/transport/discovery/memory.ts';
 import type { Candidate, DiscoverySource } from '../../../src/transport/discovery/source.ts';

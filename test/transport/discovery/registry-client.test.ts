@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createDiscovery, type DiscoveryNews } from '../../../src/actors/discovery.ts';
-import { createWorld } from '../../../src/actors/world.ts';
+import { createDiscovery, type DiscoveryNews } from '../../../src/actors/discovery/discovery.ts';
+import { createWorld } from '../../../src/actors/world/world.ts';
 import type { Limits } from '../../../src/protocol/limits.ts';
 import { registryNodes } from '../../../src/transport/discovery/registry-client.ts';
 import type { Self } from '../../../src/transport/discovery/source.ts';

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../src/actors/system-clock.ts';
+import { systemClock } from '../../../src/actors/world/system-clock.ts';
 import { isNearby, reachOf, splitAddress } from '../../../src/transport/discovery/address.ts';
 import { createSafeFetch, type SafeFetchOptions } from '../../../src/transport/discovery/safe-fetch.ts';
 import { createHandClock } from '../../support/hand-clock.ts';

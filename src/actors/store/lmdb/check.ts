@@ -6,7 +6,7 @@
 import { contradictions, replayHistory } from '../../../machines/task-replay.ts';
 import type { HistoryEntry, TaskStatus } from '../../../protocol/task.ts';
 import { isOutcome, TASK_STATUSES } from '../../../protocol/task-status.ts';
-import { realPorts } from '../../real-ports.ts';
+import { realPorts } from '../../world/real-ports.ts';
 import type { BodyKind } from '../tables.ts';
 import { isWaiting } from '../task-row.ts';
 import { type Databases, openDatabases, reasonOf } from './databases.ts';

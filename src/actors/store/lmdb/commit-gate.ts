@@ -13,9 +13,9 @@ import { join } from 'node:path';
 import { backoffMs } from '../../../machines/policies/retry.ts';
 import { PincerError } from '../../../protocol/failure.ts';
 import type { Clock } from '../../../protocol/ports.ts';
-import { makeFolder } from '../../folder.ts';
-import { realPorts } from '../../real-ports.ts';
-import { isHeld, lockSocket, type SocketLock } from '../../socket-lock.ts';
+import { makeFolder } from '../../folders/folder.ts';
+import { isHeld, lockSocket, type SocketLock } from '../../folders/socket-lock.ts';
+import { realPorts } from '../../world/real-ports.ts';
 import { pathOf } from './peer-path.ts';
 
 const WRITERS = 'writers';

@@ -9,7 +9,7 @@ import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database, Key, RootDatabase } from 'lmdb';
 import { PincerError } from '../../../protocol/failure.ts';
-import { makeFolder } from '../../folder.ts';
+import { makeFolder } from '../../folders/folder.ts';
 import { whileNobodyWrites } from './commit-gate.ts';
 import { type Databases, SCHEMA, SMALL_TABLES } from './layout.ts';
 import { makeFolderOf, pathOf } from './peer-path.ts';

@@ -10,7 +10,7 @@ import { givenLimits } from '../../../protocol/limit-relations.ts';
 import { defaultLimits, type Limits } from '../../../protocol/limits.ts';
 import { checkOptions, type Names } from '../../../protocol/options.ts';
 import type { Clock, Ids } from '../../../protocol/ports.ts';
-import { realPorts } from '../../real-ports.ts';
+import { realPorts } from '../../world/real-ports.ts';
 import type { Note } from '../attempts.ts';
 import type * as contract from '../store.ts';
 import { copyOf } from '../task-row.ts';

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { makeFolder } from '../../folder.ts';
-import { ASIDE_BYTES, isPipe } from '../../socket-lock.ts';
+import { makeFolder } from '../../folders/folder.ts';
+import { ASIDE_BYTES, isPipe } from '../../folders/socket-lock.ts';
 
 /** The longest path of a socket that every system takes. */
 const PATH_BYTES_MAX = 100;

@@ -7,7 +7,7 @@
 import { rmSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../../protocol/ports.ts';
-import { isHeld, isPipe } from '../../socket-lock.ts';
+import { isHeld, isPipe } from '../../folders/socket-lock.ts';
 import type { CommitGate } from './commit-gate.ts';
 import type { Databases } from './layout.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frames.ts';

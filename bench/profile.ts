@@ -138,7 +138,7 @@ function list(times: ReadonlyMap<string, number>, total: number, tasks: number, 
 function roomOf(name: string, url: string): string {
   if (name === '(garbage collector)') return 'garbage collection';
   if (url.startsWith('node:')) return 'node';
-  const room = /\/(?:dist|src)\/(?:(\w+)\/(?:(\w+)\/)?)?[\w.-]+$/.exec(url);
+  const room = /\/(?:dist|src)\/(?:(\w+)\/(?:(\w+)\/(?:\w+\/)*)?)?[\w.-]+$/.exec(url);
   const pack = /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url);
   if (pack?.[1] !== undefined) return pack[1];
   if (room !== null) return `src/${[room[1], room[2]].filter((part) => part !== undefined).join('/')}`;

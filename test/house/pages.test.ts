@@ -82,6 +82,13 @@ describe('ARCHITECTURE.md', () => {
     const named = [...(rowsOf('ARCHITECTURE.md', 'Room').get('src/actors')?.[0] ?? '').matchAll(/`(\w+)`/g)];
     expect(named.map(([, folder]) => folder).sort()).toEqual([...new Set(folders)].sort());
   });
+
+  it('names every folder of the gateway', () => {
+    const folders = trackedFiles().flatMap((file) => /^src\/actors\/gateway\/([^/]+)\//.exec(file)?.[1] ?? []);
+    const [, said = ''] = /Behind them: (.*?)\n\n/s.exec(read('ARCHITECTURE.md')) ?? [];
+    const named = [...said.matchAll(/`(\w+)`/g)];
+    expect(named.map(([, folder]) => folder).sort()).toEqual([...new Set(folders)].sort());
+  });
 });
 
 describe('docs/failures.md', () => {

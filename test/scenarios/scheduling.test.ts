@@ -1,6 +1,6 @@
 /** Order, limits and places, through the door that clients use: what runs when, where, and how soon again. */
 import { describe, expect, it, vi } from 'vitest';
-import { WorkClasses } from '../../src/actors/gateway/work-classes.ts';
+import { WorkClasses } from '../../src/actors/gateway/dispatch/work-classes.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
 import type { Store } from '../../src/actors/store/store.ts';
 import { type StrategyName, strategies } from '../../src/machines/policies/placement/index.ts';

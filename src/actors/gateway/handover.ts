@@ -5,9 +5,9 @@
  */
 import type { Store } from '../store/store.ts';
 import type { World } from '../world/world.ts';
-import type { Bus } from './bus.ts';
-import type { Sessions } from './sessions.ts';
-import type { Tasks } from './tasks.ts';
+import type { Bus } from './cluster/bus.ts';
+import type { Sessions } from './sessions/sessions.ts';
+import type { Tasks } from './tasks/tasks.ts';
 
 export interface HandoverOptions {
   readonly store: Store;

@@ -7,16 +7,16 @@ import { type FailureCode, PincerError, toFailure } from '../../protocol/failure
 import type { Message, Payload } from '../../protocol/message.ts';
 import type { TaskRecord } from '../store/store.ts';
 import type { World } from '../world/world.ts';
-import type { Cluster } from './cluster.ts';
-import type { Dispatch } from './dispatch.ts';
-import type { Granting } from './granting.ts';
+import type { Cluster } from './cluster/cluster.ts';
+import type { Dispatch } from './dispatch/dispatch.ts';
 import type { Inbox } from './inbox.ts';
-import type { Node, Nodes } from './nodes.ts';
-import { includes, type Reconciliation } from './reconciliation.ts';
-import type { Session, SessionsOwner, Silence } from './session.ts';
+import type { Granting } from './nodes/granting.ts';
+import type { Node, Nodes } from './nodes/nodes.ts';
+import type { Session, SessionsOwner, Silence } from './sessions/session.ts';
 import type { Switchboard } from './switchboard.ts';
-import type { Tasks } from './tasks.ts';
-import type { Watchers } from './watchers.ts';
+import { includes, type Reconciliation } from './tasks/reconciliation.ts';
+import type { Tasks } from './tasks/tasks.ts';
+import type { Watchers } from './tasks/watchers.ts';
 
 export interface PresenceOptions {
   readonly nodes: Nodes;

@@ -11,11 +11,11 @@ import type { Message, Payload } from '../../protocol/message.ts';
 import { unexpected } from '../../protocol/unexpected.ts';
 import type { SendOptions } from '../../transport/delivery.ts';
 import type { World } from '../world/world.ts';
-import type { Exchange, LocalPeers } from './exchange.ts';
-import type { Node, Nodes } from './nodes.ts';
+import type { Exchange, LocalPeers } from './cluster/exchange.ts';
+import type { Node, Nodes } from './nodes/nodes.ts';
 import { asPincerError, errorPayload } from './replies.ts';
-import type { Session } from './session.ts';
-import { SessionRate } from './session-rate.ts';
+import type { Session } from './sessions/session.ts';
+import { SessionRate } from './sessions/session-rate.ts';
 
 type Post = Message<'direct' | 'broadcast' | 'subscribe' | 'unsubscribe'>;
 

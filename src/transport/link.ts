@@ -54,7 +54,8 @@ export interface Dial {
   (signal: AbortSignal): Promise<Link>;
   /**
    * Set by a dial that finds its gateway instead of being told it: whoever answers may be the wrong one, so no refusal is
-   * final. Told once for each link what came of its handshake: null for a welcome, or why there was none.
+   * final. Told once for each link what came of it: null once it has held for `reconnectMaxMs`, else why there was no
+   * welcome, or why it closed so soon after.
    */
   readonly onAnswered?: (refusal: PincerError | null) => void;
 }

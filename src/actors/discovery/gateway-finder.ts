@@ -75,7 +75,7 @@ class Finder implements GatewayFinder {
   readonly #discoveries: readonly Discovery[];
   readonly #records = new Map<string, Record>();
   readonly #waiting = new Set<() => void>();
-  /** The gateway that welcomed last: it may still hold the session. */
+  /** The gateway whose link held last: it may still hold the session. */
   #lastGood: string | null = null;
   #dialled: string | null = null;
   #isStopped = false;
@@ -158,7 +158,7 @@ class Finder implements GatewayFinder {
     signal.removeEventListener('abort', wake);
   }
 
-  /** The one that welcomed last, else the one that failed least, and among those the one that came first. */
+  /** The one that failed least; among those the one whose link held last, else the one that came first. */
   #next(): string | undefined {
     const failures = (url: string): number => this.#records.get(url)?.failures ?? 0;
     return this.candidates

@@ -215,10 +215,13 @@ export function connect(
   function goUp(): void {
     wait?.clear();
     // Once it has held for as long as one waits at most, dialling it again costs nobody more than waiting would.
-    wait = deadlines.set(limits.reconnectMaxMs, () => actor.send({ type: 'deadline.passed' }));
+    wait = deadlines.set(limits.reconnectMaxMs, () => {
+      dialler.answered(null);
+      actor.send({ type: 'deadline.passed' });
+    });
     isUp = true;
     lastError = null;
-    dialler.answered(null);
+    dialler.welcomed();
     startBeat();
     log.info('link.up', { session: session?.id, resumed: welcome?.resumed });
     if (welcome !== null) owner.onUp(welcome);
@@ -252,7 +255,7 @@ export function connect(
   }
 
   function startBackoff(tries: number): void {
-    dialler.answered(lastError ?? new PincerError('LINK_CLOSED', 'the link closed before it was welcome'));
+    dialler.answered(lastError ?? new PincerError('LINK_CLOSED', 'the link closed before it had held'));
     const backoff = { baseMs: limits.reconnectMinMs, maxMs: limits.reconnectMaxMs };
     const delayMs = Math.max(backoffMs(tries, backoff, random()), spreadMs(retryAfterMs, random()));
     retryAfterMs = 0;

@@ -79,12 +79,13 @@ export class Dialler {
     );
   }
 
-  /** Whether a gateway was welcoming (null), or why not. */
+  welcomed(): void {
+    this.#isFound = false;
+    this.#tries = 0;
+  }
+
+  /** Whether the link has held (null), or why not. What comes of it later is not told. */
   answered(refusal: PincerError | null): void {
-    if (refusal === null) {
-      this.#isFound = false;
-      this.#tries = 0;
-    }
     this.#tellAnswer?.(refusal);
     this.#tellAnswer = undefined;
   }

@@ -8,6 +8,7 @@ import { createGateway } from '../../../src/actors/gateway/gateway.ts';
 import { createNode } from '../../../src/actors/node/node.ts';
 import type { PincerError } from '../../../src/protocol/failure.ts';
 import { defaultLimits } from '../../../src/protocol/limits.ts';
+import type { Payload } from '../../../src/protocol/message.ts';
 import { encodeFrame } from '../../../src/transport/codec.ts';
 import { type MemoryNodes, memoryNodes } from '../../../src/transport/discovery/memory.ts';
 import { staticNodes } from '../../../src/transport/discovery/static.ts';
@@ -59,6 +60,23 @@ const rejectsForGood = (server: Server): void => {
   });
 };
 
+/** Welcomes whoever comes, and hangs up. */
+const keepsNobody = (server: Server): void => {
+  const welcome: Payload<'welcome'> = {
+    ...{ protocol: 1, gatewayId: 'gw', session: 's', resumed: false, received: 0, capabilities: [], drop: [] },
+    policy: {
+      ...{ heartbeatMs: 10_000, offlineAfterMs: 30_000, resumeWindowMs: 3_000 },
+      ...{ frameBytesMax: defaultLimits.frameBytesMax, payloadBytesMax: defaultLimits.payloadBytesMax },
+    },
+  };
+  new WebSocketServer({ server }).on('connection', (socket) =>
+    socket.once('message', () => {
+      socket.send(encodeFrame([{ type: 'welcome', payload: welcome }]));
+      socket.close(1001);
+    }),
+  );
+};
+
 const saysNothing = (server: Server): void => {
   new WebSocketServer({ server }).on('connection', (socket) => socket.on('message', () => {}));
 };
@@ -96,6 +114,18 @@ describe('a node that finds its gateway', () => {
     const { dial } = finder(source);
     await using node = await createNode({ join: dial, limits });
     expect(node.status).toBe('online');
+    expect(forged.shown).toHaveLength(1);
+  });
+
+  it('goes on to the next when one does not keep whom it welcomes', async () => {
+    const forged = await forger(keepsNobody);
+    await using gateway = await createGateway();
+    const source = memoryNodes();
+    announce(source, 'forged', forged.url);
+    announce(source, 'real', gateway.url);
+    await using _node = await createNode({ join: finder(source).dial, id: 'n1', limits });
+    await using client = gateway.client();
+    await expect.poll(async () => (await client.nodes()).map(({ nodeId }) => nodeId)).toEqual(['n1']);
     expect(forged.shown).toHaveLength(1);
   });
 

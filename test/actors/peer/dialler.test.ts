@@ -59,7 +59,7 @@ describe('gateways', () => {
       dialler.giveUp();
       await dial();
     }
-    dialler.answered(null);
+    dialler.welcomed();
     expect(await dial(1_000)).toBe('GATEWAY_UNREACHABLE a gateway did not answer within 1000 ms');
   });
 

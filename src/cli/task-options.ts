@@ -52,7 +52,11 @@ export function withTurn(command: Command): Command {
     .option('--key <key>', 'idempotency key: the same key is the same task')
     .option('--delay <duration>', 'not before', parseDuration)
     .option('--after <tasks>', 'tasks that must have settled first, as a,b', parseList)
-    .option('--on-dependency-failure <policy>', `when one of those fails: ${POLICIES.join(', ')}`, parsePolicy);
+    .option(
+      '--on-dependency-failure <policy>',
+      `with --after: when one of those fails: ${POLICIES.join(', ')}`,
+      parsePolicy,
+    );
 }
 
 export function submitOptionsOf(flags: TaskFlags): SubmitOptions {

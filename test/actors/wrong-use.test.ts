@@ -138,6 +138,7 @@ describe('submit', () => {
     [{ deadlineMs: 0.5 }, 'submit: deadlineMs Invalid input'],
     [{ after: ['a b'] }, 'submit: after.0 must be'],
     [{ after: ['a'], onDependencyFailure: 'stop' }, 'submit: onDependencyFailure Invalid option'],
+    [{ onDependencyFailure: 'run' }, 'submit: onDependencyFailure is for the tasks of after, and there is none'],
     [{ limit: { key: 'k' } }, 'submit: limit must have concurrency, perMinute or both'],
     [{ signal: new AbortController() }, 'submit: signal must be an AbortSignal'],
   ])('names an option as it is said: %j', async (options, message) => {
@@ -150,6 +151,8 @@ describe('submit', () => {
   it('takes null for no options, and an empty list for no dependencies', async () => {
     await expect(client.submit(task, null, null as never).accepted()).resolves.toMatchObject({ created: true });
     await expect(client.submit(task, null, { after: [] }).accepted()).resolves.toMatchObject({ created: true });
+    const computed = { after: [], onDependencyFailure: 'run' } as const;
+    await expect(client.submit(task, null, computed).accepted()).resolves.toMatchObject({ created: true });
   });
 });
 

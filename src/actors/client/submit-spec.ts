@@ -44,7 +44,10 @@ export interface SubmitOptions {
   readonly limit?: { readonly key: string; readonly concurrency?: number; readonly perMinute?: number };
   /** Ids of tasks that must have settled before this one. */
   readonly after?: readonly string[];
-  /** What to do when one of those fails: `fail` this one too, `ignore` it, or `run` this one at once. Default `fail`. */
+  /**
+   * With `after`: what to do when one of those fails: `fail` this one too, `ignore` it, or `run` this one at once. Default
+   * `fail`.
+   */
   readonly onDependencyFailure?: 'fail' | 'ignore' | 'run';
   /** How many failures the task may have before it is failed. Default: the task’s, else 3. */
   readonly attempts?: number;
@@ -183,7 +186,7 @@ function excessOf({ payload, labels, resources }: Spec, limits: Limits): string 
 /** Adds what was said beyond the usual; most tasks say nothing. */
 function addOptions(spec: Spec, definition: TaskDefinition, options: SubmitOptions): void {
   const { key, labels, resources, node, prefer, affinityKey, delayMs, ttlMs, deadlineMs, fairKey, limit } = options;
-  const { after, onDependencyFailure = 'fail' } = options;
+  const { after, onDependencyFailure } = options;
   const attempts = options.attempts ?? definition.retry?.attempts;
   if (definition.needs !== undefined || options.needs !== undefined) {
     const needs = [...new Set([...(definition.needs ?? []), ...(options.needs ?? [])])];
@@ -203,5 +206,9 @@ function addOptions(spec: Spec, definition: TaskDefinition, options: SubmitOptio
   if (fairKey !== undefined) spec.fairKey = fairKey;
   if (limit !== undefined) spec.limit = { ...limit };
   // The same: a list that is computed may have come to nothing.
-  if (after !== undefined && after.length > 0) spec.after = { taskIds: [...after], onFailure: onDependencyFailure };
+  if (after !== undefined && after.length > 0) {
+    spec.after = { taskIds: [...after], onFailure: onDependencyFailure ?? 'fail' };
+  } else if (after === undefined && onDependencyFailure !== undefined) {
+    throw new PincerError('OPTION_INVALID', 'submit: onDependencyFailure is for the tasks of after, and there is none');
+  }
 }

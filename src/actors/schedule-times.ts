@@ -3,8 +3,8 @@
  * is submitted once; of runs that were missed, the newest is made up for and the others are left out.
  */
 import { Cron } from 'croner';
-import { PincerError } from '../../../protocol/failure.ts';
-import type { Schedule } from '../../store/new-task.ts';
+import { PincerError } from '../protocol/failure.ts';
+import type { Schedule } from './store/new-task.ts';
 
 /** The next run of a schedule: its nominal time, and how long until then; 0 if its time has come. */
 export interface NextRun {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkTimes, nextRun } from '../../../../src/actors/gateway/orders/schedule-times.ts';
+import { checkTimes, nextRun } from '../../src/actors/schedule-times.ts';
 
 const at = (text: string): number => Date.parse(`${text}Z`);
 const HOUR = 3_600_000;

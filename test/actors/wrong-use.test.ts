@@ -156,6 +156,22 @@ describe('submit', () => {
   });
 });
 
+describe('schedule', () => {
+  it.each([
+    [{ cron: '61 * * * *' }, 'minute: 61'],
+    [{ cron: '0 0 30 2 *' }, 'never comes'],
+    [{ cron: '* * * * *', timezone: 'Mars/Olympus' }, 'Mars/Olympus'],
+    [{ everyMs: 5_000, timezone: 'UTC' }, 'time zone is for a cron pattern'],
+    [{}, 'either a cron pattern or everyMs'],
+  ])('refuses times that cannot be before there is a gateway: %j', async (when, message) => {
+    await using lonely = createClient({ dial: () => new Promise(() => {}) });
+    await expect(lonely.schedule('s', when, task, null)).rejects.toMatchObject({
+      code: 'SCHEDULE_INVALID',
+      message: expect.stringContaining(message),
+    });
+  });
+});
+
 it('compile says what it takes', () => {
   for (const given of [undefined, null, {}, 'chart'])
     expect(() => compile(given as never)).toThrow('compile takes a machine');

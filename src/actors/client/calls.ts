@@ -141,7 +141,7 @@ const TASK_FILTER: Names<TaskFilter> = { status: true, type: true, node: true, .
 
 type Asks = ReturnType<typeof asksOf>;
 
-function apiOf({ limits }: World, { ask, order, cancel }: Asks, submits: Submits): GatewayCalls {
+function apiOf({ limits, clock }: World, { ask, order, cancel }: Asks, submits: Submits): GatewayCalls {
   return {
     submit: ((task: TaskDefinition | string, input: unknown, how?: SubmitOptions) =>
       submits.submit(task, input, how)) as GatewayCalls['submit'],
@@ -163,7 +163,8 @@ function apiOf({ limits }: World, { ask, order, cancel }: Asks, submits: Submits
       options: ScheduleOptions = {},
     ) => {
       const definition = definitionOf(task, 'schedule');
-      await order(await scheduleOrder({ scheduleId, when, definition, input, options, limits }));
+      const nowMs = clock.wallTime();
+      await order(await scheduleOrder({ scheduleId, when, nowMs, definition, input, options, limits }));
     }) as GatewayCalls['schedule'],
     schedules: async (page = {}) => {
       checkOptions(page, 'schedules', 'limit and cursor, or nothing', PAGE);

@@ -6,13 +6,13 @@ import { PincerError } from '../../../protocol/failure.ts';
 import type { Order } from '../../../protocol/query.ts';
 import type { ScheduleView } from '../../../protocol/schedule.ts';
 import { decodePayload, encodePayload } from '../../../transport/payload.ts';
+import { checkTimes, type NextRun, nextRun } from '../../schedule-times.ts';
 import type { ScheduleRecord } from '../../store/new-task.ts';
 import type { NewTask, Store, SubmitVerdict } from '../../store/store.ts';
 import { newTaskId } from '../../task-id.ts';
 import type { World } from '../../world/world.ts';
 import { pageOf } from '../questions/page.ts';
 import { NewTasks } from '../tasks/new-tasks.ts';
-import { checkTimes, type NextRun, nextRun } from './schedule-times.ts';
 
 export interface SchedulesOptions {
   readonly store: Store;

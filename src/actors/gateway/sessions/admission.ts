@@ -98,7 +98,7 @@ export class Admission {
     session.held = newer.held;
     session.wait?.clear();
     session.fault = null;
-    session.isSuspect = false;
+    session.suspectedAt = null;
     this.#sessions.tell(newer, { type: 'register.merged' });
     post.send({ type: 'welcome', payload: this.#welcome(session, protocol, true, claim.capabilities, []) });
     session.delivery.attach(post, claim.resume?.received ?? 0);

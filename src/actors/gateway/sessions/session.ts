@@ -16,7 +16,8 @@ export class Session {
   incarnation = '';
   wait: Deadline | null = null;
   silence: Deadline | null = null;
-  isSuspect = false;
+  /** Since when it has been silent for so long that it may be gone; null: it was heard of. */
+  suspectedAt: number | null = null;
   /** Set once the register was accepted; messages before that are a fault. */
   isAttached = false;
   /** While the register is being decided on, what comes behind it waits here. */

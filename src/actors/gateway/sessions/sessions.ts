@@ -161,8 +161,8 @@ export class Sessions {
   }
 
   #pass(session: Session, messages: readonly Message[]): void {
-    if (session.isSuspect) {
-      session.isSuspect = false;
+    if (session.suspectedAt !== null) {
+      session.suspectedAt = null;
       this.#owner.onSilence(session, 'broken');
     }
     try {

@@ -9,6 +9,7 @@ import { tampered } from '../support/gateways.ts';
 import { Puppets } from '../support/puppets.ts';
 
 const HOUR = 3_600_000;
+const MINUTE = 60_000;
 
 /** The keys of the tasks there are, oldest first: `schedule:ID:TIME`. */
 async function keysOf(cluster: TestCluster, client: Client): Promise<string[]> {
@@ -342,6 +343,23 @@ describe('a wall clock that is set', () => {
     cluster.clock.stepWall(5 * HOUR);
     await cluster.advance(60_000);
     expect(await keysOf(cluster, client)).toHaveLength(1);
+  });
+
+  it('forward, as by a machine that slept: what comes every so often comes once, and goes on', async () => {
+    await using cluster = await createTestCluster();
+    const client = await cluster.client();
+    await cluster.until(client.schedule('often', { everyMs: 24 * MINUTE }, 'report'));
+    await cluster.advance(9 * MINUTE);
+    // The monotonic clock of a machine that sleeps may stand still.
+    cluster.clock.stepWall(30 * MINUTE);
+    await cluster.advance(1_500);
+    const start = cluster.clock.wallTime() - 39 * MINUTE - 1_500;
+    expect(await runsOf(cluster, client, start)).toEqual([24 * MINUTE]);
+    await cluster.advance(9 * MINUTE);
+    expect(await runsOf(cluster, client, start)).toEqual([24 * MINUTE, 48 * MINUTE]);
+    cluster.clock.stepWall(-30 * MINUTE);
+    await cluster.advance(24 * MINUTE);
+    expect(await runsOf(cluster, client, start)).toEqual([24 * MINUTE, 48 * MINUTE, 72 * MINUTE]);
   });
 
   it('#18 changes nothing else: nodes stay online, and every wait is as long as it was', async () => {

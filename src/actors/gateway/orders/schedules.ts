@@ -26,7 +26,7 @@ export interface SchedulesOptions {
 interface Planned {
   readonly record: ScheduleRecord;
   readonly next: NextRun | null;
-  /** When its time comes, by the clock that nobody sets; for a cron pattern the wall clock is asked as well. */
+  /** When the time of a span comes at the latest, by the clock that nobody sets. */
   readonly dueAt: number;
 }
 
@@ -125,7 +125,8 @@ export class Schedules {
   #isDue({ record, next, dueAt }: Planned): boolean {
     const { clock } = this.#world;
     if (next === null || this.#options.isRefused(record.task.type)) return false;
-    return record.pattern === undefined ? dueAt <= clock.now() : next.runAt <= clock.wallTime();
+    // The wall clock for a span, too: in a machine that sleeps the other one may stand still.
+    return next.runAt <= clock.wallTime() || (record.pattern === undefined && dueAt <= clock.now());
   }
 
   async #run(due: readonly Planned[]): Promise<void> {

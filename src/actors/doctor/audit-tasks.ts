@@ -69,8 +69,8 @@ function isSame(before: TaskRecord, after: TaskRecord): boolean {
 }
 
 /** Whether the attempt that holds a task is somebody’s, and within its time. */
-function handsOf(record: TaskRecord, gateways: ReadonlySet<string>, { clock, limits }: TaskAuditOptions): Finding[] {
-  const { taskId: about, owner, status, startedAt, timeoutMs, attempt } = record;
+function handsOf(record: TaskRecord, gateways: ReadonlySet<string>, { limits }: TaskAuditOptions): Finding[] {
+  const { taskId: about, owner, status, timeoutMs, attempt } = record;
   if (status === 'pending' || status === 'delayed' || isOutcome(status)) return [];
   if (owner === null || !gateways.has(owner)) {
     const says = `attempt ${attempt} belongs to ${owner === null ? 'nobody' : `gateway ${owner}, which is gone`}`;
@@ -78,7 +78,8 @@ function handsOf(record: TaskRecord, gateways: ReadonlySet<string>, { clock, lim
     return [{ check: 'tasks.owner', severity: 'warn', about, says, mend }];
   }
   const allowedMs = timeoutMs + limits.cancelGraceMs + 3 * limits.timeoutSlackMs;
-  const ranMs = startedAt === null ? 0 : clock.wallTime() - startedAt;
+  // By the store’s clock: the wall clock may have been set since.
+  const { runMs: ranMs } = record;
   if (ranMs <= allowedMs) return [];
   const says = `attempt ${attempt} has run for ${Math.round(ranMs)} ms, and may take ${timeoutMs} ms`;
   const mend = `Look at its node with \`pincer nodes get\`; \`pincer tasks cancel ${about}\` ends it.`;

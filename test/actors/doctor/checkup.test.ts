@@ -174,6 +174,16 @@ describe('a planted fault', () => {
     expect(found).toMatchObject([{ check: 'tasks.overdue', severity: 'bad', about: 't1' }]);
   });
 
+  it('is told by no wall clock that was set, forward or back', async () => {
+    const fixture = await well();
+    fixture.clock.stepWall(24 * 3_600_000);
+    expect(await examine(fixture)).toEqual([]);
+    fixture.clock.stepWall(-48 * 3_600_000);
+    await fixture.clock.advance(200_000);
+    await fixture.store.renew(fixture.gateway, TTL_MS);
+    expect(await examine(fixture)).toMatchObject([{ check: 'tasks.overdue', about: 't1' }]);
+  });
+
   it('is found in nodes: silent ones, and ones that do not end what they were told to', async () => {
     const fixture = await well();
     const silent = { ...view, status: 'unhealthy', reason: 'silent', silentMs: 20_000 } as const;

@@ -48,10 +48,7 @@ const IN_ORDER =
   '\nStops in order with SIGTERM or Ctrl-C: takes nothing new, lets replies go out, frees the channel. A second signal ends it at once.';
 
 export function channelCommand(): Command {
-  return new Command('channel')
-    .description('connect a platform: messages become tasks, and their replies go out')
-    .addCommand(webhookCommand())
-    .addCommand(telegramCommand());
+  return new Command('channel').addCommand(webhookCommand()).addCommand(telegramCommand());
 }
 
 function webhookCommand(): Command {

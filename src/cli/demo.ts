@@ -38,7 +38,6 @@ interface Checked {
 
 export function demoCommand(): Command {
   return withOutput(new Command('demo'))
-    .description('see it work: a gateway (in memory) and three nodes on this machine, one killed half-way')
     .option('--dir <dir>', 'hash the files of this directory (default: those of this package)')
     .option('--once', 'run once and end (as it does anyway; for scripts)')
     .action(async (options: DemoOptions) => {

@@ -24,7 +24,6 @@ const CLOCK_MS_MAX = 5_000;
 
 export function doctorCommand(): Command {
   return withClient(new Command('doctor'))
-    .description('look for what is wrong with a cluster, and say what to do')
     .option('--limit <n>', 'look at so many tasks at most, newest first', parseWhole(1, 10_000_000), 10_000)
     .addOption(
       new Option('--store <dir>', 'look at all of the store in this directory instead, with or without a gateway')

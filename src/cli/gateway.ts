@@ -23,7 +23,6 @@ interface GatewayCommandOptions extends SharedOptions, AdvertiseOptions {
 
 export function gatewayCommand(): Command {
   return withAdvertising(withToken(withOutput(new Command('gateway'))))
-    .description('run a gateway: nodes and clients dial it')
     .option(
       '--listen <host:port>',
       'where to listen; anything but loopback needs a token of at least 16 characters',

@@ -49,7 +49,6 @@ interface NodeCommandOptions extends SharedOptions, FindOptions, ModuleOptions {
 
 export function nodeCommand(): Command {
   return withFinding(withToken(withOutput(new Command('node'))))
-    .description('run a node: joins a gateway and runs tasks')
     .argument('[modules...]', 'modules that export handlers made with defineHandler')
     .option(
       '--join <url>',

@@ -12,7 +12,7 @@ interface ListOptions extends ClientCommandOptions {
 }
 
 export function nodesCommand(): Command {
-  const nodes = new Command('nodes').description('look at nodes; drain, resume and evict them');
+  const nodes = new Command('nodes');
   nodes.addCommand(
     withClient(new Command('ls'))
       .description('list nodes')

@@ -17,7 +17,6 @@ interface RegistryCommandOptions extends SharedOptions {
 
 export function registryCommand(): Command {
   return withOutput(new Command('registry'))
-    .description('run a registry: nodes and gateways find each other there')
     .option(
       '--listen <host:port>',
       'where to listen, over plain HTTP; beyond this machine, put TLS before it',

@@ -15,7 +15,6 @@ interface RunOptions extends ClientCommandOptions, TaskFlags {
 
 export function runCommand(): Command {
   return withClient(withTurn(withTask(new Command('run'))))
-    .description('run one task and print its result')
     .argument('<type>', 'the task type, such as tool-execution')
     .argument('[payload]', 'JSON, @file, or - for stdin')
     .option('--detach', 'print the task’s id and do not wait')

@@ -21,7 +21,7 @@ interface ListOptions extends ClientCommandOptions {
 }
 
 export function schedulesCommand(): Command {
-  const schedules = new Command('schedules').description('submit tasks again and again');
+  const schedules = new Command('schedules');
   schedules.addCommand(
     withClient(withTask(new Command('add')))
       .description('keep a schedule; one with the same id is replaced')

@@ -15,7 +15,7 @@ interface StoreOptions extends SharedOptions {
 }
 
 export function storeCommand(): Command {
-  const command = new Command('store').description('check, compact or export the tasks that a gateway keeps on disk');
+  const command = new Command('store');
   command.addCommand(
     withStore('check', 'see whether it is whole: every index, history and counter against the records')
       .addHelpText('after', '\nReads only; gateways may go on working. Exits with 10 when something is wrong.')

@@ -15,7 +15,6 @@ interface StoryOptions extends ClientCommandOptions {
 
 export function storyCommand(): Command {
   return withClient(new Command('story'))
-    .description('tell what happened to a task, in order; with --at, where it was then')
     .argument('<task>')
     .option('--at <n>', 'stop after entry n, and show the task’s chart as it was then', parseWhole(1, 1_000_000_000))
     .option('--wide', 'do not shorten columns')

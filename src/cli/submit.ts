@@ -37,7 +37,6 @@ interface Row {
 
 export function submitCommand(): Command {
   return withClient(new Command('submit'))
-    .description('run a list of tasks, one JSON object a line: {"type": …, "payload": …, "priority": …}')
     .argument('<file>', 'the list, or - for stdin')
     .addHelpText(
       'after',

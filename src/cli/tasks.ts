@@ -18,7 +18,7 @@ interface ListOptions extends ClientCommandOptions {
 }
 
 export function tasksCommand(): Command {
-  const tasks = new Command('tasks').description('look at tasks; cancel and retry them');
+  const tasks = new Command('tasks');
   tasks.addCommand(
     withClient(new Command('ls'))
       .description('list tasks, newest first')
@@ -100,7 +100,6 @@ export function tasksCommand(): Command {
 
 export function whyCommand(): Command {
   return withClient(new Command('why'))
-    .description('say why a task is where it is, and what each node has to do with it')
     .argument('<task>')
     .action(async (taskId: string, options: ClientCommandOptions) => {
       await withGateway(options, async (client, output) => {

@@ -4,7 +4,7 @@ import { type ClientCommandOptions, withClient, withGateway } from './options.ts
 import { table } from './output.ts';
 
 export function typesCommand(): Command {
-  const types = new Command('types').description('pause, drain and resume task types');
+  const types = new Command('types');
   types.addCommand(
     withClient(new Command('ls'))
       .description('list types that are paused or drained, and classes that no node can do')

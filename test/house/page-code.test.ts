@@ -1,33 +1,15 @@
 /** What pages and messages have people type or write: the commands and options are there, and the data is taken. */
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { channelCommand } from '../../src/cli/channel.ts';
-import { demoCommand } from '../../src/cli/demo.ts';
-import { doctorCommand } from '../../src/cli/doctor.ts';
+import { allCommands } from '../../src/cli/commands.ts';
 import { EXIT } from '../../src/cli/exit-codes.ts';
-import { gatewayCommand } from '../../src/cli/gateway.ts';
-import { nodeCommand } from '../../src/cli/node.ts';
-import { nodesCommand } from '../../src/cli/nodes.ts';
-import { registryCommand } from '../../src/cli/registry.ts';
-import { runCommand } from '../../src/cli/run.ts';
-import { schedulesCommand } from '../../src/cli/schedules.ts';
-import { storeCommand } from '../../src/cli/store.ts';
-import { storyCommand } from '../../src/cli/story.ts';
-import { submitCommand } from '../../src/cli/submit.ts';
-import { tasksCommand, whyCommand } from '../../src/cli/tasks.ts';
-import { typesCommand } from '../../src/cli/types.ts';
 import { parseNodesFile } from '../../src/discovery.ts';
 import { parseMessage } from '../../src/protocol/message.ts';
 import { blocksOf } from '../support/programs.ts';
 import { read, sources, trackedFiles } from './tree.ts';
 
 const pincer = new Command('pincer').option('--help').option('--version');
-for (const make of [
-  ...[channelCommand, demoCommand, doctorCommand, gatewayCommand, nodeCommand, nodesCommand, registryCommand],
-  ...[runCommand, schedulesCommand, storeCommand, storyCommand, submitCommand, tasksCommand, typesCommand, whyCommand],
-]) {
-  pincer.addCommand(make());
-}
+for (const command of await allCommands()) pincer.addCommand(command);
 
 /** What of a command line there is not, or null; `a|b` stands for either, and what stands for something is in capitals. */
 function strangeIn(line: string): string | null {

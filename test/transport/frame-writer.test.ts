@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/protocol/message.ts';
 import { FrameWriter, type FrameWriterLimits } from '../../src/transport/frame-writer.ts';
 import { PLAIN_MSGPACK } from '../../src/transport/msgpack.ts';
+import { usualBytes } from '../../src/transport/usual-messages.ts';
 
 const NONE: FrameWriterLimits = { frameBytesTarget: 1e9, messagesPerFrameMax: 1e9 };
 const packr = new Packr({ ...PLAIN_MSGPACK });
@@ -48,35 +49,81 @@ describe('a written frame', () => {
   });
 
   it('has the usual messages byte by byte as any other way to write them, whatever field they lack or have beside', () => {
-    const whole = fc.oneof(fc.nat(), fc.nat({ max: 2 ** 53 - 1 }), number);
-    const words = fc.oneof(fc.uuid(), text, fc.string({ minLength: 250, maxLength: 300 }));
+    const whole = fc.oneof(
+      { weight: 9, arbitrary: fc.oneof(fc.nat(), fc.maxSafeInteger().map(Math.abs)) },
+      odd(number),
+    );
+    const words = fc.oneof(
+      { weight: 9, arbitrary: fc.oneof(fc.uuid(), fc.string({ size: 'max', maxLength: 40 })) },
+      odd(fc.oneof(text, fc.string({ size: 'max', minLength: 250, maxLength: 300 }))),
+    );
     const [taskId, type, status, node] = [words, words, words, words];
     const payload = bytes;
-    const fields = fc.oneof(
-      fc.record({ taskId, type, payload, priority: whole, timeout: whole }),
-      fc.record({ taskId, attempt: whole, type, payload, priority: whole, timeout: whole }),
-      fc.record({ taskId, created: fc.boolean(), status }),
-      fc.record({ taskId, attempt: whole, status, duration: whole, result: payload }),
-      fc.record({ taskId, status, result: payload, node, attempts: whole, queuedMs: whole, runMs: whole }),
-    );
-    const rare = fc.option(fc.record({ watch: fc.boolean(), error: fc.constant(undefined) }), { nil: {} });
-    const envelope = fc.record({
-      type: fc.constantFrom('task_submit', 'task_assign', 'task_accepted', 'task_result', 'task_settled', 'ack'),
-      id: whole,
-      re: fc.option(whole, { nil: undefined }),
-      from: fc.option(text, { nil: undefined, freq: 10 }),
-    });
+    const bodies: Readonly<Record<string, fc.Arbitrary<object>>> = {
+      task_submit: fc.record({ taskId, type, payload, priority: whole, timeout: whole }),
+      task_assign: fc.record({ taskId, attempt: whole, type, payload, priority: whole, timeout: whole }),
+      task_accepted: fc.record({ taskId, created: fc.boolean(), status }),
+      task_result: fc.record({ taskId, attempt: whole, status, duration: whole, result: payload }),
+      task_settled: fc.record({
+        taskId,
+        status,
+        result: payload,
+        node,
+        attempts: whole,
+        queuedMs: whole,
+        runMs: whole,
+      }),
+    };
+    const kinds = fc.constantFrom(...Object.keys(bodies));
+    const seldom = <Value>(value: fc.Arbitrary<Value>) =>
+      fc.oneof({ weight: 19, arbitrary: fc.constant(undefined) }, odd(value));
     const message = fc
-      .tuple(envelope, fields, rare)
-      .map(([head, body, more]) => ({ ...head, payload: { ...body, ...more } }) as unknown as Message);
+      .tuple(kinds, seldom(fc.oneof(kinds, fc.constant('ack'))))
+      .chain(([kind, other]) =>
+        fc.record({
+          type: fc.constant(other ?? kind),
+          id: whole,
+          re: kind === 'task_accepted' ? whole : seldom(whole),
+          from: seldom(text),
+          payload: fc
+            .tuple(bodies[kind] as fc.Arbitrary<object>, seldom(fc.boolean()))
+            .map(([body, watch]) => ({ ...body, watch, error: undefined })),
+        }),
+      )
+      .map((each) => each as unknown as Message);
+    let usual = 0;
     fc.assert(
       fc.property(fc.array(message, { minLength: 1, maxLength: 10 }), (messages) => {
         const writer = new FrameWriter(NONE);
-        for (const each of messages) writer.addMessage(each);
+        for (const each of messages) {
+          writer.addMessage(each);
+          if (usualBytes(each) > 0) usual += 1;
+        }
         expect(hex(writer.take()[0]?.bytes)).toBe(hex(packr.pack(messages)));
       }),
       { numRuns: 1_000 },
     );
+    expect(usual).toBeGreaterThan(1_000);
+  });
+
+  it('has texts, bytes and maps of every size as msgpackr has them', () => {
+    const sizes = [...Array.from({ length: 70 }, (_, size) => size), 255, 256, 257, 65_535, 65_536];
+    for (const size of sizes) {
+      const letters = 'x'.repeat(size);
+      const fields = Object.fromEntries(
+        Array.from({ length: Math.min(size, 300) }, (_, field) => [`f${field}`, field]),
+      );
+      const messages = [
+        { letters, bytes: new Uint8Array(size).fill(7), fields, [letters]: 1, ...fields },
+        { id: size },
+      ];
+      expect(hex(written(messages)[0]), `of ${size}`).toBe(hex(packr.pack(messages)));
+      const payload = { taskId: letters, created: true, status: 'pending' };
+      const accepted = { type: 'task_accepted', id: 1, re: 2, payload } as Message;
+      const writer = new FrameWriter(NONE);
+      writer.addMessage(accepted);
+      expect(hex(writer.take()[0]?.bytes), `of ${size}`).toBe(hex(packr.pack([accepted])));
+    }
   });
 
   it('keeps its bytes while others are written', () => {
@@ -114,10 +161,11 @@ describe('a writer', () => {
     const small: FrameWriterLimits = { frameBytesTarget: 200, messagesPerFrameMax: 1e9 };
     const messages = Array.from({ length: 60 }, (_, id) => ({ id, filler: 'x'.repeat((id * 37) % 150) }));
     const frames = written([...messages, { id: 60, filler: 'y'.repeat(1_000) }, { id: 61 }], small);
-    expect(frames.flatMap((frame) => packr.unpack(Buffer.from(frame)) as object[])).toHaveLength(62);
-    const sizes = frames.map((frame) => frame.byteLength);
+    const contents = frames.map((frame) => packr.unpack(Buffer.from(frame)) as { id: number }[]);
+    expect(contents.flat().map(({ id }) => id)).toEqual(Array.from({ length: 62 }, (_, id) => id));
     // Only the message that is larger than a frame should be has a frame that is larger, and that to itself.
-    expect(sizes.filter((size) => size > 203)).toHaveLength(1);
+    const large = contents.filter((_, index) => (frames[index]?.byteLength ?? 0) > 203);
+    expect(large.map((each) => each.map(({ id }) => id))).toEqual([[60]]);
     expect(frames.length).toBeLessThan(60);
   });
 
@@ -154,6 +202,11 @@ describe('a writer', () => {
     expect(packr.unpack(writer.take()[0]?.bytes as Buffer)).toEqual([{ id: 1 }, { id: 3 }]);
   });
 });
+
+/** Which is rare. */
+function odd<Value>(arbitrary: fc.Arbitrary<Value>): fc.WeightedArbitrary<Value> {
+  return { weight: 1, arbitrary };
+}
 
 function written(messages: readonly object[], limits = NONE): Uint8Array[] {
   const writer = new FrameWriter(limits);

@@ -199,6 +199,20 @@ describe('a chart of whatever shape', () => {
     expect(found(machine)).toEqual(['a → add → a → add → a → go → z']);
   });
 
+  it('has what a guard of it throws said, and not that it has too many steps', () => {
+    const machine = inA({
+      on: {
+        go: {
+          target: 'z',
+          guard: () => {
+            throw new Error('cannot tell');
+          },
+        },
+      },
+    });
+    expect(() => found(machine)).toThrow('cannot tell');
+  });
+
   it('is predicted by the way that a path takes, not by another to a state that looks the same', () => {
     const machine = createMachine({
       id: 'odd',

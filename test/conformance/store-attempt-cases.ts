@@ -108,7 +108,10 @@ export function attemptCases(open: OpenStore): void {
       await store.release(gateway, [back({ costs: 'failure', error: failure })]);
       expect(await record('t1')).toMatchObject({ runMs: 30, error: failure });
       await clock.advance(20);
-      expect(await claim()).toMatchObject([{ waitedMs: 60 }]);
+      const fresh = { status: 'assigned', attemptsStarted: 1, startedAt: null, runMs: 0 };
+      expect(await claim()).toMatchObject([{ waitedMs: 60, record: fresh }]);
+      store.note([{ taskId: 't1', attempt: 2, event: 'started', node: 'n1' }]);
+      expect(await record('t1')).toMatchObject({ status: 'running', attemptsStarted: 2 });
     });
 
     it('is for the owner alone', async () => {

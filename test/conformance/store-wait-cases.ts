@@ -169,6 +169,14 @@ export function waitCases(open: OpenStore): void {
       expect(told.sort()).toEqual(['t1', 't2', 't3']);
     });
 
+    it('fails at most so many tasks at a time', async () => {
+      const { store, clock, gateway } = await fixtureOf(open);
+      await store.submit(['t1', 't2', 't3'].map((taskId) => aTask({ taskId, ttlMs: 1_000 })));
+      await clock.advance(1_000);
+      expect((await store.sweep(gateway, 2)).expired).toBe(2);
+      expect((await store.sweep(gateway, 2)).expired).toBe(1);
+    });
+
     it('does not end an attempt; released without a start, its task fails', async () => {
       const fixture = await fixtureOf(open);
       const { store, clock, gateway, claimNew, record } = fixture;

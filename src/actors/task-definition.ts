@@ -94,7 +94,10 @@ export type ProgressOf<Definition extends TaskDefinition> =
 /** What a handler is called with. */
 export interface Call<Input = unknown, Progress = unknown> {
   readonly input: Input;
-  /** Aborted when the task is cancelled, its time is up, or the node stops. Its `reason` is a PincerError. */
+  /**
+   * Aborted when the task is cancelled (`TASK_CANCELLED`), the time of the attempt is up (`TASK_TIMED_OUT`), another node has the
+   * task by now (`NODE_LOST`), or the node stops (`STOPPED`): the code of its `reason`, which is a PincerError.
+   */
   readonly signal: AbortSignal;
   readonly taskId: string;
   /** The number of this attempt, from 1. `taskId` is the idempotency key for side effects; `taskId:attempt` tells reruns apart. */

@@ -6,7 +6,7 @@ import { assign, emit, setup } from 'xstate';
 import type { Failure } from '../protocol/failure.ts';
 import { maxIterations } from './options.ts';
 
-export type AttemptStop = 'cancelled' | 'timeout' | 'dropped' | 'stopped';
+export type AttemptStop = 'cancelled' | 'withdrawn' | 'timeout' | 'dropped' | 'stopped';
 export type ReportStatus = 'success' | 'failed' | 'timeout' | 'cancelled';
 
 export interface AttemptContext {
@@ -18,6 +18,7 @@ export type AttemptEvent =
   | { type: 'handler.returned'; result: Uint8Array }
   | { type: 'handler.threw'; failure: Failure }
   | { type: 'attempt.cancel' }
+  | { type: 'attempt.withdraw' }
   | { type: 'attempt.drop' }
   | { type: 'node.stop' }
   | { type: 'deadline.passed' }
@@ -83,6 +84,10 @@ export const attemptMachine = setup({
           target: 'reporting',
           actions: [{ type: 'stopFor', params: 'cancelled' }, 'freeSlot', 'reportStopped'],
         },
+        'attempt.withdraw': {
+          target: 'reporting',
+          actions: [{ type: 'stopFor', params: 'withdrawn' }, 'freeSlot', 'reportStopped'],
+        },
         'attempt.drop': { target: 'settled', actions: 'freeSlot' },
         'node.stop': {
           target: 'reporting',
@@ -105,6 +110,7 @@ export const attemptMachine = setup({
           actions: ['freeSlot', { type: 'reportFailure', params: ({ event }) => event.failure }],
         },
         'attempt.cancel': { target: 'cancelling', actions: { type: 'stopFor', params: 'cancelled' } },
+        'attempt.withdraw': { target: 'cancelling', actions: { type: 'stopFor', params: 'withdrawn' } },
         'attempt.drop': { target: 'cancelling', actions: { type: 'stopFor', params: 'dropped' } },
         'node.stop': { target: 'cancelling', actions: { type: 'stopFor', params: 'stopped' } },
         'deadline.passed': { target: 'cancelling', actions: { type: 'stopFor', params: 'timeout' } },

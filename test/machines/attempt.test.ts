@@ -11,7 +11,7 @@ import { failure, result } from '../support/reach.ts';
 
 const returned: AttemptEvent = { type: 'handler.returned', result };
 const threw: AttemptEvent = { type: 'handler.threw', failure };
-const [started, cancel, drop, halt, deadline, grace, acknowledged] = (
+const [started, cancel, drop, halt, deadline, grace, acknowledged, withdraw] = (
   [
     'handler.started',
     'attempt.cancel',
@@ -20,8 +20,10 @@ const [started, cancel, drop, halt, deadline, grace, acknowledged] = (
     'deadline.passed',
     'grace.passed',
     'report.acknowledged',
+    'attempt.withdraw',
   ] as const
 ).map((type): AttemptEvent => ({ type })) as [
+  AttemptEvent,
   AttemptEvent,
   AttemptEvent,
   AttemptEvent,
@@ -90,6 +92,14 @@ describe('an attempt that is told to stop', () => {
     ['is over at once when nothing runs yet', [cancel], 'reporting', [free, report('cancelled')]],
     ['times out before it began', [deadline], 'reporting', [free, report('timeout')]],
     ['aborts its handler and keeps its slot (#33, #63)', cancelling, 'cancelling', [abort('cancelled')]],
+    ['aborts when another one has the task by now', [started, withdraw], 'cancelling', [abort('withdrawn')]],
+    ['is over at once when it is withdrawn before it began', [withdraw], 'reporting', [free, report('cancelled')]],
+    [
+      'and reports no more than that it was stopped',
+      [started, withdraw, threw],
+      'reporting',
+      [free, report('cancelled')],
+    ],
     ['does not abort twice', [...cancelling, deadline], 'cancelling', []],
     ['frees the slot when the handler has thrown', [...cancelling, threw], 'reporting', [free, report('cancelled')]],
     [

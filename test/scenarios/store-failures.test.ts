@@ -252,6 +252,8 @@ describe('a store that fails for a while', () => {
     await cluster.store.leave(first?.gateway ?? '');
     await cluster.until(() => puppets.runs.length === 2, 5_000);
     await cluster.until(() => puppets.runs[0]?.signal.aborted === true, 5_000);
+    // The task is not cancelled, and a handler that asks is not told so.
+    expect(puppets.runs[0]?.signal.reason).toMatchObject({ code: 'NODE_LOST' });
     client.submit(puppets.task, 'second');
     await cluster.until(() => puppets.running.length === 2, 5_000);
     expect(puppets.running.map(({ node, input }) => [node, input])).toEqual([

@@ -119,7 +119,7 @@ export class Attempts implements AttemptOwner, Departing {
     if (attempt === undefined) return;
     const ref = { taskId, attempt };
     if (this.#leftovers.has(ref)) return;
-    const isKnown = this.#host.tell(keyOf(ref), { type: reason === 'timeout' ? 'deadline.passed' : 'attempt.cancel' });
+    const isKnown = this.#host.tell(keyOf(ref), { type: STOPS[reason ?? 'cancelled'] });
     // Never heard of it: it does not run here, and the gateway may stop waiting.
     if (!isKnown) this.#options.connection().send('task_result', { ...ref, status: 'cancelled', duration: 0 });
   }
@@ -324,12 +324,20 @@ export class Attempts implements AttemptOwner, Departing {
   }
 }
 
+/** What a gateway’s word for stopping an attempt is to its chart. */
+const STOPS = {
+  cancelled: 'attempt.cancel',
+  timeout: 'deadline.passed',
+  withdrawn: 'attempt.withdraw',
+} as const;
+
 function reasonOf(reason: AttemptStop, { timeout }: Payload<'task_assign'>): PincerError {
   switch (reason) {
     case 'timeout':
       return new PincerError('TASK_TIMED_OUT', `the attempt took longer than ${timeout} ms`);
     case 'cancelled':
       return new PincerError('TASK_CANCELLED', 'the task was cancelled');
+    case 'withdrawn':
     case 'dropped':
       return new PincerError('NODE_LOST', 'the gateway has given the task to another node');
     case 'stopped':

@@ -58,7 +58,11 @@ export interface SubmitOptions {
    * fails at once with `OPTION_INVALID`: `follow(taskId)` tells that. Default true.
    */
   readonly watch?: boolean;
-  /** Aborting cancels the task, at once if no gateway was given it yet; with `watch: false`, until it is accepted. */
+  /**
+   * Aborting cancels the task, at once if no gateway was given it yet; with `watch: false`, until it is accepted. The signal of
+   * a handler whose time is up, or whose node stops or was lost, only lets go of a task with a `taskId` or `key` of yours: the
+   * next attempt finds it again.
+   */
   readonly signal?: AbortSignal;
 }
 

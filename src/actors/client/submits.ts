@@ -92,10 +92,10 @@ export class Submits {
       if (payload instanceof Promise) {
         this.#preparing.add(submission);
         payload.then(
-          (prepared) => this.#enqueue(submission, prepared, signal),
+          (prepared) => this.#enqueue(submission, prepared, options),
           (error: unknown) => this.#refuse(submission, asPincerError(error)),
         );
-      } else this.#enqueue(submission, payload, signal);
+      } else this.#enqueue(submission, payload, options);
     } catch (error) {
       this.#refuse(submission, asPincerError(error));
     }
@@ -171,16 +171,22 @@ export class Submits {
     this.#followed.clear();
   }
 
-  #enqueue(submission: Submission, payload: Payload<'task_submit'>, signal: AbortSignal | undefined): void {
+  #enqueue(submission: Submission, payload: Payload<'task_submit'>, options: SubmitOptions): void {
     this.#preparing.delete(submission);
     // The client may have been stopped while the schema of the input took its time.
     if (submission.isOver) return;
     const request = new SubmitRequest(submission, payload, this.onAnswered);
     this.#backlog.push(request);
     this.#pump();
+    const { signal } = options;
     if (signal === undefined) return;
+    const isFoundAgain = options.taskId !== undefined || options.key !== undefined;
     const onAbort = (): void => {
       if (this.#takeBack(request)) return;
+      if (isFoundAgain && isOfAttemptOnly(signal.reason)) {
+        this.#letGo(submission, signal.reason);
+        return;
+      }
       const cancelled = submission.accepted().then(() => submission.cancel());
       // Refused, or over before: then there is nothing to cancel, and the handle says so.
       cancelled.catch(() => {});
@@ -203,6 +209,13 @@ export class Submits {
     if (isUnsent) this.onAnswered(request, error);
     else this.#refuse(submission, error);
     return true;
+  }
+
+  /** The task goes on without anybody here who waits for it. */
+  #letGo(submission: Submission, reason: PincerError): void {
+    this.#unfollow(submission, submission.taskId);
+    this.#refuse(submission, reason);
+    this.#pump();
   }
 
   #pump(): void {
@@ -234,7 +247,7 @@ export class Submits {
       this.#refuse(submission, answer);
     } else if (answer.type === 'task_accepted') {
       const { taskId, created } = answer.payload;
-      if (payload.watch !== false && taskId !== asked) {
+      if (payload.watch !== false && taskId !== asked && !submission.isOver) {
         this.#unfollow(submission, asked);
         this.#follow(submission, taskId);
       }
@@ -270,6 +283,16 @@ function each(followers: Submission | Set<Submission> | undefined): Iterable<Sub
 
 const NOBODY: readonly Submission[] = [];
 const NOTHING_SAID: SubmitOptions = {};
+
+const ATTEMPT_ENDS: ReadonlySet<string> = new Set(['TASK_TIMED_OUT', 'NODE_LOST', 'STOPPED']);
+
+/**
+ * Whether a handler’s signal says that its attempt is over, and its task not: another attempt looks for the parts of this
+ * one, and one that is cancelled would fail it.
+ */
+function isOfAttemptOnly(reason: unknown): reason is PincerError {
+  return reason instanceof PincerError && ATTEMPT_ENDS.has(reason.code);
+}
 
 /** Why nobody can be asked of such a task, or null. */
 function faultOf(taskId: string): PincerError | null {

@@ -52,6 +52,22 @@ describe('a task that fails again and again', () => {
     expect(cluster.clock.now()).toBeLessThanOrEqual(endAt + 1_200);
   });
 
+  it('fails by its deadline, and not by its timeout, when that stops its last attempt', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    await cluster.node('only', { maxTasks: 3, handlers: [puppets.on('only')] });
+    const client = await cluster.client();
+    const codes: unknown[] = [];
+    for (const options of [{ deadlineMs: 3_000 }, { timeoutMs: 3_000 }, { timeoutMs: 3_000, deadlineMs: 60_000 }]) {
+      const handle = client.submit(puppets.task, null, { attempts: 1, ...options });
+      const { error, runMs } = await cluster.until(handle.outcome());
+      expect(runMs).toBeLessThan(3_100);
+      codes.push(error?.code, (await cluster.until(client.task(handle.taskId))).task.error?.code);
+    }
+    const timedOut = Array.from({ length: 4 }, () => 'TASK_TIMED_OUT');
+    expect(codes).toEqual(['DEADLINE_PASSED', 'DEADLINE_PASSED', ...timedOut]);
+  });
+
   it('#79 keeps its wait and its count when the gateway is killed meanwhile', async () => {
     await using cluster = await createTestCluster({ limits: { retryBaseMs: 60_000, retryMaxMs: 60_000 } });
     const puppets = new Puppets();

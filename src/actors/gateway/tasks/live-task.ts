@@ -5,7 +5,6 @@ import type { Ended } from './settlement.ts';
 export interface LiveTask extends Ended {
   readonly payload: Uint8Array;
   readonly attempt: number;
-  readonly timeoutMs: number;
   startedAt: number | null;
   deadline: Deadline | null;
   /** What came of it is on its way into the store. */

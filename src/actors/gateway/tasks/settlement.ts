@@ -4,7 +4,7 @@
  */
 import { backoffMs } from '../../../machines/policies/retry.ts';
 import type { TaskCommand } from '../../../machines/task.ts';
-import { PincerError } from '../../../protocol/failure.ts';
+import { type Failure, PincerError } from '../../../protocol/failure.ts';
 import type { Outcome } from '../../../protocol/task.ts';
 import type { Completion, CompletionVerdict, Release, ReleaseVerdict, Store, TaskRecord } from '../../store/store.ts';
 import type { World } from '../../world/world.ts';
@@ -21,6 +21,8 @@ export interface Ended {
   readonly placedAt: number;
   readonly startedAt: number | null;
   readonly waitedMs: number;
+  /** What the attempt may take: the timeout of its task, or what was left until its total deadline. */
+  readonly timeoutMs: number;
 }
 
 export interface SettlementOwner<Attempt extends Ended> {
@@ -99,7 +101,7 @@ export class Settlement<Attempt extends Ended> {
       // decision, and another one may have adopted the attempt since.
       owner: status === 'completed' ? undefined : this.#gatewayId(),
       result: result ?? undefined,
-      error: failure ?? undefined,
+      error: failure === null ? undefined : ofDeadline(attempt, failure, runMs),
       node: nodeId ?? undefined,
       costs: end.costs,
     };
@@ -143,6 +145,13 @@ export class Settlement<Attempt extends Ended> {
 function cancelled({ taskId, attempt }: Release, runMs: number): Completion {
   const error = new PincerError('TASK_CANCELLED', 'the task was cancelled').toFailure();
   return { taskId, attempt, status: 'cancelled', runMs, error };
+}
+
+/** An attempt that was stopped by the total deadline of its task has not taken longer than its timeout: it had less. */
+function ofDeadline({ timeoutMs, record }: Ended, failure: Failure, runMs: number): Failure {
+  if (failure.code !== 'TASK_TIMED_OUT' || timeoutMs >= record.timeoutMs || runMs < timeoutMs) return failure;
+  const why = `the task was not done by its deadline: its last attempt was stopped after ${Math.round(runMs)} ms`;
+  return new PincerError('DEADLINE_PASSED', why).toFailure();
 }
 
 function outcomeOf({ record, nodeId, startedAt, placedAt, waitedMs }: Ended, completion: Completion): Outcome {

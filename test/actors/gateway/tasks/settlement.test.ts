@@ -49,8 +49,11 @@ function sceneOf() {
     },
   });
   const attempt = (taskId: string, about: Partial<Ended> = {}, record: Partial<TaskRecord> = {}): Ended => ({
-    ...{ record: { taskId, attemptsStarted: 0, startedAt: null, ...record } as TaskRecord, nodeId: 'n' },
-    ...{ placedAt: 9_000, startedAt: 9_250, waitedMs: 40, ...about },
+    ...{
+      record: { taskId, attemptsStarted: 0, startedAt: null, timeoutMs: 60_000, ...record } as TaskRecord,
+      nodeId: 'n',
+    },
+    ...{ placedAt: 9_000, startedAt: 9_250, waitedMs: 40, timeoutMs: 60_000, ...about },
   });
   const completed = (runMs = 7) => ({
     ...{ status: 'completed' as const, attempt: 1, nodeId: 'n', result: bytesOf('done'), failure: null, runMs },

@@ -219,18 +219,18 @@ describe('a client', () => {
     const puppets = new Puppets();
     await cluster.node('node-1', { handlers: [puppets.on('node-1')] });
     const client = await cluster.client();
-    const { signal } = new AbortController();
-    const listening = (): number => getEventListeners(signal, 'abort').length;
+    const [{ signal }, { signal: leftSignal }] = [new AbortController(), new AbortController()];
+    const listening = (): number[] => [signal, leftSignal].map((each) => getEventListeners(each, 'abort').length);
     const followed = client.submit(puppets.task, 1, { signal });
-    const left = client.submit(puppets.task, 2, { signal, watch: false });
-    expect(listening()).toBe(2);
+    const left = client.submit(puppets.task, 2, { signal: leftSignal, watch: false });
+    expect(listening()).toEqual([1, 1]);
     await cluster.until(Promise.all([followed.accepted(), left.accepted()]));
     await cluster.settle();
-    expect(listening()).toBe(1);
+    expect(listening()).toEqual([1, 0]);
     for (const run of puppets.running) run.finish();
     await cluster.until(followed.result());
     await cluster.settle();
-    expect(listening()).toBe(0);
+    expect(listening()).toEqual([0, 0]);
   });
 
   it('is told what is larger than it would send itself, over one link', async () => {

@@ -11,6 +11,7 @@ import type { TaskDefinition } from '../task-definition.ts';
 import { newTaskId } from '../task-id.ts';
 import { TransitMap } from '../transit-map.ts';
 import type { World } from '../world/world.ts';
+import { AbortListeners } from './abort-listeners.ts';
 import { Submission, type SubmissionOptions, type TaskHandle } from './handle.ts';
 import { definitionOf, SUBMIT_OPTIONS, type SubmitOptions, submitSpec } from './submit-spec.ts';
 
@@ -59,6 +60,7 @@ export class Submits {
   readonly #watched: SubmissionOptions;
   readonly #unwatched: SubmissionOptions;
   readonly #backlog = new Backlog<SubmitRequest>();
+  readonly #aborts = new AbortListeners();
   #underWay = 0;
 
   /** What is asked to be watched and has not been dealt with, by the number of its message in this session. */
@@ -191,8 +193,7 @@ export class Submits {
       // Refused, or over before: then there is nothing to cancel, and the handle says so.
       cancelled.catch(() => {});
     };
-    signal.addEventListener('abort', onAbort, { once: true });
-    const release = (): void => signal.removeEventListener('abort', onAbort);
+    const release = this.#aborts.add(signal, onAbort);
     // Of a task that is not followed, nobody will say that it is over.
     const end: Promise<unknown> = payload.watch === false ? submission.accepted() : submission.outcome();
     end.then(release, release);

@@ -39,6 +39,10 @@ describe('of what was claimed together', () => {
     expect(order(tasks, { all: 9, one: 1 })).toEqual(['choosy', 'fussy', 'fond', 'last', 'any', 'late']);
   });
 
+  it('that goes first which the fewest nodes could do, though none prefers a node', () => {
+    expect(order(claimed('any all', 'choosy one'), { all: 9, one: 1 })).toEqual(['choosy', 'any']);
+  });
+
   it('that goes first which prefers a node, though all are of one class', () => {
     expect(order(claimed('a all', 'b all n', 'c all'), { all: 2 })).toEqual(['b', 'a', 'c']);
     expect(order(claimed('a all', 'b all'), { all: 2 })).toEqual(['a', 'b']);
@@ -75,7 +79,7 @@ describe('the nodes that a task is offered', () => {
 });
 
 describe('of the classes that were asked for', () => {
-  const wants = ['a', 'b', 'c'].map((queue) => ({ queue, limit: 2 }));
+  const wants = ['a', 'b', 'c'].map((queue) => ({ queue, limit: queue === 'c' ? 1 : 2 }));
 
   it('those are empty that gave less than they were asked for', () => {
     expect(dryOf(wants, 5, claimed('1 a', '2 b', '3 a'))).toEqual(['b', 'c']);

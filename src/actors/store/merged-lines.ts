@@ -6,42 +6,49 @@ import type { Taker } from './tables.ts';
 
 /** The claimable tasks of one class, in order. */
 export interface Line<Row> {
-  first(): Row | undefined;
+  /** Where the first one stands. */
+  first(): Place | undefined;
+  /** The first one itself. */
+  row(): Row | undefined;
   /** Takes the first one out. */
   take(): void;
 }
 
-/** A line that is being taken from: its first task, and how many more it may give. */
+/** A line that is being taken from: where its first task stands, and how many more it may give. */
 interface Head<Row> {
-  row: Row;
+  place: Place;
   readonly line: Line<Row>;
   left: number;
 }
 
-/** At most `want.limit` of each class and `limit` in all. `lineOf` is told how many may be taken of its class. */
+/**
+ * At most `want.limit` of each class and `limit` in all. `lineOf` is told how many may be taken of its class. Of each line
+ * only the place of its first task is looked at: there may be thousands of lines, and rows for few of them.
+ */
 export function takeMerged<Row extends Place>(
   wants: readonly Want[],
   limit: number,
   { lineOf, taker }: { lineOf: (queue: string, limit: number) => Line<Row> | undefined; taker: Taker<Row> },
 ): void {
-  const heads = new TinyQueue<Head<Row>>([], (a, b) => comparePlaces(a.row, b.row));
+  const heads = new TinyQueue<Head<Row>>([], (a, b) => comparePlaces(a.place, b.place));
   for (const [queue, left] of limitsByQueue(wants)) {
     const line = left > 0 ? lineOf(queue, Math.min(left, limit)) : undefined;
-    const row = line?.first();
-    if (line !== undefined && row !== undefined && taker.mayTake(row)) heads.push({ row, line, left });
+    const place = line?.first();
+    if (line !== undefined && place !== undefined) heads.push({ place, line, left });
   }
   for (let taken = 0; taken < limit; ) {
     const head = heads.pop();
     if (head === undefined) break;
-    // A head before it may have used up the limit that both share.
-    if (!taker.mayTake(head.row)) continue;
+    const row = head.line.row();
+    // Asked when its turn has come: one before it may have used up the limit that both share.
+    if (row === undefined || !taker.mayTake(row)) continue;
     head.line.take();
-    taker.take(head.row);
+    taker.take(row);
     taken += 1;
     head.left -= 1;
     const next = head.left > 0 ? head.line.first() : undefined;
-    if (next === undefined || !taker.mayTake(next)) continue;
-    head.row = next;
+    if (next === undefined) continue;
+    head.place = next;
     heads.push(head);
   }
 }

@@ -28,9 +28,16 @@ it('reads one more than is wanted, and twice as many whenever it goes on, up to 
 
 it('forgets one class for each that is one too many, and not all of them', () => {
   const { made, asked } = fronts();
-  const classes = Array.from({ length: 257 }, (_, n) => `class-${n}`);
+  const classes = Array.from({ length: 16_385 }, (_, n) => `class-${n}`);
   for (const queue of classes) made.of(queue, 1).first();
   asked.length = 0;
   for (const queue of classes.slice(1)) made.of(queue, 1).first();
   expect(asked).toEqual([]);
+});
+
+it('reads and keeps fewer places of each class where there are many', () => {
+  const { made, asked } = fronts();
+  for (let n = 0; n < 4_096; n += 1) made.of(`class-${n}`, 1).first();
+  made.of('long', 1_000).first();
+  expect(asked.at(-1)).toEqual(['long', 64]);
 });

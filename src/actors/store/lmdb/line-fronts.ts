@@ -5,11 +5,12 @@
 import { comparePlaces, type Place } from '../../../machines/policies/rank.ts';
 import type { LmdbRow } from './head.ts';
 
-/** Places that are read at once at most, and those that are kept of one line. */
+/** Places that are read at once at most, and those that are kept of one line; fewer where there are many lines. */
 const READ_MAX = 256;
 const PLACES_MAX = 1_024;
-/** Lines of which the front is kept. */
-const FRONTS_MAX = 256;
+const PLACES_OF_ALL = 262_144;
+/** Lines of which the front is kept: more than there may be classes, as each claim may look at every one of them in turn. */
+const FRONTS_MAX = 16_384;
 
 export interface Standing extends Place {
   readonly taskId: string;
@@ -18,23 +19,26 @@ export interface Standing extends Place {
 /** The first of one line: all that stand before the last of these, or, if it is whole, all. */
 class Front {
   readonly #read: (limit: number) => Standing[];
+  readonly #placesMax: () => number;
   #standing: Standing[] = [];
   #isWhole = false;
   /** How many are read next: twice as many each time, as long as nobody else writes and all is read anew. */
   #limit: number;
 
-  constructor(read: (limit: number) => Standing[], wanted: number) {
-    this.#read = read;
+  constructor(lines: { read(limit: number): Standing[]; placesMax(): number }, wanted: number) {
+    this.#read = lines.read;
+    this.#placesMax = lines.placesMax;
     this.#limit = Math.min(READ_MAX, wanted + 1);
   }
 
-  first(): string | undefined {
+  first(): Standing | undefined {
     if (this.#standing.length === 0 && !this.#isWhole) {
-      this.#standing = this.#read(this.#limit);
-      this.#isWhole = this.#standing.length < this.#limit;
+      const limit = Math.min(this.#limit, this.#placesMax());
+      this.#standing = this.#read(limit);
+      this.#isWhole = this.#standing.length < limit;
       this.#limit = Math.min(READ_MAX, 2 * this.#limit);
     }
-    return this.#standing[0]?.taskId;
+    return this.#standing[0];
   }
 
   take(): void {
@@ -46,8 +50,9 @@ class Front {
     const at = this.#placeOf({ rank, seq });
     if (at === standing.length && !this.#isWhole) return;
     standing.splice(at, 0, { rank, seq, taskId });
-    if (standing.length <= PLACES_MAX) return;
-    standing.length = PLACES_MAX;
+    const placesMax = this.#placesMax();
+    if (standing.length <= placesMax) return;
+    standing.length = placesMax;
     this.#isWhole = false;
   }
 
@@ -78,6 +83,7 @@ export interface Lines {
 export class LineFronts {
   readonly #lines: Lines;
   readonly #fronts = new Map<string, Front>();
+  readonly #placesMax = (): number => Math.min(PLACES_MAX, Math.ceil(PLACES_OF_ALL / this.#fronts.size));
 
   constructor(lines: Lines) {
     this.#lines = lines;
@@ -89,7 +95,8 @@ export class LineFronts {
     if (front === undefined) {
       const [oldest] = this.#fronts.keys();
       if (oldest !== undefined && this.#fronts.size >= FRONTS_MAX) this.#fronts.delete(oldest);
-      front = new Front((limit) => this.#lines.line(queue, limit), wanted);
+      const read = (limit: number): Standing[] => this.#lines.line(queue, limit);
+      front = new Front({ read, placesMax: this.#placesMax }, wanted);
       this.#fronts.set(queue, front);
     }
     return front;

@@ -98,9 +98,10 @@ export class LmdbLines implements WaitingLines<LmdbRow> {
   #lineOf(queue: string, wanted: number): Line<LmdbRow> {
     const front = this.#fronts.of(queue, wanted);
     return {
-      first: () => {
-        const taskId = front.first();
-        return taskId === undefined ? undefined : this.#tasks.get(taskId);
+      first: () => front.first(),
+      row: () => {
+        const first = front.first();
+        return first === undefined ? undefined : this.#tasks.get(first.taskId);
       },
       take: () => front.take(),
     };

@@ -6,8 +6,8 @@ import type { Database } from 'lmdb';
 import { TransitMap } from '../../transit-map.ts';
 import type { Table } from '../tables.ts';
 
-/** Rows that are kept from one transaction to the next. */
-const KNOWN_MAX = 1_024;
+/** Rows that are kept from one transaction to the next: more than there may be classes, of which a claim may ask for each. */
+const KNOWN_MAX = 16_384;
 
 export class SmallTable<Value> implements Table<Value> {
   readonly #db: Database<unknown, string>;

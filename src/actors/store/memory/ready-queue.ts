@@ -61,6 +61,7 @@ export class ReadyQueue<Row extends Standing> {
     if (line === undefined) return undefined;
     return {
       first: () => line.first(),
+      row: () => line.first(),
       take: () => {
         line.take();
         if (line.size === 0) this.#lines.delete(queue);

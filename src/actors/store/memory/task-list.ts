@@ -19,14 +19,8 @@ export class TaskList {
 
   /** Puts what a task is now in the place of what it was. */
   replace(row: MemoryRow): void {
-    let low = 0;
-    let high = this.#rows.length - 1;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#rows[middle]?.seq ?? 0) < row.seq) low = middle + 1;
-      else high = middle;
-    }
-    if (this.#rows[low]?.seq === row.seq) this.#rows[low] = row;
+    const at = this.#placeOf(row.seq);
+    if (this.#rows[at]?.seq === row.seq) this.#rows[at] = row;
   }
 
   /** Says that one task has just been forgotten. */
@@ -61,7 +55,8 @@ export class TaskList {
 
     const found: MemoryRow[] = [];
     let total = 0;
-    for (let at = this.#rows.length - 1; at >= 0; at -= 1) {
+    // What all pages have in common is counted already: a page begins where the one before ended.
+    for (let at = isCounted ? this.#placeOf(before) - 1 : this.#rows.length - 1; at >= 0; at -= 1) {
       const row = this.#rows[at];
       if (row === undefined || !matches(row)) continue;
       total += 1;
@@ -75,6 +70,18 @@ export class TaskList {
     const last = items.at(-1);
     const page = { items: items.map((task) => recordOf(task, nowMs)), total };
     return found.length > limit && last !== undefined ? { ...page, cursor: String(last.seq) } : page;
+  }
+
+  /** Where the first stands that was not submitted before this place in the order of submit. */
+  #placeOf(seq: number): number {
+    let low = 0;
+    let high = this.#rows.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#rows[middle]?.seq ?? 0) < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }
 

@@ -19,6 +19,20 @@ async function runAll(cluster: TestCluster, puppets: Puppets, count: number): Pr
   return puppets.runs;
 }
 
+/** How many tasks each claim gets from now on. */
+function claimsOf({ store }: TestCluster): number[] {
+  const claim = store.claim.bind(store);
+  const claimed: number[] = [];
+  Object.assign(store, {
+    claim: async (...given: Parameters<Store['claim']>) => {
+      const found = await claim(...given);
+      claimed.push(found?.length ?? 0);
+      return found;
+    },
+  });
+  return claimed;
+}
+
 describe('the order of tasks', () => {
   it('#40 lets low priorities age: the last runs although first ones keep coming', async () => {
     await using cluster = await createTestCluster({ limits: { agingMs: 1_000 } });
@@ -488,6 +502,19 @@ describe('classes of tasks that nobody can do', () => {
 });
 
 describe('what comes in one turn', () => {
+  it('of thousands of slots is claimed a thousand at a time, and nobody waits for all of it', async () => {
+    await using cluster = await createTestCluster();
+    const puppets = new Puppets();
+    const client = await cluster.client();
+    const submitted = Array.from({ length: 2_500 }, (_, n) => client.submit(puppets.task, n, { watch: false }));
+    await cluster.until(Promise.all(submitted.map((handle) => handle.accepted())));
+    const claimed = claimsOf(cluster);
+    await cluster.node('large', { maxTasks: 2_600, handlers: [puppets.on('large')] });
+    await cluster.until(() => puppets.runs.length === 2_500);
+    expect(claimed).toEqual([1_000, 1_000, 500]);
+    for (const run of puppets.running) run.finish();
+  });
+
   it('is claimed together, from however many nodes it comes, and no node is said to be free in between', async () => {
     await using cluster = await createTestCluster();
     const puppets = new Puppets();
@@ -497,15 +524,7 @@ describe('what comes in one turn', () => {
     const client = await cluster.client();
     for (let index = 0; index < 40; index += 1) client.submit(puppets.task, index);
     await cluster.until(() => puppets.running.length === 20);
-    const claim = cluster.store.claim.bind(cluster.store);
-    const claimed: number[] = [];
-    Object.assign(cluster.store, {
-      claim: async (...given: Parameters<Store['claim']>) => {
-        const found = await claim(...given);
-        claimed.push(found?.length ?? 0);
-        return found;
-      },
-    });
+    const claimed = claimsOf(cluster);
     for (const run of puppets.running) run.finish();
     await cluster.until(() => puppets.runs.length === 40);
     expect(claimed).toEqual([20]);

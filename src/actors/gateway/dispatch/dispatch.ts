@@ -19,6 +19,8 @@ import { type WorkClass, WorkClasses } from './work-classes.ts';
 
 /** Beyond so many classes it is asked now and then which of them still have tasks. */
 const CLASSES_MANY = 64;
+/** Tasks of one claim: with thousands of free slots the rest is claimed in the turns after, so that nobody waits for all of it. */
+const CLAIM_MAX = 1_000;
 
 export interface DispatchOwner {
   place(claimed: Claimed, nodeId: string): void;
@@ -214,6 +216,7 @@ export class Dispatch {
       this.#forgetDry(wants, room, claimed);
       this.#place(claimed);
       this.#actor.send({ type: 'claim.returned', leftover: this.#leftover() });
+      if (claimed.length === CLAIM_MAX) this.roomChanged();
     } catch (error) {
       this.#owner.onStoreFailed(error);
       this.#failed();
@@ -259,7 +262,8 @@ export class Dispatch {
       }
       if (limit > 0) wants.push({ queue, limit });
     }
-    return { wants, room: [...usable].reduce((sum, node) => sum + this.#nodes.freeSlots(node), 0) };
+    const room = [...usable].reduce((sum, node) => sum + this.#nodes.freeSlots(node), 0);
+    return { wants, room: Math.min(room, CLAIM_MAX) };
   }
 
   /** Of the nodes that could ever do the work of a class those that may have room: what is full costs nothing. */

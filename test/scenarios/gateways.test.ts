@@ -1,5 +1,6 @@
 /** Several gateways on one store are one cluster: whichever of them a node or client is attached to, all is as with one. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { Nodes } from '../../src/actors/gateway/nodes/nodes.ts';
 import { createTestCluster } from '../../src/testing/cluster.ts';
 import { counter, tampered } from '../support/gateways.ts';
 import { MemoryPeer } from '../support/memory-peer.ts';
@@ -288,5 +289,18 @@ describe('gateways', () => {
     for (const number of [1, 2, 3]) expect(await counter(cluster, number, 'gateways')).toBe(3);
     await cluster.until(cluster.gatewayAt(3).stop());
     expect(await counter(cluster, 1, 'gateways')).toBe(2);
+  });
+});
+
+describe('nodes that come one after another', () => {
+  it('are told to the other gateways at once, and no other node is looked at for that', async () => {
+    await using cluster = await createTestCluster({ gateways: 2, limits: { directoryMs: 60_000 } });
+    const puppets = new Puppets();
+    const client = await cluster.client('client-1', { via: [1] });
+    const looks = vi.spyOn(Nodes.prototype, 'all');
+    for (let n = 0; n < 20; n += 1) await cluster.node(`n-${n}`, { via: [2], handlers: [puppets.on(`n-${n}`)] });
+    expect(looks).not.toHaveBeenCalled();
+    looks.mockRestore();
+    expect(await cluster.until(client.nodes())).toHaveLength(20);
   });
 });

@@ -80,7 +80,7 @@ export class Cluster {
   /** A node has come. */
   attached(node: Node): void {
     this.orders.standing.apply(node);
-    this.directory.tell();
+    this.directory.tellOf(node);
   }
 
   close(): void {

@@ -51,8 +51,11 @@ export class Directory {
   readonly #options: DirectoryOptions;
   readonly #told = new Map<string, Told>();
   readonly #doubts = new Map<string, Doubt>();
+  /** Nodes that have come, of which nobody was told yet. */
+  readonly #come = new Set<Node>();
   #isTelling = false;
-  #isAgain = false;
+  /** All nodes are to be looked at, and not those alone that have come. */
+  #isDue = false;
 
   constructor(world: World, options: DirectoryOptions) {
     this.#world = world;
@@ -67,20 +70,30 @@ export class Directory {
     });
   }
 
-  /** Tells what has changed. To be called at once when a node has come. */
+  /** Tells what has changed of any node. */
   tell(): void {
-    if (this.#isTelling) {
-      this.#isAgain = true;
-      return;
-    }
+    this.#isDue = true;
+    this.#next();
+  }
+
+  /** Tells at once of a node that has come, and looks at no other: thousands may come one after another. */
+  tellOf(node: Node): void {
+    this.#come.add(node);
+    this.#next();
+  }
+
+  #next(): void {
+    if (this.#isTelling || !(this.#isDue || this.#come.size > 0)) return;
     this.#isTelling = true;
-    this.#tell()
+    const come = [...this.#come];
+    const isDue = this.#isDue;
+    this.#come.clear();
+    this.#isDue = false;
+    this.#tell(isDue ? null : come)
       .catch((error: unknown) => this.#options.onStoreFailed(error))
       .finally(() => {
         this.#isTelling = false;
-        if (!this.#isAgain) return;
-        this.#isAgain = false;
-        this.tell();
+        this.#next();
       });
   }
 
@@ -102,12 +115,13 @@ export class Directory {
     return remote;
   }
 
-  async #tell(): Promise<void> {
+  /** Of these nodes; null: of all, those that have gone among them. */
+  async #tell(come: readonly Node[] | null): Promise<void> {
     const { store, nodes, gatewayId } = this.#options;
     const now = this.#world.clock.now();
     if (this.#doubts.size > 0) await this.#settleDoubts(now);
-    const due = [...nodes.all()].flatMap((node) => this.#entryOf(node, now));
-    for (const [nodeId, { epoch }] of this.#told) {
+    const due = [...(come ?? nodes.all())].flatMap((node) => this.#entryOf(node, now));
+    for (const [nodeId, { epoch }] of come === null ? this.#told : []) {
       if (nodes.get(nodeId) !== undefined) continue;
       // Forgotten here only when the store has dropped it: what fails is tried again.
       await store.dropNode(nodeId, epoch);

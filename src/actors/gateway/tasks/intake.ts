@@ -83,8 +83,20 @@ export class Intake {
 
   /** Stores what was added. */
   flush(): void {
+    while (this.#submits.length > 0) void this.#store(this.#submits.splice(0, this.#batchLength()));
+  }
+
+  /** How many are stored in one step. What a task depends on is looked up and linked, each like a task of its own. */
+  #batchLength(): number {
     const { submitBatchMax } = this.#world.limits;
-    while (this.#submits.length > 0) void this.#store(this.#submits.splice(0, submitBatchMax));
+    let weight = 0;
+    let length = 0;
+    for (const { message } of this.#submits) {
+      weight += 1 + (message.payload.after?.taskIds.length ?? 0);
+      if (weight > submitBatchMax && length > 0) break;
+      length += 1;
+    }
+    return length;
   }
 
   async #store(batch: readonly Submit[]): Promise<void> {

@@ -132,8 +132,8 @@ function sessionsOf(first: Watch | undefined): readonly Session[] {
   if (first === undefined) return NOBODY;
   if (first.beside === null) return [first.session];
   const sessions: Session[] = [];
-  for (let watch: Watch | null = first; watch !== null; watch = watch.beside) sessions.unshift(watch.session);
-  return sessions;
+  for (let watch: Watch | null = first; watch !== null; watch = watch.beside) sessions.push(watch.session);
+  return sessions.reverse();
 }
 
 const NOBODY: readonly Session[] = [];

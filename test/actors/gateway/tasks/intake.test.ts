@@ -109,6 +109,26 @@ describe('a submit', () => {
     expect(await store.list({ limit: 1 })).toMatchObject({ total: 0 });
   });
 
+  it('weighs as much as the tasks that it waits for: those with many are stored fewer at a time, and each is accepted', async () => {
+    const { store, submit } = await sceneOf({ submitBatchMax: 4 });
+    const { session, said } = aSession();
+    const steps: string[][] = [];
+    const { submit: stored } = store;
+    const submitted: typeof stored = (tasks) => {
+      steps.push(tasks.map(({ taskId }) => taskId));
+      return stored.call(store, tasks);
+    };
+    tampered({ store }, { submit: submitted });
+    await submit(session, ...['a', 'b', 'c', 'd', 'e'].map((taskId) => ({ taskId })));
+    const waiting = (taskId: string, ...taskIds: string[]) => ({
+      taskId,
+      after: { taskIds, onFailure: 'fail' as const },
+    });
+    await submit(session, waiting('f', 'a'), waiting('g', 'a'), waiting('h', 'a', 'b', 'c', 'd'), { taskId: 'i' });
+    expect(steps).toEqual([['a', 'b', 'c', 'd'], ['e'], ['f', 'g'], ['h'], ['i']]);
+    expect(said.map(([type]) => type)).toEqual(Array.from({ length: 9 }, () => 'task_accepted'));
+  });
+
   it('of a session that has ended meanwhile, or that does not watch, is stored and watched by nobody', async () => {
     const { store, watchers, submit } = await sceneOf();
     const { session, said } = aSession();

@@ -1,5 +1,6 @@
 /** Tasks that come by themselves: at their times, once each, across gateways that die and clocks that are set. */
-import { describe, expect, it } from 'vitest';
+import { Cron } from 'croner';
+import { describe, expect, it, vi } from 'vitest';
 import type { Client } from '../../src/actors/client/client.ts';
 import { createGateway } from '../../src/actors/gateway/gateway.ts';
 import { defineHandler } from '../../src/actors/node/runner.ts';
@@ -380,5 +381,32 @@ describe('a wall clock that is set', () => {
     await cluster.advance(17_000);
     expect(await cluster.until(late.outcome())).toMatchObject({ error: { code: 'TASK_EXPIRED' } });
     expect((await cluster.until(client.task(delayed.taskId))).task.status).toBe('pending');
+  });
+});
+
+describe('hundreds of schedules', () => {
+  it('are read, and run together, some in each turn, so that nobody waits for all of them', async () => {
+    await using cluster = await createTestCluster();
+    const client = await cluster.client();
+    const puts = Array.from({ length: 200 }, (_, n) => client.schedule(`s-${n}`, { cron: '* * * * *' }, 'job', n));
+    await cluster.until(Promise.all(puts));
+    const { soon } = cluster.clock;
+    const workedOut = [0];
+    const turn = (run: () => void) => () => {
+      workedOut.push(0);
+      run();
+    };
+    Object.assign(cluster.clock, { soon: (run: () => void) => soon(turn(run)) });
+    const nextRun = vi.spyOn(Cron.prototype, 'nextRun').mockImplementation(function (this: Cron, from) {
+      workedOut[workedOut.length - 1] = (workedOut.at(-1) ?? 0) + 1;
+      return this.nextRuns(1, from as Date)[0] ?? null;
+    });
+    await cluster.restartGateway();
+    await cluster.advance(62_000);
+    nextRun.mockRestore();
+    expect(await cluster.until(client.tasks({ limit: 1 }))).toMatchObject({ total: 200 });
+    // Of those that run, when they are due is worked out before, and when again after.
+    expect(Math.max(...workedOut)).toBeLessThanOrEqual(2 * 64);
+    expect(workedOut.reduce((sum, count) => sum + count)).toBeGreaterThanOrEqual(400);
   });
 });

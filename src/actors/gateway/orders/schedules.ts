@@ -33,6 +33,9 @@ interface Planned {
 /** A run that was noted: of which schedule, and its nominal time. */
 type Run = readonly [id: string, runAt: number];
 
+/** Schedules whose next time is worked out in one turn: a cron pattern takes half a millisecond, and there may be thousands. */
+const IN_ONE_BREATH = 64;
+
 /** Hints for the others: nothing at all if schedules were put or dropped, or the runs that were noted. */
 const TOPIC = 'schedules';
 
@@ -117,8 +120,10 @@ export class Schedules {
     if (this.#isStale || clock.now() - this.#readAt > scheduleRefreshMs) await this.#read();
     const due = [...this.#planned.values()].filter((planned) => this.#isDue(planned));
     // All of them: were the first ones due again by the next look, or refused, those behind them would never run.
-    for (let start = 0; start < due.length; start += submitBatchMax) {
-      await this.#run(due.slice(start, start + submitBatchMax));
+    const atOnce = Math.min(submitBatchMax, IN_ONE_BREATH);
+    for (let start = 0; start < due.length; start += atOnce) {
+      if (start > 0) await this.#breath();
+      await this.#run(due.slice(start, start + atOnce));
     }
   }
 
@@ -187,14 +192,24 @@ export class Schedules {
     this.#isStale = false;
     const records = await this.#options.store.schedules();
     this.#readAt = this.#world.clock.now();
-    const before = this.#planned;
-    // What has not changed keeps its time: a wall clock that was set meanwhile does not move it.
+    const plans = new Map<string, Planned>();
+    for (const record of records) {
+      if (isKnown(this.#planned.get(record.id), record)) continue;
+      plans.set(record.id, this.#plan(record));
+      if (plans.size % IN_ONE_BREATH === 0) await this.#breath();
+    }
+    // What has not changed keeps its time: a wall clock that was set meanwhile does not move it. Nor is a run forgotten that
+    // was noted meanwhile.
     this.#planned = new Map(
       records.map((record) => {
-        const known = before.get(record.id);
-        return [record.id, known !== undefined && isSame(known.record, record) ? known : this.#plan(record)];
+        const known = this.#planned.get(record.id);
+        return [record.id, isKnown(known, record) ? known : (plans.get(record.id) ?? this.#plan(record))];
       }),
     );
+  }
+
+  #breath(): Promise<void> {
+    return new Promise((resolve) => this.#world.clock.soon(resolve));
   }
 
   #plan(record: ScheduleRecord): Planned {
@@ -219,8 +234,10 @@ function taskOf(record: ScheduleRecord, runAt: number, taskId: string, createdAt
   return { ...record.task, taskId, createdAt, key: `schedule:${record.id}:${runAt}` };
 }
 
-function isSame(one: ScheduleRecord, other: ScheduleRecord): boolean {
-  return one.createdAt === other.createdAt && one.lastRunAt === other.lastRunAt;
+/** Whether what is planned is of this record, or of one in which a later run is noted. */
+function isKnown(planned: Planned | undefined, { createdAt, lastRunAt }: ScheduleRecord): planned is Planned {
+  if (planned?.record.createdAt !== createdAt) return false;
+  return (planned.record.lastRunAt ?? Number.NEGATIVE_INFINITY) >= (lastRunAt ?? Number.NEGATIVE_INFINITY);
 }
 
 function viewOf({ record, next }: Planned): ScheduleView {

@@ -21,10 +21,25 @@ export function attemptCases(open: OpenStore): void {
       await claimNew();
       await clock.advance(100);
       const worse: Completion = { taskId: 't1', attempt: 1, status: 'failed', error: failure, runMs: 1 };
-      expect(await store.complete([done(), done(), worse])).toEqual(['accepted', 'duplicate', 'duplicate']);
+      expect(await store.complete([done(), done(), worse])).toEqual([93, 'duplicate', 'duplicate']);
       expect(await record('t1')).toMatchObject({ status: 'completed', owner: null, node: 'n1', runMs: 7, error: null });
       expect((await record('t1')).finishedAt).toBe(clock.wallTime());
       expect(textOf(await store.result('t1'))).toBe('result');
+    });
+
+    it('answers how long the task was queued, as its record has it', async () => {
+      const { store, clock, claimNew, record } = await fixtureOf(open);
+      await clock.advance(1_000);
+      await claimNew();
+      await clock.advance(100);
+      store.note([{ taskId: 't1', attempt: 1, event: 'started', node: 'n1' }]);
+      expect((await record('t1')).queuedMs).toBe(100);
+      await clock.advance(7);
+      expect(await store.complete([done()])).toEqual([100]);
+      await claimNew({ taskId: 't2' });
+      await clock.advance(50);
+      expect(await store.complete([{ ...done(), taskId: 't2' }])).toEqual([43]);
+      expect([(await record('t1')).queuedMs, (await record('t2')).queuedMs]).toEqual([100, 43]);
     });
 
     it('answers stale to every attempt but the present one, and stores nothing of it (I5, defect 34)', async () => {
@@ -36,14 +51,14 @@ export function attemptCases(open: OpenStore): void {
       expect(await store.complete([done(1), done(3), done(1, 'nobody')])).toEqual(['stale', 'stale', 'unknown']);
       expect(await record('t1')).toMatchObject({ status: 'assigned', attempt: 2 });
       expect(await store.result('t1')).toBeNull();
-      expect(await store.complete([done(2), done(1)])).toEqual(['accepted', 'stale']);
+      expect(await store.complete([done(2), done(1)])).toEqual([expect.any(Number), 'stale']);
     });
 
     it('does not ask who owns the task: a lapsed lease decides when to retry, never whether a result counts', async () => {
       const { store, clock, claimNew } = await fixtureOf(open);
       await claimNew();
       await clock.advance(60_000);
-      expect(await store.complete([done()])).toEqual(['accepted']);
+      expect(await store.complete([done()])).toEqual([expect.any(Number)]);
     });
 
     it('keeps why a task failed, and counts the failure', async () => {
@@ -108,8 +123,8 @@ export function attemptCases(open: OpenStore): void {
       await store.release(gateway, [back({ costs: 'failure', error: failure })]);
       expect(await record('t1')).toMatchObject({ runMs: 30, error: failure });
       await clock.advance(20);
-      const fresh = { status: 'assigned', attemptsStarted: 1, startedAt: null, runMs: 0 };
-      expect(await claim()).toMatchObject([{ waitedMs: 60, record: fresh }]);
+      const fresh = { status: 'assigned', attemptsStarted: 1, startedAt: null, queuedMs: 60, runMs: 0 };
+      expect(await claim()).toMatchObject([{ record: fresh }]);
       store.note([{ taskId: 't1', attempt: 2, event: 'started', node: 'n1' }]);
       expect(await record('t1')).toMatchObject({ status: 'running', attemptsStarted: 2 });
     });
@@ -167,7 +182,7 @@ export function attemptCases(open: OpenStore): void {
       const { store, claimNew, record } = await fixtureOf(open);
       await claimNew();
       await store.cancel(['t1']);
-      expect(await store.complete([done()])).toEqual(['accepted']);
+      expect(await store.complete([done()])).toEqual([expect.any(Number)]);
       expect(await record('t1')).toMatchObject({ status: 'completed', cancelRequested: true });
       expect(await store.cancel(['t1'])).toEqual(['settled']);
     });

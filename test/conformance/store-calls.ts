@@ -207,10 +207,12 @@ export async function perform({ store, gateways, epochs }: Subject, call: Call):
       return store.note(call.notes) ?? null;
     case 'adopt':
       return store.adopt(idOf(call.gateway), call.node, call.refs);
-    case 'complete':
-      return store.complete(
+    case 'complete': {
+      const verdicts = await store.complete(
         call.completions.map(({ owner, ...plain }) => (owner === undefined ? plain : { ...plain, owner: idOf(owner) })),
       );
+      return verdicts.map((verdict) => (typeof verdict === 'number' ? 'accepted' : verdict));
+    }
     case 'putNodes': {
       const nodes = call.nodes.map((node) => ({ ...node, epoch: node.epoch === null ? null : epochOf(node.epoch) }));
       const given = await store.putNodes(idOf(call.gateway), nodes);

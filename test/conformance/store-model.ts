@@ -159,7 +159,7 @@ export class StoreModel {
   complete(
     { taskId, attempt, status, result, costs = 'failure', owner }: Completion,
     nowMs: number,
-  ): CompletionVerdict {
+  ): Exclude<CompletionVerdict, number> | 'accepted' {
     const task = this.#task(taskId);
     if (task === undefined) return 'unknown';
     if (task.settledBy === attempt) return 'duplicate';

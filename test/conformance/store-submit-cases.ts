@@ -254,7 +254,7 @@ export function submitCases(open: OpenStore): void {
       const { store, clock, claim } = await fixtureOf(open);
       await store.submit([aTask()]);
       await clock.advance(250);
-      expect((await claim())[0]?.waitedMs).toBe(250);
+      expect((await claim())[0]?.record.queuedMs).toBe(250);
     });
 
     it('hands out records that later changes do not alter', async () => {

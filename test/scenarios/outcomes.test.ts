@@ -33,6 +33,23 @@ async function withNode(options: TestClusterOptions = {}) {
   return { cluster, puppets, client, node };
 }
 
+it('tells how long a task was queued as the store has it, however long that takes to commit', async () => {
+  const { cluster, puppets, client } = await withNode();
+  await using _cluster = cluster;
+  const { claim } = cluster.store;
+  cluster.store.claim = async (...asked) => {
+    const claimed = await claim.apply(cluster.store, asked);
+    await new Promise<void>((resolve) => cluster.clock.schedule(500, resolve));
+    return claimed;
+  };
+  const handle = client.submit(puppets.task, null);
+  await cluster.until(() => puppets.running.length === 1);
+  await cluster.advance(1_000);
+  puppets.only.finish();
+  const { queuedMs } = (await outcomeOf(cluster, client, handle)) as { queuedMs: number };
+  expect(queuedMs).toBeGreaterThanOrEqual(500);
+});
+
 describe('an attempt that another gateway has adopted', () => {
   it.each([
     ['fails', 'failed', 90_000, (run: Puppets) => run.only.fail(new Error('no'))],

@@ -38,10 +38,9 @@ export class Attempts<Row extends TaskRow> {
     this.#tasks.tell(row, 'task.claimed');
     const nowMs = this.#clock.now();
     const record = recordOf(row, nowMs);
-    const waitedMs = Math.round(nowMs - row.submittedMs);
     const payload = this.#tasks.rows.body(row, 'payload') ?? NO_BYTES;
     const checkpoint = this.#tasks.rows.body(row, 'checkpoint');
-    return { record, payload, checkpoint, waitedMs, remainingMs: record.deadlineInMs };
+    return { record, payload, checkpoint, remainingMs: record.deadlineInMs };
   }
 
   note(note: Note): void {
@@ -92,7 +91,7 @@ export class Attempts<Row extends TaskRow> {
     }
     this.#tasks.settle(row, status, attempt, status === 'completed' ? null : failureOf(completion.error), cost);
     this.#gateways.disown(row);
-    return 'accepted';
+    return row.queuedMs;
   }
 
   release(owner: GatewayRow, release: Release): ReleaseVerdict {

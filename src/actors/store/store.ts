@@ -104,8 +104,6 @@ export interface Claimed {
   readonly record: TaskRecord;
   readonly payload: Uint8Array;
   readonly checkpoint: Uint8Array | null;
-  /** Milliseconds since its submit, by the store’s clock. */
-  readonly waitedMs: number;
   /** Milliseconds until its total deadline, more than 0; null if it has none. */
   readonly remainingMs: number | null;
 }
@@ -133,10 +131,10 @@ export interface Completion extends AttemptRef {
 }
 
 /**
- * `accepted`: it counts. `duplicate`: the same attempt already settled it. `stale`: another attempt holds it or did, or
- * another gateway than `owner` has it. `unknown`: no such task.
+ * A number: it counts, and that is the `queuedMs` of its task. `duplicate`: the same attempt already settled it. `stale`:
+ * another attempt holds it or did, or another gateway than `owner` has it. `unknown`: no such task.
  */
-export type CompletionVerdict = 'accepted' | 'duplicate' | 'stale' | 'unknown';
+export type CompletionVerdict = number | 'duplicate' | 'stale' | 'unknown';
 
 /** An attempt that is over while its task is not: the task waits again, keeping its rank. */
 export interface Release extends AttemptRef {

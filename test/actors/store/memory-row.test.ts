@@ -23,7 +23,7 @@ describe('a plain task', () => {
     expect(claimed.map(({ payload }) => textOf(payload))).toEqual(
       [3, 0, 1, 2, 5, 4].map((index) => `payload ${index}`),
     );
-    expect(claimed.map(({ waitedMs }) => waitedMs)).toEqual([3, 6, 5, 4, 1, 2]);
+    expect(claimed.map(({ record }) => record.queuedMs)).toEqual([3, 6, 5, 4, 1, 2]);
     expect(await events('t5')).toEqual(['task.submitted', 'task.claimed']);
   });
 

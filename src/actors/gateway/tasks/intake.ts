@@ -222,8 +222,8 @@ const CANCELLED = new PincerError('TASK_CANCELLED', 'the task was cancelled').to
 
 /** The outcome that a settled record stands for. */
 function outcomeOf(record: TaskRecord, status: Outcome['status'], result: Uint8Array | null): Outcome {
-  // The store keeps no reason for a task that was cancelled while it waited.
-  const error = record.error ?? (status === 'cancelled' ? CANCELLED : null);
+  // However its last attempt has failed. Of one that was cancelled while it waited, the store keeps no reason.
+  const error = status === 'cancelled' ? CANCELLED : record.error;
   return {
     taskId: record.taskId,
     status,

@@ -84,7 +84,6 @@ export class Reconciliation {
           record,
           payload: new Uint8Array(),
           checkpoint: null,
-          waitedMs: record.queuedMs + record.runMs,
           remainingMs: record.deadlineInMs,
         },
         nodeId,

@@ -17,10 +17,8 @@ type Note = Parameters<Store['note']>[0][number];
 export interface Ended {
   readonly record: TaskRecord;
   readonly nodeId: string;
-  /** When it was placed and when it was heard to start, by the clock; and how long the task had waited when it was claimed. */
-  readonly placedAt: number;
+  /** When it was heard to start, by the clock. */
   readonly startedAt: number | null;
-  readonly waitedMs: number;
   /** What the attempt may take: the timeout of its task, or what was left until its total deadline. */
   readonly timeoutMs: number;
 }
@@ -29,7 +27,7 @@ export interface SettlementOwner<Attempt extends Ended> {
   onCompleted(attempt: Attempt, verdict: CompletionVerdict): void;
   onReleased(attempt: Attempt, verdict: ReleaseVerdict): void;
   onSettled(outcome: Outcome, record: TaskRecord): void;
-  /** The store has failed a task whose time was up; its record says why. */
+  /** The store has ended a task of its own accord: its time was up, or it was to be cancelled. Its record says how. */
   onEnded(taskId: string): void;
   onStoreFailed(error: unknown): void;
 }
@@ -39,7 +37,7 @@ export class Settlement<Attempt extends Ended> {
   readonly #gatewayId: () => string;
   readonly #notes: Batch<Note>;
   readonly #completions: Batch<{ attempt: Attempt; completion: Completion }>;
-  readonly #releases: Batch<{ attempt: Attempt; release: Release; runMs: number }>;
+  readonly #releases: Batch<{ attempt: Attempt; release: Release }>;
 
   constructor(world: World, options: { store: Store; gatewayId: () => string; owner: SettlementOwner<Attempt> }) {
     const { clock, deadlines, limits } = world;
@@ -60,7 +58,7 @@ export class Settlement<Attempt extends Ended> {
         const verdicts = await store.complete(entries.map((entry) => entry.completion));
         for (const [index, { attempt, completion }] of entries.entries()) {
           const verdict = verdicts[index] ?? 'unknown';
-          if (verdict === 'accepted') owner.onSettled(outcomeOf(attempt, completion), attempt.record);
+          if (typeof verdict === 'number') owner.onSettled(outcomeOf(attempt, completion, verdict), attempt.record);
           owner.onCompleted(attempt, verdict);
         }
       },
@@ -72,10 +70,9 @@ export class Settlement<Attempt extends Ended> {
           gatewayId(),
           entries.map((entry) => entry.release),
         );
-        for (const [index, { attempt, release, runMs }] of entries.entries()) {
+        for (const [index, { attempt, release }] of entries.entries()) {
           const verdict = verdicts[index] ?? 'stale';
-          if (verdict === 'cancelled') owner.onSettled(outcomeOf(attempt, cancelled(release, runMs)), attempt.record);
-          else if (verdict === 'failed') owner.onEnded(release.taskId);
+          if (verdict === 'cancelled' || verdict === 'failed') owner.onEnded(release.taskId);
           owner.onReleased(attempt, verdict);
         }
       },
@@ -119,7 +116,7 @@ export class Settlement<Attempt extends Ended> {
       ...(failure === null ? {} : { error: failure }),
       ...(nodeId === null ? {} : { node: nodeId }),
     };
-    this.#releases.add({ attempt, release, runMs: this.#ranMs(attempt) });
+    this.#releases.add({ attempt, release });
   }
 
   /** Writes what was gathered: at the end of the turn, or as soon as somebody asks. */
@@ -142,11 +139,6 @@ export class Settlement<Attempt extends Ended> {
   }
 }
 
-function cancelled({ taskId, attempt }: Release, runMs: number): Completion {
-  const error = new PincerError('TASK_CANCELLED', 'the task was cancelled').toFailure();
-  return { taskId, attempt, status: 'cancelled', runMs, error };
-}
-
 /** An attempt that was stopped by the total deadline of its task has not taken longer than its timeout: it had less. */
 function ofDeadline({ timeoutMs, record }: Ended, failure: Failure, runMs: number): Failure {
   if (failure.code !== 'TASK_TIMED_OUT' || timeoutMs >= record.timeoutMs || runMs < timeoutMs) return failure;
@@ -154,7 +146,7 @@ function ofDeadline({ timeoutMs, record }: Ended, failure: Failure, runMs: numbe
   return new PincerError('DEADLINE_PASSED', why).toFailure();
 }
 
-function outcomeOf({ record, nodeId, startedAt, placedAt, waitedMs }: Ended, completion: Completion): Outcome {
+function outcomeOf({ record, nodeId, startedAt }: Ended, completion: Completion, queuedMs: number): Outcome {
   // Of an attempt that was adopted, the record may have its start already.
   const hasStarted = record.startedAt === null && startedAt !== null;
   return {
@@ -164,7 +156,7 @@ function outcomeOf({ record, nodeId, startedAt, placedAt, waitedMs }: Ended, com
     error: completion.error,
     node: nodeId,
     attempts: record.attemptsStarted + (hasStarted ? 1 : 0),
-    queuedMs: Math.max(0, waitedMs + ((startedAt ?? placedAt) - placedAt)),
+    queuedMs,
     runMs: completion.runMs,
   };
 }

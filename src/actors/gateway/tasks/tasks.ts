@@ -193,7 +193,7 @@ export class Tasks {
     }
   }
 
-  #spawn({ record, payload, waitedMs, remainingMs }: Claimed, nodeId: string): void {
+  #spawn({ record, payload, remainingMs }: Claimed, nodeId: string): void {
     const { taskId, attempt, failures, crashes, attemptsMax } = record;
     if (this.#live.has(taskId)) {
       this.#host.drop(taskId);
@@ -204,8 +204,6 @@ export class Tasks {
       payload,
       attempt,
       nodeId,
-      placedAt: this.#world.clock.now(),
-      waitedMs,
       // An attempt gets no more time than its task has left.
       timeoutMs: Math.max(1, Math.ceil(Math.min(record.timeoutMs, remainingMs ?? record.timeoutMs))),
       // One that is adopted may have started long ago.
@@ -275,9 +273,7 @@ export class Tasks {
   #settle(live: LiveTask, end: Parameters<Settlement<LiveTask>['settle']>[1]): void {
     live.isEnded = true;
     // The end may be all that was said of an attempt. One that was cancelled need not have started.
-    if (end.status !== 'cancelled') {
-      live.startedAt ??= Math.max(live.placedAt - live.waitedMs, this.#world.clock.now() - end.runMs);
-    }
+    if (end.status !== 'cancelled') live.startedAt ??= this.#world.clock.now() - end.runMs;
     this.#settlement.settle(live, end);
   }
 
@@ -289,10 +285,11 @@ export class Tasks {
 
   #completed(live: LiveTask, verdict: CompletionVerdict): void {
     const { taskId } = live.record;
-    if (verdict !== 'accepted') this.dropped[verdict === 'duplicate' ? 'duplicate' : 'stale'] += 1;
+    const isAccepted = typeof verdict === 'number';
+    if (!isAccepted) this.dropped[verdict === 'duplicate' ? 'duplicate' : 'stale'] += 1;
     const present = this.#live.get(taskId);
     if (present === live) {
-      this.#host.tell(taskId, { type: verdict === 'accepted' ? 'outcome.stored' : 'task.superseded' });
+      this.#host.tell(taskId, { type: isAccepted ? 'outcome.stored' : 'task.superseded' });
     } else if (present?.attempt === live.attempt) {
       // Adopted again since, and over: what was reported before has settled it.
       this.#host.tell(taskId, { type: 'task.superseded' });

@@ -41,8 +41,8 @@ function sceneOf({ held = {}, free = [] }: { held?: Record<string, AttemptRef[]>
     tasks: {
       heldBy: (nodeId: string) => held[nodeId] ?? [],
       holds: (wanted: AttemptRef) => Object.values(held).some((refs) => isIn(refs, wanted)),
-      adopt: (claimed: { record: TaskRecord; waitedMs: number; remainingMs: number | null }, nodeId: string) =>
-        void said.push(['adopts', claimed.record.taskId, nodeId, claimed.waitedMs, claimed.remainingMs]),
+      adopt: (claimed: { record: TaskRecord; remainingMs: number | null }, nodeId: string) =>
+        void said.push(['adopts', claimed.record.taskId, nodeId, claimed.remainingMs]),
       reject: told('rejected'),
       lose: told('lost'),
       flush: () => void said.push(['flushed']),
@@ -69,7 +69,7 @@ describe('a node that comes with what it runs', () => {
     const { reconciliation, said } = sceneOf({ free: [ref('a', 2)] });
     const gone = await reconciliation.reconcile('n', [ref('a', 2), ref('b')], true);
     expect(gone).toEqual([ref('b')]);
-    expect(said).toEqual([['asks', 'n', 'a', 'b'], ['adopts', 'a', 'n', 42, 500], ['flushed'], ['judged', 'b']]);
+    expect(said).toEqual([['asks', 'n', 'a', 'b'], ['adopts', 'a', 'n', 500], ['flushed'], ['judged', 'b']]);
   });
 
   it('does not get what another node has, nor an earlier attempt of what it has itself', async () => {
@@ -126,10 +126,10 @@ describe('a gateway with a new claim on work', () => {
     await reconciliation.adoptAll(nodes);
     expect(said).toEqual([
       ['asks', 'n', 'a', 'b'],
-      ['adopts', 'a', 'n', 42, 500],
+      ['adopts', 'a', 'n', 500],
       ['n', 'task_cancel', { taskId: 'b', attempt: 3, reason: 'withdrawn' }],
       ['asks', 'm', 'c', 'd'],
-      ['adopts', 'c', 'm', 42, 500],
+      ['adopts', 'c', 'm', 500],
     ]);
   });
 

@@ -101,7 +101,7 @@ export interface Channel extends AsyncDisposable {
   readonly counters: Readonly<ChannelCounters>;
   /** Resolves when it has stopped, whoever stopped it; with the reason, if it had to. */
   readonly stopped: Promise<PincerError | null>;
-  /** Takes nothing new, lets replies go out (at most `drainMs`), frees the lease, leaves. What is left, the next holder delivers. */
+  /** Takes nothing new, lets replies go out (at most `drainMs`, and none that its platform has it keep for longer), frees the lease, leaves. What is left, the next holder delivers. */
   drain(): Promise<void>;
   /** Stops at once. Idempotent. */
   stop(): Promise<void>;

@@ -16,6 +16,7 @@ import { Identifier } from '../protocol/identifier.ts';
 import { checkOptions, checkPort } from '../protocol/options.ts';
 import { unexpected } from '../protocol/unexpected.ts';
 import { underEither } from '../transport/either-signal.ts';
+import { Changes } from './changes.ts';
 import { CHANNEL_OPTIONS, type Channel, type ChannelOptions, checkRoute } from './channel-options.ts';
 import { createCounters } from './counters.ts';
 import { Deliveries } from './deliveries.ts';
@@ -75,7 +76,8 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
     ...(signal === undefined ? {} : { signal }),
   });
   const { gateway } = node;
-  const deliveries = new Deliveries(world, { name, gateway, counters, replyText });
+  const changes = new Changes();
+  const deliveries = new Deliveries(world, { name, gateway, counters, changes, replyText });
   const turns = new Turns(world, {
     name,
     route,
@@ -83,6 +85,7 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
     gateway,
     messages: node.messages,
     counters,
+    changes,
     onProgress: (note) => current?.platform?.progress?.(note),
   });
   const actor = startActor(channelMachine, {
@@ -137,7 +140,7 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
       }
       case 'drain.start':
         wake(limits.drainMs);
-        drained()
+        drained(clock.now() + limits.drainMs)
           .catch((error: unknown) => log.warn('drain.failed', { channel: name, error: String(error) }))
           .finally(() => actor.send({ type: 'work.ended' }));
         break;
@@ -239,12 +242,12 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
     return new PincerError('CHANNEL_STANDBY', `this instance of the channel '${name}' is ${state()}`);
   }
 
-  /** Resolves when nothing is under way any more that came in or is to go out. */
-  async function drained(): Promise<void> {
+  /** Resolves when nothing is under way any more that came in, or is to go out and could by then. */
+  async function drained(by: number): Promise<void> {
     await current?.platform?.pause();
-    await turns.whenIdle();
+    await changes.until(() => turns.isIdle((deliveryId) => deliveries.isKept(deliveryId, by)));
     node.unhandle(deliveries.definition.type);
-    await deliveries.whenIdle();
+    await changes.until(() => deliveries.isIdle(by));
   }
 
   /** Stops, for a reason if there is one. */

@@ -11,6 +11,7 @@ import type { World } from '../actors/world/world.ts';
 import { PincerError } from '../protocol/failure.ts';
 import { Identifier } from '../protocol/identifier.ts';
 import { underEither } from '../transport/either-signal.ts';
+import type { Changes } from './changes.ts';
 import type { ChannelCounters } from './counters.ts';
 import type { OpenPlatform, OutboundMessage } from './platform.ts';
 import { Recent } from './recent.ts';
@@ -37,6 +38,7 @@ export interface DeliveriesOptions {
   readonly name: string;
   readonly gateway: GatewayCalls;
   readonly counters: ChannelCounters;
+  readonly changes: Changes;
   readonly replyText: (settled: SettledTask) => string;
 }
 
@@ -47,7 +49,8 @@ export class Deliveries {
   readonly #made: Recent;
   /** By key: an attempt that comes while another is at it has the same end. */
   readonly #underWay = new Map<string, Promise<void>>();
-  #idleWaiters: (() => void)[] = [];
+  /** When those that wait for a platform that has asked for patience go on, on the clock, by key. */
+  readonly #wakesAt = new Map<string, number>();
   /** The platform has asked for a long patience, and nothing was delivered since. */
   #isHeldUp = false;
   #sending = 0;
@@ -61,13 +64,14 @@ export class Deliveries {
     this.definition = defineTask(deliveryTypeOf(options.name), { input: Delivery });
   }
 
-  /** Deliveries that are being made. */
-  get running(): number {
-    return this.#underWay.size;
+  /** Whether the platform has asked for so much patience that it cannot go out by then, on the clock. */
+  isKept(key: string, by: number): boolean {
+    return (this.#wakesAt.get(key) ?? by) > by;
   }
 
-  whenIdle(): Promise<void> {
-    return this.running === 0 ? Promise.resolve() : new Promise((resolve) => this.#idleWaiters.push(resolve));
+  /** Whether none is under way that could go out by then. */
+  isIdle(by: number): boolean {
+    return [...this.#underWay.keys()].every((key) => this.isKept(key, by));
   }
 
   /** Makes one attempt. `platform` is the one that is open now. */
@@ -81,7 +85,7 @@ export class Deliveries {
     if (sending === undefined) {
       sending = this.#send(input, taskId, platform, signal).finally(() => {
         this.#underWay.delete(taskId);
-        if (this.running === 0) for (const resolve of this.#idleWaiters.splice(0)) resolve();
+        this.#options.changes.tell();
       });
       this.#underWay.set(taskId, sending);
     }
@@ -111,7 +115,9 @@ export class Deliveries {
           this.#isHeldUp = true;
           log.error('delivery.held-up', { channel: name, waitMs, message: why });
         }
-        await this.#wait(waitMs, signal);
+        this.#wakesAt.set(key, this.#world.clock.now() + waitMs);
+        this.#options.changes.tell();
+        await this.#wait(waitMs, signal).finally(() => this.#wakesAt.delete(key));
       }
     }
     this.#made.add(key);

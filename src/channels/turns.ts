@@ -9,6 +9,7 @@ import type { SettledTask } from '../actors/client/handle.ts';
 import type { Messaging } from '../actors/peer/messenger.ts';
 import type { World } from '../actors/world/world.ts';
 import { PincerError } from '../protocol/failure.ts';
+import type { Changes } from './changes.ts';
 import type { Route } from './channel-options.ts';
 import type { ChannelCounters } from './counters.ts';
 import { deliveryTypeOf } from './deliveries.ts';
@@ -23,6 +24,7 @@ export interface TurnsOptions {
   readonly gateway: GatewayCalls;
   readonly messages: Messaging;
   readonly counters: ChannelCounters;
+  readonly changes: Changes;
   readonly replyText: Turn['textOf'];
   onProgress(note: ProgressNote): void;
 }
@@ -42,7 +44,6 @@ export class Turns {
   readonly #published: Recent;
   /** By key: what is sent again while that is under way, or after its sender gave up waiting, is not published again. */
   readonly #publishing = new Map<string, Promise<number>>();
-  #idleWaiters: (() => void)[] = [];
 
   constructor(world: World, options: TurnsOptions) {
     this.#world = world;
@@ -55,8 +56,9 @@ export class Turns {
     return this.#open.size;
   }
 
-  whenIdle(): Promise<void> {
-    return this.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#idleWaiters.push(resolve));
+  /** Whether no reply is waited for but those that are kept, each by the id of its delivery. */
+  isIdle(isKept: (deliveryId: string) => boolean): boolean {
+    return [...this.#open.keys()].every((taskId) => isKept(replyIdOf(taskId)));
   }
 
   /** Resolves once the gateway has the message for good; null if it was published, and so nobody answers. */
@@ -149,7 +151,7 @@ export class Turns {
             deliveryTypeOf(name),
             { to, of: taskId },
             {
-              taskId: `${taskId}-reply`,
+              taskId: replyIdOf(taskId),
               after: [taskId],
               // However the task ends, its asker is told.
               onDependencyFailure: 'ignore',
@@ -260,13 +262,17 @@ export class Turns {
 
   #forget(turn: OpenTurn): void {
     if (this.#open.get(turn.taskId) === turn) this.#open.delete(turn.taskId);
-    if (this.size === 0) for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    this.#options.changes.tell();
   }
 }
 
 /** The task that a message of a channel is: the same for every instance and after every restart. */
 function idOf(name: string, messageId: string): string {
   return `in-${createHash('sha256').update(`${name}\n${messageId}`).digest('base64url')}`;
+}
+
+function replyIdOf(taskId: string): string {
+  return `${taskId}-reply`;
 }
 
 /** Its key, for people; one that would be too long keeps its beginning, and its hash. */

@@ -58,6 +58,25 @@ describe('an instance of a channel', () => {
     expect(scene.platform.sent).toHaveLength(1);
   });
 
+  it('waits for no reply that its platform has it keep until the drain is over', async () => {
+    await using scene = await aScene();
+    await anAgent(scene);
+    const one = await scene.channel('one');
+    const busy = (retryAfterMs: number) => new PincerError('DELIVERY_FAILED', 'slow down', { retryAfterMs });
+    scene.platform.failNext(busy(600_000));
+    await scene.say('m1');
+    await scene.cluster.until(() => one.counters.failed === 1);
+    scene.platform.failNext(busy(5_000));
+    await scene.say('m2');
+    await scene.cluster.until(() => one.counters.failed === 2);
+    const before = scene.cluster.clock.now();
+    await scene.cluster.until(one.drain());
+    expect(scene.cluster.clock.now() - before).toBeLessThan(7_000);
+    expect(one.counters).toMatchObject({ delivered: 1 });
+    const two = await scene.channel('two');
+    await scene.cluster.until(() => two.counters.delivered === 1);
+  });
+
   it('opens again after a backoff when the platform fails it, keeping its lease', async () => {
     await using scene = await aScene();
     const states: string[] = [];

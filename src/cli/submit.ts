@@ -102,10 +102,16 @@ function summaryOf(total: number, counts: Readonly<Record<string, number>>): str
 /** Refusals of a gateway that has too much to do, or too much from here. */
 const NO_ROOM: readonly string[] = ['QUEUE_FULL', 'RATE_EXCEEDED'];
 
-async function runLine(client: Client, index: number, task: TaskLine, signal: AbortSignal): Promise<Row> {
+/** Runs one task, for as long as it takes until there is room for it. Refused or not, it is one task: each try has the same id. */
+export async function runLine(
+  client: Pick<Client, 'submit'>,
+  index: number,
+  task: TaskLine,
+  signal: AbortSignal,
+): Promise<Row> {
   const { type, payload = null, timeout, delay, ttl, deadline, ...rest } = task;
   const times = { timeoutMs: timeout, delayMs: delay, ttlMs: ttl, deadlineMs: deadline };
-  const options = withoutAbsent({ ...rest, ...times }) as SubmitOptions;
+  let options = withoutAbsent({ ...rest, ...times }) as SubmitOptions;
   for (;;) {
     const handle = client.submit(type, payload, { signal, ...options });
     try {
@@ -115,6 +121,7 @@ async function runLine(client: Client, index: number, task: TaskLine, signal: Ab
         error instanceof PincerError ? error : new PincerError('INTERNAL', String(error), { cause: error });
       // Who says that there is no room for now will have some; anything else will not get better by waiting.
       if (!NO_ROOM.includes(refusal.code) || signal.aborted) return refused(index, refusal);
+      options = { ...options, taskId: handle.taskId };
       // Cut short by an interrupt: the next submit is then refused at once.
       await wait(refusal.retryAfterMs ?? 1_000, undefined, { signal }).catch(() => {});
     }

@@ -189,6 +189,25 @@ describe('a request', () => {
     expect(await client.messages.request('attic', 'next')).toBe('next');
   });
 
+  it('ends when its signal does, with its reason, and a reply that comes after it is dropped', async () => {
+    const attic = await node('attic');
+    let answer: (value: unknown) => void = () => {};
+    attic.messages.onMessage(() => new Promise((resolve) => (answer = resolve)));
+    const waiting = new AbortController();
+    const asked = client.messages.request('attic', 1, { signal: waiting.signal });
+    const nobodyWaits = new Error('the handler was cancelled');
+    waiting.abort(nobodyWaits);
+    await expect(asked).rejects.toBe(nobodyWaits);
+    await expect(client.messages.request('attic', 2, { signal: waiting.signal })).rejects.toBe(nobodyWaits);
+    await expect(client.messages.request('attic', 2, { signal: 'soon' as never })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+    });
+    attic.messages.onMessage(({ body }) => body);
+    answer('late');
+    const { signal } = new AbortController();
+    expect(await client.messages.request('attic', 'next', { signal })).toBe('next');
+  });
+
   it('that is to wait for no time there is, is refused, and no other deadline waits for it', async () => {
     const attic = await node('attic');
     attic.messages.onMessage(() => new Promise(() => {}));

@@ -4,6 +4,7 @@ import { Identifier } from '../../protocol/identifier.ts';
 import type { Message, Payload } from '../../protocol/message.ts';
 import { checkOptions } from '../../protocol/options.ts';
 import type { TaskStatus } from '../../protocol/task.ts';
+import { AbortListeners } from '../peer/abort-listeners.ts';
 import { Backlog } from '../peer/backlog.ts';
 import type { Connection } from '../peer/connection.ts';
 import type { Request, Requests } from '../peer/requests.ts';
@@ -11,7 +12,6 @@ import type { TaskDefinition } from '../task-definition.ts';
 import { newTaskId } from '../task-id.ts';
 import { TransitMap } from '../transit-map.ts';
 import type { World } from '../world/world.ts';
-import { AbortListeners } from './abort-listeners.ts';
 import { Submission, type SubmissionOptions, type TaskHandle } from './handle.ts';
 import { definitionOf, SUBMIT_OPTIONS, type SubmitOptions, submitSpec } from './submit-spec.ts';
 

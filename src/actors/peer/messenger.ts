@@ -4,8 +4,9 @@ import type { Message, Payload } from '../../protocol/message.ts';
 import { faultOf } from '../../protocol/node.ts';
 import { checkOptions, type Names } from '../../protocol/options.ts';
 import { decodePayload, encodePayload } from '../../transport/payload.ts';
-import { type Deadline, expectWait } from '../world/deadlines.ts';
+import { expectWait } from '../world/deadlines.ts';
 import type { World } from '../world/world.ts';
+import { AbortListeners } from './abort-listeners.ts';
 import type { Requests } from './requests.ts';
 
 /** A message from another peer. */
@@ -29,6 +30,14 @@ export interface SendOptions {
   readonly reliable?: boolean;
 }
 
+/** How long an answer is waited for. */
+export interface RequestOptions {
+  /** Rejects with `TIMED_OUT` after so many milliseconds. Default 30 000. */
+  readonly timeoutMs?: number;
+  /** Rejects with its `reason` when it is aborted: nobody waits any more. Who was asked already is not told. */
+  readonly signal?: AbortSignal;
+}
+
 /** Whom a broadcast is for: nodes that match all that is said. */
 export interface Selection {
   readonly nodeType?: 'agent' | 'channel';
@@ -40,8 +49,8 @@ export interface Selection {
 export interface Messaging {
   /** Sends to one peer. Rejects with `NODE_UNKNOWN`, `NODE_OFFLINE`, `SLOW_CONSUMER` or `RATE_EXCEEDED`. */
   send(to: string, body: unknown, options?: SendOptions): Promise<void>;
-  /** Asks one peer and resolves with what its handler returns. Rejects as `send`, with the handler’s failure, or `TIMED_OUT` after `timeoutMs` (default 30 000). */
-  request(to: string, body: unknown, options?: { readonly timeoutMs?: number }): Promise<unknown>;
+  /** Asks one peer and resolves with what its handler returns. Rejects as `send`, with the handler’s failure, or as its options say. */
+  request(to: string, body: unknown, options?: RequestOptions): Promise<unknown>;
   /** Sends to every node that matches, but not back to the sender; resolves with how many. */
   broadcast(body: unknown, options?: SendOptions & { readonly select?: Selection }): Promise<number>;
   /** Sends to the subscribers of a topic; resolves with how many. */
@@ -53,6 +62,7 @@ export interface Messaging {
 }
 
 const SEND_OPTIONS: Names<SendOptions> = { reliable: true };
+const REQUEST_OPTIONS: Names<RequestOptions> = { timeoutMs: true, signal: true };
 const SELECTION: Names<Selection> = { nodeType: true, capability: true, labels: true };
 
 interface Topic {
@@ -65,7 +75,8 @@ interface Question {
   readonly to: string;
   readonly resolve: (body: unknown) => void;
   readonly reject: (error: PincerError) => void;
-  readonly deadline: Deadline;
+  /** Nothing but the answer is waited for any more. */
+  release(): void;
 }
 
 /** What came, of whichever kind. */
@@ -82,6 +93,7 @@ const nobody: MessageHandler = () => {
 export class Messenger implements Messaging {
   readonly #world: World;
   readonly #requests: Requests;
+  readonly #aborts = new AbortListeners();
   readonly #questions = new Map<number, Question>();
   readonly #topics = new Map<string, Topic>();
   #handler: MessageHandler | null = null;
@@ -97,31 +109,41 @@ export class Messenger implements Messaging {
     await this.#ask('direct', this.#note(body, options), to);
   }
 
-  request(to: string, body: unknown, options: { readonly timeoutMs?: number } = {}): Promise<unknown> {
+  request(to: string, body: unknown, options: RequestOptions = {}): Promise<unknown> {
     const { limits, deadlines } = this.#world;
     return new Promise((resolve, reject) => {
-      checkOptions(options, 'request', 'options, or nothing', { timeoutMs: true });
-      const timeoutMs = options.timeoutMs ?? limits.requestMs;
+      checkOptions(options, 'request', 'options, or nothing', REQUEST_OPTIONS);
+      const { timeoutMs = limits.requestMs, signal } = options;
       expectWait('request: timeoutMs', timeoutMs);
+      if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+        throw new PincerError('OPTION_INVALID', 'request: signal must be an AbortSignal');
+      }
+      signal?.throwIfAborted();
       if (this.#questions.size >= limits.requestsMax) {
         throw new PincerError('RATE_EXCEEDED', `${limits.requestsMax} requests wait for their reply already`);
       }
-      this.#lastQuestion += 1;
-      const request = this.#lastQuestion;
-      const forget = (): void => {
-        this.#questions.get(request)?.deadline.clear();
-        this.#questions.delete(request);
-      };
-      const payload = { ...this.#note(body, {}), request };
-      const deadline = deadlines.set(timeoutMs, () => {
-        this.#questions.delete(request);
-        reject(new PincerError('TIMED_OUT', `'${to}' did not reply within ${timeoutMs} ms`));
-      });
-      this.#questions.set(request, { to, resolve, reject, deadline });
-      this.#ask('direct', payload, to).catch((error: unknown) => {
-        forget();
+      const payload = { ...this.#note(body, {}), request: ++this.#lastQuestion };
+      const giveUp = (error: unknown): void => {
+        question.release();
+        this.#questions.delete(payload.request);
+        takeBack();
         reject(error);
-      });
+      };
+      const deadline = deadlines.set(timeoutMs, () =>
+        giveUp(new PincerError('TIMED_OUT', `'${to}' did not reply within ${timeoutMs} ms`)),
+      );
+      const unheard = signal === undefined ? null : this.#aborts.add(signal, () => giveUp(signal.reason));
+      const question: Question = {
+        ...{ to, resolve, reject },
+        release() {
+          deadline.clear();
+          unheard?.();
+        },
+      };
+      this.#questions.set(payload.request, question);
+      let takeBack = (): void => {};
+      // At most once, as for all that is passed on. That it was delivered is no answer.
+      takeBack = this.#requests.ask('direct', payload, () => {}, giveUp, { to, isRepeatable: false });
     });
   }
 
@@ -217,9 +239,9 @@ export class Messenger implements Messaging {
 
   /** Nothing will come any more. */
   fail(error: PincerError): void {
-    for (const { reject, deadline } of this.#questions.values()) {
-      deadline.clear();
-      reject(error);
+    for (const question of this.#questions.values()) {
+      question.release();
+      question.reject(error);
     }
     this.#questions.clear();
     this.#topics.clear();
@@ -230,7 +252,7 @@ export class Messenger implements Messaging {
     // Late, or from somebody who was not asked.
     if (question === undefined || question.to !== from) return;
     this.#questions.delete(reply);
-    question.deadline.clear();
+    question.release();
     try {
       if (error === undefined) question.resolve(decodePayload(body, this.#world.limits));
       else question.reject(PincerError.from(error));

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, it } from 'vitest';
-import { AbortListeners } from '../../../src/actors/client/abort-listeners.ts';
+import { AbortListeners } from '../../../src/actors/peer/abort-listeners.ts';
 
 it('a signal has one listener, however many wait for it, and none when nobody does', () => {
   const listeners = new AbortListeners();

@@ -3,7 +3,6 @@
  * inspection, deferral until the start and xstate’s `transition` see it as they always do.
  */
 import type { ActorScope, AnyEventObject, AnyStateMachine, EventObject, MachineContext } from 'xstate';
-import { type Merge, mergeOf } from './merging.ts';
 import type { Site } from './refusal.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: so does xstate’s AnyActorScope, which it does not export
@@ -35,7 +34,7 @@ export function compileAction(machine: AnyStateMachine, action: unknown, site: S
     return customStep(name, implementation as Parameters<typeof customStep>[1], bind);
   }
   const { type, assignment, event } = implementation as unknown as BuiltIn;
-  if (type === 'xstate.assign') return assignStep(assignment, bind, site, mergeOf(machine));
+  if (type === 'xstate.assign') return assignStep(assignment, bind, site);
   if (type === 'xstate.emit') return emitStep(event, bind);
   return site.refuse(`the action '${type}'`);
 }
@@ -93,13 +92,13 @@ function canEmitLater(scope: object): scope is EmittingScope {
   return 'emitLater' in scope;
 }
 
-function assignStep(assignment: unknown, bind: Bind, site: Site, merge: Merge): Step {
+function assignStep(assignment: unknown, bind: Bind, site: Site): Step {
   if (typeof assignment === 'function') {
     refuseSpawning(assignment, site);
     const change = assignment as Maker;
     return (context, event, scope) => {
       const params = bind(context, event);
-      return merge(context, change(assignArgs(context, event, scope), params));
+      return merged(context, change(assignArgs(context, event, scope), params));
     };
   }
   const changes = Object.entries(assignment as object).map(([key, change]) => {
@@ -110,7 +109,7 @@ function assignStep(assignment: unknown, bind: Bind, site: Site, merge: Merge): 
     const fixed = Object.fromEntries(changes.map(([key, , change]) => [key, change]));
     return (context, event) => {
       bind(context, event);
-      return merge(context, fixed);
+      return merged(context, fixed);
     };
   }
   return (context, event, scope) => {
@@ -118,8 +117,14 @@ function assignStep(assignment: unknown, bind: Bind, site: Site, merge: Merge): 
     const args = assignArgs(context, event, scope);
     const partial: Record<string, unknown> = {};
     for (const [key, make, value] of changes) partial[key] = make === null ? value : make(args, params);
-    return merge(context, partial);
+    return merged(context, partial);
   };
+}
+
+/** `Object.assign({}, context, change)`, which takes three times as long. They differ for this one key alone. */
+export function merged(context: object, change: unknown): MachineContext {
+  const copy = Object.hasOwn(context, '__proto__') ? Object.assign({}, context) : { ...context };
+  return Object.assign(copy, change);
 }
 
 function assignArgs(context: MachineContext, event: AnyEventObject, scope: Scope): object {

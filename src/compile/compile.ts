@@ -3,9 +3,8 @@
  * states are left and entered, what the names stand for) is worked out once; what remains is done as xstate does it.
  */
 import type { AnyEventObject, AnyMachineSnapshot, AnyStateMachine, AnyStateNode, MachineContext } from 'xstate';
-import { refuseSpawning, refuseToSpawn, type Scope } from './actions.ts';
+import { merged, refuseSpawning, refuseToSpawn, type Scope } from './actions.ts';
 import { type End, endOf } from './ends.ts';
-import { type Merge, mergeOf } from './merging.ts';
 import { type DoingsOf, isReserved, type Move, type Moves, movesOf, stepsOf } from './moves.ts';
 import { siteOf } from './refusal.ts';
 import { flatStatesOf } from './shape.ts';
@@ -45,7 +44,6 @@ class CompiledChart {
   readonly #states: ReadonlyMap<unknown, State>;
   readonly #snapshots: Snapshots;
   readonly #maxIterations: number;
-  readonly #merge: Merge;
   readonly #begin: Pick<Move, 'steps' | 'target'>;
 
   constructor(machine: AnyStateMachine) {
@@ -55,7 +53,6 @@ class CompiledChart {
     const [initial] = root.initial.target as readonly [AnyStateNode];
     if (typeof context === 'function') refuseSpawning(context, siteOf(machine, root.id));
     this.#machine = machine;
-    this.#merge = mergeOf(machine);
     const doingsOf = allDoings(machine, [root, ...nodes]);
     this.#states = new Map(nodes.map((node) => [node.key, stateOf(machine, node, doingsOf)]));
     this.#snapshots = snapshotsOf(machine, faceOf(initial.key, [root]));
@@ -78,7 +75,7 @@ class CompiledChart {
     try {
       if (isMade) {
         const made: unknown = context({ spawn: refuseToSpawn, input, self: scope.self });
-        first = this.#snapshots.first(this.#merge(Object(made), undefined));
+        first = this.#snapshots.first(merged(Object(made), undefined));
       } else first = this.#snapshots.first((context || {}) as MachineContext);
       return this.#settle(this.#take(this.#begin, first, event, scope), event, scope);
     } catch (error) {
